@@ -1,0 +1,216 @@
+/**
+ * The upper layer: streams, offsets, blocks, jobs, plans, waybills, keys, checkpoints, index and compaction, over any log.
+ *
+ * No method shows a position of the log: a line's address is (stream, offset), so that a block may move. State changes by
+ * one function, `apply(record)`, after the record is durable; recovery runs the same function over the log's tail.
+ */
+import type { Range, OutcomeCounts, Plan, Waybill } from "../model/delivery.ts";
+
+/** Lines as they go into blocks: every line ended by one newline, blank ones gone. */
+export interface Lines {
+  readonly bytes: Buffer;
+  /** For each line the byte just behind its newline; the last equals `bytes.length`. */
+  readonly ends: Uint32Array;
+}
+
+/** What makes a request recognisable when it is repeated. */
+export type RequestIdentity =
+  | {
+      readonly kind: "key";
+      /** 16 bytes: a hash of token, key and stream. */
+      readonly hash: Buffer;
+    }
+  | {
+      readonly kind: "producer";
+      readonly producer: bigint;
+      readonly epoch: number;
+      /** Grows with each request of the producer to this stream. */
+      readonly sequence: number;
+    };
+
+export interface AppendRequest {
+  readonly stream: string;
+  /** Whom a flood of new streams, a full disk's fair share and memory are charged to. */
+  readonly account: string;
+  readonly lines: Lines;
+  readonly identity?: RequestIdentity;
+}
+
+export type AppendRefusal =
+  /** Disk above the low watermark and this account above its fair share, or its stream quota. */
+  | "over_fair_share"
+  | "too_many_streams"
+  | "disk_full"
+  /** Neither the write nor its repetition elsewhere could be synced. */
+  | "not_durable"
+  | "draining";
+
+export type AppendResult =
+  | {
+      readonly kind: "stored";
+      /** The stream's epoch, 16 hex digits. */
+      readonly epoch: string;
+      readonly range: Range;
+      /** True when an earlier request with the same identity had stored them. */
+      readonly repeat: boolean;
+    }
+  /** The same key came before with another body. */
+  | { readonly kind: "key_conflict" }
+  | { readonly kind: "refused"; readonly reason: AppendRefusal; readonly retryAfterMs: number };
+
+/** How a block's bytes are stored: as they came, as a raw deflate fragment ended by a sync flush, or as a zstd frame. */
+export type Codec = "raw" | "deflate" | "zstd";
+
+/** What the index knows of a block without reading it. */
+export interface BlockInfo {
+  readonly range: Range;
+  readonly receivedMs: number;
+  readonly plainBytes: number;
+  readonly storedBytes: number;
+}
+
+/** A block as read back and verified. `stored` may be shared: never write into it. */
+export interface StoredBlock extends BlockInfo {
+  readonly codec: Codec;
+  readonly stored: Buffer;
+  /** CRC-32 (IEEE) of the plain bytes. */
+  readonly plainCrc: number;
+}
+
+export type ReadBlocks =
+  /** Consecutive blocks; the first one holds `from` (it may begin before). */
+  | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] }
+  /** These lines cannot be read any more; read on from `range.to`. */
+  | { readonly kind: "gap"; readonly range: Range; readonly receivedMs: number; readonly reason: "corrupt" | "erased" | "expired" }
+  /** `from` is the stream's durable head. */
+  | { readonly kind: "end" }
+  /** The disk did not answer; try again. */
+  | { readonly kind: "failed"; readonly detail: string };
+
+export interface StreamState {
+  readonly stream: string;
+  readonly epoch: string;
+  readonly head: number;
+  /** Oldest offset still readable. */
+  readonly oldest: number;
+  readonly acceptedLines: number;
+  readonly acceptedBytes: number;
+  readonly lastReceivedMs: number;
+}
+
+export interface JobState {
+  readonly job: number;
+  readonly stream: string;
+  readonly epoch: string;
+  /** The offset from which the job's books count. */
+  readonly start: number;
+  /** End of the settled prefix. */
+  readonly cursor: number;
+  /** Settled ranges beyond the cursor, ordered. */
+  readonly settled: readonly Range[];
+  /** Durable plans that no waybill has settled yet, ordered by range. After a restart they are sent again as they are. */
+  readonly open: readonly Plan[];
+  /** Sums of all its waybills. */
+  readonly totals: OutcomeCounts;
+  readonly deliveredBytes: number;
+  /** Sequence and hash of its newest waybill; what the next one chains to. */
+  readonly sequence: number;
+  readonly chain: string | null;
+  /** Reception time up to which all lines are settled; null before the first waybill. */
+  readonly lastCompleteMs: number | null;
+  /** Set while the job is deleted or switched off and its lines are held back. */
+  readonly closedMs: number | null;
+}
+
+/** Lines of a job that are neither settled nor lost, per UTC hour of reception. */
+export interface JobWaiting {
+  readonly job: number;
+  readonly lines: number;
+  readonly bytes: number;
+  readonly oldestReceivedMs: number | null;
+  readonly byHour: ReadonlyMap<number, number>;
+}
+
+/** How a plan or a waybill was taken. `failed`: nothing was recorded; try again later. */
+export type RecordResult =
+  | { readonly kind: "durable" }
+  | { readonly kind: "failed"; readonly detail: string };
+
+/** Where a job begins to read. */
+export type JobStart = "head" | "oldest" | { readonly offset: number };
+
+/** What the ledger is told, once the record behind it is durable. Order is the log's. */
+export type LedgerEvent =
+  | { readonly kind: "accepted"; readonly stream: string; readonly epoch: string; readonly range: Range; readonly hour: number; readonly bytes: number }
+  | { readonly kind: "job"; readonly job: number; readonly stream: string; readonly epoch: string; readonly start: number; readonly open: boolean }
+  | { readonly kind: "waybill"; readonly waybill: Waybill }
+  | { readonly kind: "refused"; readonly sequence: number; readonly entries: readonly RefusalCount[] };
+
+/** Lines that were not taken: refusals that name a stream, counted by hour and reason. */
+export interface RefusalCount {
+  readonly stream: string;
+  readonly hour: number;
+  readonly reason: string;
+  readonly requests: number;
+  readonly lines: number;
+}
+
+/** The ledger's durable copy, as the buffer needs it: it outlives trimmed segments. */
+export interface LedgerSink {
+  /** Takes an event; may hold it in memory. Events seen before (after a crash) are recognised by it and skipped. */
+  record(event: LedgerEvent): void;
+  /** Puts everything recorded so far on stable storage. Rejects when the disk does not take it. */
+  sync(): Promise<void>;
+}
+
+export interface BufferStats {
+  readonly streams: number;
+  readonly jobs: number;
+  readonly heldBytes: number;
+  readonly diskUsedShare: number;
+  readonly commits: number;
+  readonly syncs: number;
+  readonly writtenBytes: number;
+  readonly damagedBytes: number;
+  readonly corruptLines: number;
+  readonly replayableSinceMs: number | null;
+  readonly serviceMs: number;
+}
+
+export interface ShardBuffer {
+  readonly durability: "disk" | "memory";
+  /** Resolves once the lines are on stable storage, or says why they are not. All of them or none. */
+  append(request: AppendRequest): Promise<AppendResult>;
+
+  stream(key: string): StreamState | undefined;
+  streams(): Iterable<StreamState>;
+  /** Index only: blocks from the one that holds `from` on, at most `most`. Empty at the head. */
+  peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]>;
+  /** Blocks from the one that holds `from` on, about `maxPlainBytes` of them and at least one. */
+  read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks>;
+  /** Calls `wake` after each commit with the streams that grew. Returns the way to stop. */
+  onGrowth(wake: (streams: readonly string[]) => void): () => void;
+
+  job(id: number): JobState | undefined;
+  jobs(): Iterable<JobState>;
+  /** Makes the job's cursor (and its stream, when that has no lines yet); reopens a closed one where it stopped. */
+  openJob(id: number, stream: string, account: string, start: JobStart): Promise<RecordResult>;
+  /** Keeps cursor and lines for the holdback, then settles the rest as `unclaimed`. */
+  closeJob(id: number): Promise<RecordResult>;
+  /** Records plans before their first attempt. `replaces`: the open plan whose halves they are. */
+  plan(job: number, plans: readonly Plan[], replaces?: string): Promise<RecordResult>;
+  /** Settles a range. The waybill must continue the job's chain (`sequence`, `previous`) and account for exactly its lines. */
+  settle(waybill: Waybill): Promise<RecordResult>;
+  waiting(job: number): JobWaiting | undefined;
+
+  /** Counts lines that were not taken; made durable with a later commit, at the latest after five seconds. */
+  countRefusal(entry: RefusalCount): void;
+
+  /** Runs the periodic chores that are due: checkpoint, trimming, retention, closing of held-back jobs, compaction. */
+  tend(): Promise<void>;
+  stats(): BufferStats;
+  /** Refuses new appends as `draining`; plans and waybills still pass. */
+  drain(): void;
+  /** Writes a last checkpoint and closes the log. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,116 @@
+/**
+ * The contract of a destination. Each island (`file/`, `http/`, `s3/`, ...) exports one {@link DestinationKind} from its
+ * `index.ts`; `catalog.ts` lists them. An island never imports another; a vendor's SDK is loaded on the first `open`.
+ */
+import type { GuardedDialler } from "../lib/net/dialler.ts";
+import type { FileSystem } from "../lib/fs/file-system.ts";
+import type { Clock } from "../lib/clock.ts";
+
+/** One setting, as API, command line and console describe it to people. */
+export interface SettingDescription {
+  readonly name: string;
+  readonly help: string;
+  readonly required: boolean;
+  readonly secret: boolean;
+  readonly example?: string;
+}
+
+export interface DestinationDescription {
+  /** `s3`, `https`, `file`, ...: the schemes of `destination_conf` that it answers to. */
+  readonly schemes: readonly string[];
+  readonly title: string;
+  /** The form of `destination_conf`, for messages. */
+  readonly form: string;
+  readonly settings: readonly SettingDescription[];
+  /** What a repeated batch does there. */
+  readonly repeats: "replaces" | "appends";
+  /** What the receiver takes at most in one batch; absent: the engine's. */
+  readonly batchBytes?: number;
+  readonly batchLines?: number;
+}
+
+/** What is wrong with a `destination_conf`: which part, why, what would be right. Never quotes a secret. */
+export interface ConfProblem {
+  readonly setting: string;
+  readonly message: string;
+}
+
+/** What the operator allows; handed in by `app`. */
+export interface DestinationPolicy {
+  readonly allowHttp: boolean;
+  /** Folders that `file://` may write below; empty: none. */
+  readonly fileRoots: readonly string[];
+}
+
+/** A destination's settings after parsing. `address` names it for people, without secrets. */
+export interface ParsedDestination {
+  readonly scheme: string;
+  readonly address: string;
+  /** The same conf with each secret replaced by `***`. */
+  readonly redacted: string;
+  /** Short hash of what identifies the place (not its credentials), for waybills. */
+  readonly fingerprint: string;
+}
+
+/** One batch as it goes out. */
+export interface Batch {
+  /** The plan's id: the same in every repeat. */
+  readonly id: string;
+  readonly job: number;
+  readonly stream: string;
+  readonly epoch: string;
+  readonly from: number;
+  readonly to: number;
+  readonly lines: number;
+  /** Object name without the destination's prefix, `<start>_<end>_<id>.log.gz`. */
+  readonly name: string;
+  readonly receivedMs: { readonly first: number; readonly last: number };
+  readonly contentType: string;
+  /** Gzip, in parts so that nothing needs copying. */
+  readonly body: readonly Buffer[];
+  readonly bodyBytes: number;
+  readonly plainBytes: number;
+  /** Hex SHA-256 of the body. */
+  readonly sha256: string;
+}
+
+/**
+ * What a destination says of one batch; the runner acts on `kind` alone.
+ *
+ * `reason` is for the job's owner: plain words, no inner address, no body, no secret.
+ */
+export type SendOutcome =
+  | { readonly kind: "accepted"; readonly receipt: string; readonly status?: number }
+  /** The same bytes may pass later. */
+  | { readonly kind: "retry"; readonly reason: string; readonly status?: number; readonly afterMs?: number }
+  /** Too large; try halves. */
+  | { readonly kind: "split"; readonly reason: string; readonly status?: number }
+  /** The receiver says that these very bytes are bad. */
+  | { readonly kind: "reject"; readonly reason: string; readonly status?: number };
+
+export interface Sender {
+  /** One attempt. Rejects only for our own bugs; an abort answers `retry`. */
+  send(batch: Batch, signal: AbortSignal): Promise<SendOutcome>;
+  close(): Promise<void>;
+}
+
+/** Everything outside that a destination may use. */
+export interface DestinationTools {
+  readonly dialler: GuardedDialler;
+  readonly files: FileSystem;
+  readonly clock: Clock;
+  readonly policy: DestinationPolicy;
+  /** Whether the account may use the machine's own cloud credentials. */
+  readonly ambientCredentials: boolean;
+  readonly attemptMs: number;
+  readonly stallMs: number;
+  readonly responseBytes: number;
+}
+
+export interface DestinationKind {
+  readonly describe: DestinationDescription;
+  /** Checks the conf without touching the network. */
+  parse(conf: string, policy: DestinationPolicy): ParsedDestination | readonly ConfProblem[];
+  /** Makes a sender. The conf has passed `parse`. */
+  open(conf: string, tools: DestinationTools): Promise<Sender>;
+}

@@ -1,0 +1,134 @@
+/**
+ * Every bound of Waybill, with its reason (invariant I5: nothing is unlimited).
+ *
+ * Rooms are handed the numbers that they need; tests shrink them so that edges come early.
+ */
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+export const limits = {
+  ingest: {
+    /** A request's body as sent. One body fits the account's budget. */
+    bodyBytes: 16 * MIB,
+    /** A request's body after decompression: what a decompression bomb runs into. */
+    plainBytes: 64 * MIB,
+    /** One line, newline apart. Receivers' own caps lie between 256 KiB and 1 MiB. */
+    lineBytes: 256 * KIB,
+    /** The most that an operator may raise `lineBytes` to: one line fits one record. */
+    lineBytesMax: MIB - 64 * KIB,
+    /** Streams in one `?by=` body: bounds the answer and the work of one request. */
+    streamsPerRequest: 10_000,
+    /** Bodies held in memory, over all accounts. */
+    heldBytes: 96 * MIB,
+    /** Bodies held in memory for one account: the largest plain body and a little. */
+    heldBytesPerAccount: 72 * MIB,
+    /** Open connections to an ingest listener: each costs some 20 KiB. */
+    connections: 4_096,
+    /** Time between two pieces of a body before the upload counts as stalled (408). */
+    stallMs: 15_000,
+    /** Time for a whole request, however steadily it trickles. */
+    requestMs: 5 * MINUTE,
+    /** Lines kept apart per request under `?invalid=quarantine`; more refuse the body. */
+    quarantinedPerRequest: 1_000,
+    /** Length of an `Idempotency-Key`. */
+    keyBytes: 256,
+  },
+  log: {
+    /** One record of the log, so that any engine of the Kafka protocol takes it as well. */
+    recordBytes: MIB,
+    /** A segment's size; at start at most one is scanned. */
+    segmentBytes: 128 * MIB,
+    /** Groups that wait for one commit, in bytes: bounds memory and the length of one sync. */
+    commitBytes: 64 * MIB,
+  },
+  buffer: {
+    /** Lines in a block: what one flipped bit may cost at most. */
+    blockLines: 1_000,
+    /** A block's plain bytes, with room for its header and keys in one record. */
+    blockBytes: MIB - 64 * KIB,
+    /** Requests that may share a block. */
+    blockKeys: 512,
+    /** How long a commit waits for more when more is arriving. */
+    commitWaitMs: 2,
+    streams: 200_000,
+    /** New streams a minute and account, and how many at once. */
+    newStreamsPerMinute: 100,
+    newStreamsBurst: 1_000,
+    /** Idempotency keys remembered, and for how long in service. */
+    keys: 250_000,
+    keyMs: HOUR,
+    producers: 10_000,
+    /** Open plans of one job. */
+    openPlans: 4,
+    /** Settled ranges beyond the cursor of one job (open plans bound it; more is a bug). */
+    settledRanges: 64,
+    /** Lines stay this long in service after they are settled, so that they can be replayed. */
+    holdbackMs: DAY,
+    /** Share of the disk that holdback may use. */
+    holdbackShare: 0.25,
+    /** Waiting lines are kept this long in service. */
+    retentionMs: 7 * DAY,
+    /** Disk use from which streams above their fair share are refused. */
+    lowWatermark: 0.8,
+    /** Disk use from which everybody is refused. */
+    highWatermark: 0.92,
+    /** Kept free for plans, waybills, checkpoints and compaction. */
+    reserveBytes: 64 * MIB,
+    /** Index blocks of sealed spans held in memory. */
+    indexCacheBytes: 16 * MIB,
+    /** Bytes of log between two checkpoints at most. */
+    checkpointBytes: 32 * MIB,
+    /** Reads of the log under way at once; below libuv's pool, so that a backlog never delays a sync. */
+    reads: 3,
+  },
+  deliver: {
+    /** Seconds' worth of lines in a batch: how often a job delivers. */
+    intervalMs: 5_000,
+    intervalMsMin: 200,
+    /** A batch's plain bytes, whatever the job says. */
+    batchBytes: 64 * MIB,
+    /** A batch's lines, whatever the job says (Logpush's default of `max_upload_records`). */
+    batchLines: 100_000,
+    /** Attempts under way, in all and for one account. */
+    attempts: 256,
+    attemptsPerAccount: 32,
+    /** Bytes held for attempts, in all and for one account. */
+    heldBytes: 96 * MIB,
+    heldBytesPerAccount: 32 * MIB,
+    /** Compressions under way at once; below libuv's pool. */
+    compressions: 3,
+    /** One attempt, from the first to the last byte. */
+    attemptMs: 2 * MINUTE,
+    /** An attempt without progress. */
+    stallMs: 30_000,
+    backoffMs: 1_000,
+    backoffMsMax: 5 * MINUTE,
+    probeMs: 30_000,
+    /** Bytes of a receiver's answer that are read. */
+    responseBytes: 64 * KIB,
+    /** Attempts remembered per job. */
+    attemptsListed: 1_000,
+  },
+  ledger: {
+    archiveMs: 90 * DAY,
+    archiveFileBytes: 64 * MIB,
+    /** Job series in the metrics; the largest lag comes first. */
+    jobSeries: 1_000,
+    /** Lines kept apart (quarantined, rejected, malformed) per account. */
+    keptLines: 10_000,
+    keptBytes: 64 * MIB,
+  },
+  control: {
+    bodyBytes: MIB,
+    destinationConfBytes: 4_096,
+    filterBytes: 4_096,
+    filterConditions: 30,
+    jobs: 100_000,
+    jobsPerScope: 100,
+    tokens: 100_000,
+  },
+} as const;

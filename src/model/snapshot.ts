@@ -1,0 +1,81 @@
+/** What the data plane knows of the configuration: immutable, versioned, whole. */
+import type { Scope, StreamKey } from "./scope.ts";
+
+/** Logpush's output options as stored: only what the customer set. Checked by `output-options.ts`. */
+export interface OutputOptions {
+  readonly output_type?: "ndjson" | "csv";
+  readonly field_names?: readonly string[];
+  readonly timestamp_format?: "unixnano" | "unix" | "rfc3339" | "rfc3339ms" | "rfc3339ns";
+  readonly sample_rate?: number;
+  readonly batch_prefix?: string;
+  readonly batch_suffix?: string;
+  readonly record_prefix?: string;
+  readonly record_suffix?: string;
+  readonly record_delimiter?: string;
+  readonly field_delimiter?: string;
+  readonly record_template?: string;
+  readonly "CVE-2021-44228"?: boolean;
+}
+
+/** One job as the data plane runs it. */
+export interface JobConfig {
+  readonly id: number;
+  readonly name: string;
+  readonly account: string;
+  readonly scope: Scope;
+  readonly dataset: string;
+  readonly stream: StreamKey;
+  readonly enabled: boolean;
+  /** With its secrets, opened. Never logged, never shown by the data plane. */
+  readonly destinationConf: string;
+  /** Logpush's filter, as the customer's JSON text; empty: everything passes. */
+  readonly filter: string;
+  readonly outputOptions: OutputOptions | null;
+  /** Upper bounds of a batch; 0: the engine's. */
+  readonly maxUploadBytes: number;
+  readonly maxUploadRecords: number;
+  readonly maxUploadIntervalMs: number;
+  /** Grows when filter, output options or sample change: what a plan pins. */
+  readonly contentVersion: number;
+  /** The snapshot's version in which the job last changed. */
+  readonly version: number;
+}
+
+export interface FieldConfig {
+  readonly name: string;
+  readonly type: "string" | "int" | "float" | "bool" | "timestamp" | "object" | "array[string]" | "array[int]" | "array[object]" | "any";
+  readonly description: string;
+}
+
+export interface DatasetConfig {
+  readonly id: string;
+  readonly scope: Scope["kind"];
+  /** Empty: open, any field is taken as it comes. */
+  readonly fields: readonly FieldConfig[];
+  /** Check each line as whole JSON on arrival. */
+  readonly strict: boolean;
+}
+
+export interface IngestTokenConfig {
+  readonly id: string;
+  /** Hex SHA-256 of the token. */
+  readonly hash: string;
+  /** Scopes that it may send for; `"all"`: every scope (a central receiver's). */
+  readonly scopes: "all" | readonly Scope[];
+}
+
+export interface ZoneConfig {
+  readonly id: string;
+  readonly account: string;
+  readonly name: string;
+}
+
+/** The configuration in force, whole. */
+export interface Snapshot {
+  readonly version: number;
+  readonly accounts: readonly { readonly id: string; readonly name: string; readonly ambientCredentials: boolean }[];
+  readonly zones: readonly ZoneConfig[];
+  readonly datasets: readonly DatasetConfig[];
+  readonly jobs: readonly JobConfig[];
+  readonly tokens: readonly IngestTokenConfig[];
+}

@@ -1,0 +1,319 @@
+// Runs tests with node:test, bounds the whole, and ends with one line that a machine can read:
+//
+//   12 passed, 0 failed, 1 skipped
+//
+// node scripts/run-tests.ts [--timeout-min 3] [--name <regular expression>] \
+//   [--isolation none|process] [--concurrency 2] <glob>… [!<glob>…] [--and <the same for more tests>]
+//
+// Exit code 1 when a test failed, when a glob matches no file, when a file holds no test, when time is up,
+// and when the process that runs the tests ends before it said that it is done.
+//
+// The tests run in a child process, so that the bound holds even against a test that blocks the event
+// loop; the child is the leader of a process group, so that what tests started ends with it.
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
+import { run } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { inspect, parseArgs } from 'node:util';
+
+type Isolation = 'none' | 'process';
+
+interface Group {
+  readonly files: readonly string[];
+  readonly isolation: Isolation;
+  readonly concurrency: number;
+  readonly name: string | undefined;
+}
+
+/** What the child says of one test, or of a hook or file that failed outside of any test. */
+interface Result {
+  readonly kind: 'passed' | 'failed' | 'skipped';
+  readonly file: string;
+  readonly path: readonly string[];
+  readonly ms: number;
+  readonly why: string;
+}
+
+type Message =
+  | { readonly type: 'running'; readonly key: string; readonly label: string }
+  | { readonly type: 'ended'; readonly key: string }
+  | { readonly type: 'result'; readonly result: Result }
+  | { readonly type: 'done' };
+
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const slow: Result[] = [];
+
+/** Parent: splits the command line, runs one child per group, sums up. */
+async function main(): Promise<void> {
+  const started = performance.now();
+  const { groups, timeoutMin } = readCommandLine(process.argv.slice(2));
+  const deadline = started + timeoutMin * 60_000;
+  for (const group of groups) {
+    await runGroup(group, deadline, timeoutMin);
+  }
+  const found = totals.passed + totals.failed + totals.skipped;
+  if (found === 0) say('No test was found.');
+  for (const { path, file, ms } of slow.toSorted((a, b) => b.ms - a.ms).slice(0, 5)) {
+    say(`slow: ${(ms / 1000).toFixed(1)} s  ${file}: ${path.join(' > ')}`);
+  }
+  say(`\n${((performance.now() - started) / 1000).toFixed(1)} s`);
+  say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+  process.exitCode = totals.failed > 0 || found === 0 ? 1 : 0;
+}
+
+function readCommandLine(args: readonly string[]): { groups: Group[]; timeoutMin: number } {
+  const parts: string[][] = [[]];
+  for (const arg of args) {
+    if (arg === '--and') parts.push([]);
+    else parts.at(-1)?.push(arg);
+  }
+  let timeoutMin = 10;
+  let name: string | undefined;
+  const groups = parts.map((part): Group => {
+    const { values, positionals } = parseArgs({
+      args: part,
+      allowPositionals: true,
+      options: {
+        isolation: { type: 'string', default: 'process' },
+        concurrency: { type: 'string', default: '2' },
+        'timeout-min': { type: 'string' },
+        name: { type: 'string' },
+      },
+    });
+    if (values['timeout-min'] !== undefined) timeoutMin = positive(values['timeout-min']);
+    name = values.name ?? name;
+    const { isolation } = values;
+    if (isolation !== 'none' && isolation !== 'process') {
+      throw new Error(`--isolation is none or process, not ${isolation}`);
+    }
+    const concurrency = positive(values.concurrency);
+    return { files: findFiles(positionals), isolation, concurrency, name };
+  });
+  return { groups: groups.map((group) => ({ ...group, name })), timeoutMin };
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`a number above 0 is needed, not ${text}`);
+  return value;
+}
+
+function findFiles(globs: readonly string[]): string[] {
+  const wanted = globs.filter((glob) => !glob.startsWith('!'));
+  const unwanted = globs.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1));
+  const files = new Set<string>();
+  for (const glob of wanted) {
+    const found = globSync(glob, { exclude: ['**/node_modules/**', ...unwanted] });
+    // A glob that has lost its files would otherwise look like success.
+    if (found.length === 0) fail(glob, [], 'no file matches');
+    for (const file of found) files.add(resolve(file));
+  }
+  return [...files].sort();
+}
+
+function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<void> {
+  const running = new Map<string, string>();
+  const untested = new Set(group.files.map(shorten));
+  if (untested.size === 0) return Promise.resolve();
+  if (deadline <= performance.now()) {
+    fail(`${untested.size} files`, [], `not started: ${timeoutMin} minutes are over`);
+    return Promise.resolve();
+  }
+
+  return new Promise((ended) => {
+    const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, RUN_TESTS_GROUP: JSON.stringify(group) },
+      detached: true,
+    });
+    let done = false;
+    const timer = setTimeout(() => {
+      fail('the whole run', [], `time is up (${timeoutMin} min), ${whatRuns(running, untested)}`);
+      done = true;
+      killGroup(child);
+    }, deadline - performance.now());
+    const interrupted = (): void => {
+      killGroup(child);
+      process.exit(130);
+    };
+    process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+
+    child.on('message', (message: Message) => {
+      switch (message.type) {
+        case 'running':
+          running.set(message.key, message.label);
+          break;
+        case 'ended':
+          running.delete(message.key);
+          break;
+        case 'result':
+          untested.delete(message.result.file);
+          count(message.result);
+          break;
+        case 'done':
+          done = true;
+          for (const file of untested) {
+            if (group.name === undefined) fail(file, [], 'holds no test');
+          }
+          break;
+      }
+    });
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+      killGroup(child);
+      if (!done) {
+        fail(
+          'the whole run',
+          [],
+          `ended early (${signal ?? code}), ${whatRuns(running, untested)}`,
+        );
+      }
+      ended();
+    });
+  });
+}
+
+function whatRuns(running: ReadonlyMap<string, string>, untested: ReadonlySet<string>): string {
+  const list = (lines: Iterable<string>): string =>
+    [...lines].map((line) => `\n  ${line}`).join('');
+  if (running.size > 0) return `while running:${list(running.values())}`;
+  if (untested.size > 0) return `before these files said anything:${list(untested)}`;
+  return 'after the last test: one left a timer, a socket or a process open';
+}
+
+/** Ends the child and everything that it started and that is still there. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nothing of it is left.
+  }
+}
+
+function count(result: Result): void {
+  totals[result.kind] += 1;
+  if (result.ms > 5000) slow.push(result);
+  if (result.kind === 'passed') return;
+  say(`${result.kind}: ${[result.file, ...result.path].join(' > ')}`);
+  if (result.why !== '') say(result.why.replaceAll(/^/gm, '    '));
+}
+
+function fail(file: string, path: readonly string[], why: string): void {
+  count({ kind: 'failed', file, path, ms: 0, why });
+}
+
+/** Child: runs one group and tells the parent of each test. */
+async function runAsChild(group: Group): Promise<void> {
+  const tell = (message: Message): void => {
+    process.send?.(message);
+  };
+  process.on('disconnect', () => process.exit(1));
+  // Without isolation node:test ends its stream when nothing but the stream is left to wait for.
+  process.channel?.unref();
+
+  const { isolation, concurrency } = group;
+  const stream = run({
+    files: [...group.files],
+    isolation,
+    ...(isolation === 'process' ? { concurrency } : {}),
+    ...(group.name === undefined ? {} : { testNamePatterns: [group.name] }),
+  });
+
+  // Tests are told in the order of their definition, parents after children; a path is rebuilt from the starts.
+  const paths = new Map<string, string[]>();
+  const pathOf = (file: string, nesting: number, name: string): string[] => {
+    const path = (paths.get(file) ?? []).slice(0, nesting);
+    path[nesting] = name;
+    paths.set(file, path);
+    return path;
+  };
+
+  for await (const { type, data } of stream) {
+    switch (type) {
+      case 'test:dequeue': {
+        const label = `${shorten(data.file ?? '')}: ${data.name}`;
+        tell({ type: 'running', key: keyOf(data), label });
+        break;
+      }
+      case 'test:complete':
+        tell({ type: 'ended', key: keyOf(data) });
+        break;
+      case 'test:start':
+        pathOf(data.file ?? '', data.nesting, data.name);
+        break;
+      case 'test:pass':
+      case 'test:fail': {
+        // A file without tests passes as a test of its own name.
+        const isFile = data.nesting === 0 && resolve(data.name) === data.file;
+        const error = type === 'test:fail' ? data.details.error : undefined;
+        if (isFile && error === undefined) break;
+        const skipped = isSet(data.skip) || isSet(data.todo);
+        const onlyBelow = error !== undefined && failureType(error) === 'subtestsFailed';
+        if (onlyBelow || (data.details.type === 'suite' && error === undefined && !skipped)) break;
+        const why = skipped ? reason(data.skip ?? data.todo) : explain(error);
+        const kind = skipped ? 'skipped' : error === undefined ? 'passed' : 'failed';
+        const path = isFile ? [] : pathOf(data.file ?? '', data.nesting, data.name);
+        const file = shorten(data.file ?? '');
+        tell({ type: 'result', result: { kind, file, path, ms: data.details.duration_ms, why } });
+        break;
+      }
+      case 'test:stdout':
+        process.stdout.write(data.message);
+        break;
+      case 'test:stderr':
+        process.stderr.write(data.message);
+        break;
+      default:
+    }
+  }
+  // Handles that a test left open do not keep us: what was told is in the channel, then out.
+  process.send?.({ type: 'done' } satisfies Message, () => process.exit(0));
+}
+
+function keyOf(data: { file?: string; name: string; nesting: number; line?: number }): string {
+  return `${data.file}:${data.line}:${data.nesting}:${data.name}`;
+}
+
+function isSet(mark: string | boolean | undefined): boolean {
+  return mark !== undefined && mark !== false;
+}
+
+function reason(mark: string | boolean | undefined): string {
+  return typeof mark === 'string' ? mark : '';
+}
+
+function failureType(error: Error): unknown {
+  return 'failureType' in error ? error.failureType : undefined;
+}
+
+function explain(error: Error | undefined): string {
+  if (error === undefined) return '';
+  const { cause } = error;
+  if (!(cause instanceof Error)) return cause === undefined ? error.message : inspect(cause);
+  const own = (cause.stack ?? cause.message)
+    .split('\n')
+    .filter((line) => !/^\s+at .*(node:internal|\(node:)/.test(line))
+    .join('\n');
+  const wrapped = cause.cause === undefined ? '' : `\ncause: ${inspect(cause.cause)}`;
+  return own + wrapped;
+}
+
+function shorten(file: string): string {
+  return relative(process.cwd(), file);
+}
+
+function say(line: string): void {
+  console.log(line);
+}
+
+const handed = process.env['RUN_TESTS_GROUP'];
+if (handed === undefined) {
+  await main();
+} else {
+  delete process.env['RUN_TESTS_GROUP'];
+  await runAsChild(JSON.parse(handed) as Group);
+}

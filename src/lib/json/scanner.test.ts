@@ -93,7 +93,7 @@ test('a damaged line is malformed, or reads as JSON.parse reads it; never is any
         end,
         (from, to, _escaped, valueFrom, valueTo) => {
           assert.ok(
-            start < from && from <= to && to < valueFrom && valueFrom < valueTo && valueTo < end,
+            start < from && from <= to && to < valueFrom && valueFrom < valueTo && valueTo <= end,
           );
           return true;
         },

@@ -4,8 +4,8 @@
 const mayImport = {
   lib: [],
   model: ['lib'],
-  log: ['lib'],
-  buffer: ['lib', 'log'],
+  log: ['lib', 'model'],
+  buffer: ['lib', 'model', 'log'],
   route: ['lib', 'model'],
   ingest: ['lib', 'model', 'route'],
   ledger: ['lib', 'model'],
@@ -17,7 +17,7 @@ const mayImport = {
 };
 
 /** Of these a room may import types, and nothing that exists when the program runs. */
-const mayImportTypesOf = { deliver: ['buffer'] };
+const mayImportTypesOf = { deliver: ['buffer'], ingest: ['buffer'], ledger: ['buffer'] };
 
 /** Toolboxes: their files are imported directly. Every other room is entered by its index.ts alone. */
 const openRooms = ['lib', 'model'];

@@ -5,7 +5,7 @@
  * segments. On the control thread the books read those files into SQLite sums (a cache: it can be deleted and is rebuilt)
  * and answer questions by scope, job and hour.
  */
-import type { LedgerSink } from "../buffer/contract.ts";
+import type { LedgerSink } from "../buffer/index.ts";
 import type { OutcomeCounts } from "../model/delivery.ts";
 import type { Scope } from "../model/scope.ts";
 

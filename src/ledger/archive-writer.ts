@@ -1,0 +1,170 @@
+import { join } from "node:path";
+import type { Clock } from "../lib/clock.ts";
+import type { Diagnostics } from "../lib/diagnostics.ts";
+import type { FileHandle, FileSystem } from "../lib/fs/file-system.ts";
+import { writeAll } from "../lib/fs/file-system.ts";
+import type { LedgerEvent } from "../buffer/index.ts";
+import type { ArchiveMark, ArchiveWriter } from "./contract.ts";
+import { ARCHIVE_HEADER_BYTES, archiveFileName, archiveFileNumber, encodeEvent, encodeHeader } from "./archive-format.ts";
+import { assert } from "../lib/assert.ts";
+
+export interface ArchiveWriterOptions {
+  readonly files: FileSystem;
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  /** A file's size before the next one begins. */
+  readonly fileBytes: number;
+  /** How long files are kept. */
+  readonly keepMs: number;
+}
+
+/** Until `live()` blocks are recorded one by one, so that a reader can tell exactly which of them it has seen. */
+export interface OpenArchiveWriter extends ArchiveWriter {
+  live(): void;
+}
+
+interface Current {
+  readonly number: number;
+  readonly handle: FileHandle;
+  writtenBytes: number;
+}
+
+/**
+ * Opens the archive for appending, in a new file: what a crash left at the end of the last one is never built upon.
+ *
+ * Written bytes are held until they are synced, so that a failed sync is answered by writing them again into a new file
+ * (a page whose sync failed is not to be believed).
+ *
+ * @throws FsError when the folder cannot be made or listed
+ */
+export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<OpenArchiveWriter> {
+  const { files, directory, clock, diagnostics } = options;
+  await files.makeDirectory(directory);
+  const numbers = (await files.list(directory)).map(archiveFileNumber).filter((n) => n !== undefined);
+  let nextNumber = Math.max(0, ...numbers) + 1;
+
+  let current: Current | undefined;
+  let pending: LedgerEvent[] = [];
+  let unsynced: Buffer[] = [];
+  let live = false;
+  let closed = false;
+  let chain: Promise<unknown> = Promise.resolve();
+
+  /** One operation after the other, whoever calls. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = chain.then(work, work);
+    chain = result.catch(() => {});
+    return result;
+  };
+
+  async function begin(): Promise<Current> {
+    const number = nextNumber++;
+    const handle = await files.open(join(directory, archiveFileName(number)), "create");
+    const file: Current = { number, handle, writtenBytes: 0 };
+    try {
+      await writeAll(handle, [encodeHeader(number, Math.floor(clock.wallMs()))], 0);
+      file.writtenBytes = ARCHIVE_HEADER_BYTES;
+      await writeAll(handle, unsynced, file.writtenBytes);
+      file.writtenBytes += unsynced.reduce((sum, part) => sum + part.length, 0);
+      await handle.sync();
+      await files.syncDirectory(directory);
+    } catch (error) {
+      await handle.close().catch(() => {});
+      throw error;
+    }
+    unsynced = [];
+    return file;
+  }
+
+  async function leave(): Promise<void> {
+    const file = current;
+    current = undefined;
+    await file?.handle.close().catch(() => {});
+  }
+
+  async function write(): Promise<Current> {
+    current ??= await begin();
+    if (pending.length === 0) return current;
+    const frames = Buffer.concat(pending.map(encodeEvent));
+    await writeAll(current.handle, [frames], current.writtenBytes);
+    current.writtenBytes += frames.length;
+    unsynced.push(frames);
+    pending = [];
+    return current;
+  }
+
+  async function sync(): Promise<void> {
+    const file = await write();
+    try {
+      await file.handle.sync();
+    } catch (error) {
+      diagnostics.warn("archive sync failed, going on in a new file", { error: String(error) });
+      await leave();
+      current = await begin();
+      return;
+    }
+    unsynced = [];
+    if (file.writtenBytes >= options.fileBytes) {
+      await leave();
+      await removeOld();
+    }
+  }
+
+  /** Removes files that were followed by another one before the archive's time. */
+  async function removeOld(): Promise<void> {
+    const kept = (await files.list(directory)).map(archiveFileNumber).filter((n) => n !== undefined);
+    for (const number of kept.slice(0, -2)) {
+      const endedMs = await createdMs(files, join(directory, archiveFileName(number + 1)));
+      if (endedMs === undefined || endedMs > clock.wallMs() - options.keepMs) break;
+      await files.unlink(join(directory, archiveFileName(number)));
+    }
+  }
+
+  return {
+    record(event) {
+      assert(!closed, "nothing is recorded after the archive was closed");
+      const last = pending.at(-1);
+      if (live && event.kind === "accepted" && last?.kind === "accepted" && continues(last, event)) {
+        pending[pending.length - 1] = {
+          ...last,
+          range: { from: last.range.from, to: event.range.to },
+          bytes: last.bytes + event.bytes,
+        };
+      } else pending.push(event);
+    },
+    live() {
+      live = true;
+    },
+    flush: () =>
+      inTurn(async (): Promise<ArchiveMark> => {
+        const file = await write();
+        return { file: file.number, bytes: file.writtenBytes };
+      }),
+    sync: () => inTurn(sync),
+    close: () =>
+      inTurn(async () => {
+        if (closed) return;
+        await sync();
+        closed = true;
+        await leave();
+      }),
+  };
+}
+
+type Accepted = LedgerEvent & { kind: "accepted" };
+
+const continues = (last: Accepted, next: Accepted): boolean =>
+  last.stream === next.stream && last.epoch === next.epoch && last.hour === next.hour && last.range.to === next.range.from;
+
+async function createdMs(files: FileSystem, path: string): Promise<number | undefined> {
+  if (!(await files.stat(path))) return undefined;
+  const handle = await files.open(path, "read");
+  try {
+    const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
+    await handle.read(header, 0);
+    return Number(header.readBigUInt64LE(16));
+  } finally {
+    await handle.close();
+  }
+}

@@ -70,6 +70,8 @@ export interface FileSystem {
   list(path: string): Promise<string[]>;
   /** A file's size, or undefined when there is no such name. */
   stat(path: string): Promise<{ readonly bytes: number } | undefined>;
+  /** The path with every symbolic link in it resolved, or undefined when there is no such name. */
+  realPath(path: string): Promise<string | undefined>;
   /** Puts the names in a folder on stable storage. */
   syncDirectory(path: string): Promise<void>;
   space(path: string): Promise<Space>;

@@ -1,0 +1,26 @@
+/**
+ * The upper layer of storage: streams, offsets, blocks, jobs, plans, waybills, keys, checkpoints and index over one
+ * shard's log. This is the room's door; `contract.ts` says what each part of it means.
+ */
+export type {
+  AppendRefusal,
+  AppendRequest,
+  AppendResult,
+  BlockInfo,
+  BufferStats,
+  Codec,
+  JobStart,
+  JobState,
+  JobWaiting,
+  LedgerEvent,
+  LedgerSink,
+  Lines,
+  ReadBlocks,
+  RecordResult,
+  RefusalCount,
+  RequestIdentity,
+  ShardBuffer,
+  StoredBlock,
+  StreamState,
+} from './contract.ts';
+export { BlockDamaged, inflateBlock } from './inflate.ts';

@@ -21,13 +21,13 @@ export type RecordParts = readonly Uint8Array[];
 
 /** Why an append stored nothing. The log stays usable: a later append may pass. */
 export type AppendFailure =
-  | { readonly kind: "fenced" }
-  | { readonly kind: "full"; readonly detail: string }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'full'; readonly detail: string }
+  | { readonly kind: 'failed'; readonly detail: string };
 
 export type AppendOutcome =
   | {
-      readonly kind: "durable";
+      readonly kind: 'durable';
       /** Where each record of the group stands. */
       readonly positions: readonly Position[];
       /** The frontier after it. */
@@ -51,23 +51,23 @@ export interface LogRecord {
 
 export type ReadOutcome =
   | {
-      readonly kind: "records";
+      readonly kind: 'records';
       readonly records: readonly LogRecord[];
       readonly damage: readonly Damage[];
       /** Where to read on. Equals `durableEnd()` when there is no more. */
       readonly next: Position;
     }
   /** The position lies before the oldest kept record; read on from `start`. */
-  | { readonly kind: "trimmed"; readonly start: Position }
-  | { readonly kind: "fenced" }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'trimmed'; readonly start: Position }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'failed'; readonly detail: string };
 
 export type ReadOneOutcome =
-  | { readonly kind: "record"; readonly record: LogRecord }
-  | { readonly kind: "damaged"; readonly reason: string }
-  | { readonly kind: "trimmed"; readonly start: Position }
-  | { readonly kind: "fenced" }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'record'; readonly record: LogRecord }
+  | { readonly kind: 'damaged'; readonly reason: string }
+  | { readonly kind: 'trimmed'; readonly start: Position }
+  | { readonly kind: 'fenced' }
+  | { readonly kind: 'failed'; readonly detail: string };
 
 export interface AppendOptions {
   /** Close the segment behind this group: the next one begins a new segment (a hint; a log without segments ignores it). */
@@ -88,7 +88,7 @@ export interface ShardLog {
   /** Grows with every opening; a lower one is fenced. */
   readonly epoch: number;
   /** What a durable answer rests on. `memory`: gone with the process or the machine's power. */
-  readonly durability: "disk" | "memory";
+  readonly durability: 'disk' | 'memory';
   /** Resolves when the group is durable, or says why nothing of it was stored. Groups are stored in the order of calls. */
   append(group: readonly RecordParts[], options?: AppendOptions): Promise<AppendOutcome>;
   /** The frontier: every record before it is durable. */
@@ -108,7 +108,7 @@ export interface ShardLog {
 
 export type OpenOutcome =
   | {
-      readonly kind: "open";
+      readonly kind: 'open';
       readonly log: ShardLog;
       /** Damage met while opening; behind the frontier, so told and never cut. */
       readonly damage: readonly Damage[];
@@ -116,7 +116,7 @@ export type OpenOutcome =
       readonly tornTailBytes: number;
     }
   /** Somebody else has the shard. */
-  | { readonly kind: "locked"; readonly detail: string }
+  | { readonly kind: 'locked'; readonly detail: string }
   /** Written by a newer version of Waybill, or not a log at all. Nothing was touched. */
-  | { readonly kind: "unreadable"; readonly detail: string }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'unreadable'; readonly detail: string }
+  | { readonly kind: 'failed'; readonly detail: string };

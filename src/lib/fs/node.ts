@@ -1,0 +1,180 @@
+/**
+ * The machine's file system behind the seam of `file-system.ts`.
+ *
+ * The callback functions of `node:fs` are used, which cost least per call. `fdatasync` is enough for data: it also brings
+ * out the size that is needed to read it.
+ */
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+
+import { resultCode, takeLock } from '../sqlite/lock.ts';
+import { FsError } from './file-system.ts';
+import type { FileHandle, FileSystem, Lock, OpenMode, Space } from './file-system.ts';
+
+/** The most buffers that one `pwritev` takes (IOV_MAX of Linux and macOS). */
+const BUFFERS_PER_WRITE = 1024;
+
+/** Only the service reads what customers sent. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+
+const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'wx+' };
+
+/** `f_type` of file systems that do not outlive the power: tmpfs and ramfs (statfs(2)). */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
+type Done<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
+
+/** Calls one function of `node:fs` and turns its failure into an {@link FsError}. */
+function call<T>(operation: string, path: string, start: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error) reject(new FsError(error.code ?? 'EIO', operation, path));
+      else resolve(value);
+    });
+  });
+}
+
+class NodeFile implements FileHandle {
+  readonly #descriptor: number;
+  readonly #path: string;
+
+  constructor(descriptor: number, path: string) {
+    this.#descriptor = descriptor;
+    this.#path = path;
+  }
+
+  write(buffers: readonly Uint8Array[], at: number): Promise<number> {
+    const [only] = buffers;
+    if (only === undefined) return Promise.resolve(0);
+    return call('write', this.#path, (done: Done<number>) => {
+      if (buffers.length === 1) fs.write(this.#descriptor, only, 0, only.length, at, done);
+      else fs.writev(this.#descriptor, buffers.slice(0, BUFFERS_PER_WRITE), at, done);
+    });
+  }
+
+  read(target: Uint8Array, at: number): Promise<number> {
+    return call('read', this.#path, (done) =>
+      fs.read(this.#descriptor, target, 0, target.length, at, done),
+    );
+  }
+
+  sync(): Promise<void> {
+    return call('sync', this.#path, (done: Done<void>) =>
+      fs.fdatasync(this.#descriptor, (error) => done(error)),
+    );
+  }
+
+  truncate(bytes: number): Promise<void> {
+    return call('truncate', this.#path, (done: Done<void>) =>
+      fs.ftruncate(this.#descriptor, bytes, (error) => done(error)),
+    );
+  }
+
+  async sizeBytes(): Promise<number> {
+    const stats = await call<fs.Stats>('size', this.#path, (done) =>
+      fs.fstat(this.#descriptor, done),
+    );
+    return stats.size;
+  }
+
+  close(): Promise<void> {
+    return call('close', this.#path, (done: Done<void>) =>
+      fs.close(this.#descriptor, (error) => done(error ?? null)),
+    );
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
+  const descriptor = await call<number>('syncDirectory', path, (done) =>
+    fs.open(path, flags, done),
+  );
+  try {
+    await call('syncDirectory', path, (done: Done<void>) =>
+      fs.fsync(descriptor, (error) => done(error)),
+    );
+  } finally {
+    await call('syncDirectory', path, (done: Done<void>) =>
+      fs.close(descriptor, (error) => done(error ?? null)),
+    );
+  }
+}
+
+/** Makes a folder and its parents, and puts the names of those that it made on stable storage. */
+async function makeDirectory(path: string): Promise<void> {
+  const first = await call<string | undefined>('makeDirectory', path, (done) =>
+    fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }, done),
+  );
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+  }
+}
+
+/** The answer, or undefined when there is no such name. */
+async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function stat(path: string): Promise<{ readonly bytes: number } | undefined> {
+  const stats = await ifThere(call<fs.Stats>('stat', path, (done) => fs.stat(path, done)));
+  return stats && { bytes: stats.size };
+}
+
+async function space(path: string): Promise<Space> {
+  const stats = await call<fs.StatsFs>('space', path, (done) => fs.statfs(path, done));
+  return {
+    freeBytes: stats.bavail * stats.bsize,
+    totalBytes: stats.blocks * stats.bsize,
+    inMemory: IN_MEMORY.has(stats.type),
+  };
+}
+
+function lock(path: string): Lock | 'held' {
+  try {
+    const release = takeLock(path);
+    if (release === 'held') return 'held';
+    return {
+      release() {
+        release();
+        return Promise.resolve();
+      },
+    };
+  } catch (error) {
+    const code = resultCode(error);
+    if (code === undefined) throw error;
+    throw new FsError(`SQLITE_${code}`, 'lock', path, error instanceof Error ? error.message : '');
+  }
+}
+
+/** The machine's file system. */
+export function nodeFileSystem(): FileSystem {
+  return {
+    async open(path, mode) {
+      const descriptor = await call<number>('open', path, (done) =>
+        fs.open(path, FLAGS[mode], FILE_MODE, done),
+      );
+      return new NodeFile(descriptor, path);
+    },
+    rename: (from, to) =>
+      call('rename', from, (done: Done<void>) => fs.rename(from, to, (error) => done(error))),
+    unlink: (path) =>
+      call('unlink', path, (done: Done<void>) => fs.unlink(path, (error) => done(error))),
+    makeDirectory,
+    async list(path) {
+      const names = await call<string[]>('list', path, (done) => fs.readdir(path, done));
+      return names.sort();
+    },
+    stat,
+    realPath: (path) => ifThere(call<string>('realPath', path, (done) => fs.realpath(path, done))),
+    syncDirectory,
+    space,
+    lock: async (path) => lock(path),
+  };
+}

@@ -2,19 +2,19 @@
  * The archive's files, as `docs/formats/archive.md` specifies them: a 32-byte header, then frames of a length, a CRC-32 and
  * one ledger event as JSON. Little-endian. Held by a golden file.
  */
-import { crc32 } from "node:zlib";
-import type { LedgerEvent } from "../buffer/index.ts";
+import { crc32 } from 'node:zlib';
+import type { LedgerEvent } from '../buffer/index.ts';
 
 export const ARCHIVE_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 8;
 /** The longest payload that a reader believes; longer means damage. */
 export const FRAME_BYTES_MAX = 1 << 20;
 
-const MAGIC = Buffer.from("WBARCHV\n", "latin1");
+const MAGIC = Buffer.from('WBARCHV\n', 'latin1');
 const VERSION = 1;
 
 export function archiveFileName(file: number): string {
-  return `${String(file).padStart(10, "0")}.wba`;
+  return `${String(file).padStart(10, '0')}.wba`;
 }
 
 /** The number in an archive file's name, or undefined for other names. */
@@ -33,20 +33,25 @@ export function encodeHeader(file: number, createdMs: number): Buffer {
 }
 
 export type HeaderOutcome =
-  | { readonly kind: "header"; readonly file: number; readonly createdMs: number }
-  | { readonly kind: "newer"; readonly version: number }
-  | { readonly kind: "damaged" };
+  | { readonly kind: 'header'; readonly file: number; readonly createdMs: number }
+  | { readonly kind: 'newer'; readonly version: number }
+  | { readonly kind: 'damaged' };
 
 export function decodeHeader(bytes: Buffer): HeaderOutcome {
-  if (bytes.length < ARCHIVE_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return { kind: "damaged" };
-  if (bytes.readUInt32LE(24) !== crc32(bytes.subarray(0, 24))) return { kind: "damaged" };
+  if (bytes.length < ARCHIVE_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC))
+    return { kind: 'damaged' };
+  if (bytes.readUInt32LE(24) !== crc32(bytes.subarray(0, 24))) return { kind: 'damaged' };
   const version = bytes.readUInt16LE(8);
-  if (version > VERSION) return { kind: "newer", version };
-  return { kind: "header", file: bytes.readUInt32LE(12), createdMs: Number(bytes.readBigUInt64LE(16)) };
+  if (version > VERSION) return { kind: 'newer', version };
+  return {
+    kind: 'header',
+    file: bytes.readUInt32LE(12),
+    createdMs: Number(bytes.readBigUInt64LE(16)),
+  };
 }
 
 export function encodeEvent(event: LedgerEvent): Buffer {
-  const payload = Buffer.from(JSON.stringify(event), "utf8");
+  const payload = Buffer.from(JSON.stringify(event), 'utf8');
   const frame = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);
   frame.writeUInt32LE(crc32(payload), 4);
@@ -55,19 +60,23 @@ export function encodeEvent(event: LedgerEvent): Buffer {
 }
 
 export type FrameOutcome =
-  | { readonly kind: "event"; readonly event: LedgerEvent; readonly bytes: number }
+  | { readonly kind: 'event'; readonly event: LedgerEvent; readonly bytes: number }
   /** The frame goes on past the bytes given. */
-  | { readonly kind: "more" }
-  | { readonly kind: "damaged" };
+  | { readonly kind: 'more' }
+  | { readonly kind: 'damaged' };
 
 /** The event that begins at `at`. */
 export function decodeEvent(bytes: Buffer, at: number): FrameOutcome {
-  if (at + FRAME_HEADER_BYTES > bytes.length) return { kind: "more" };
+  if (at + FRAME_HEADER_BYTES > bytes.length) return { kind: 'more' };
   const length = bytes.readUInt32LE(at);
-  if (length === 0 || length > FRAME_BYTES_MAX) return { kind: "damaged" };
+  if (length === 0 || length > FRAME_BYTES_MAX) return { kind: 'damaged' };
   const end = at + FRAME_HEADER_BYTES + length;
-  if (end > bytes.length) return { kind: "more" };
+  if (end > bytes.length) return { kind: 'more' };
   const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end);
-  if (crc32(payload) !== bytes.readUInt32LE(at + 4)) return { kind: "damaged" };
-  return { kind: "event", event: JSON.parse(payload.toString("utf8")) as LedgerEvent, bytes: end - at };
+  if (crc32(payload) !== bytes.readUInt32LE(at + 4)) return { kind: 'damaged' };
+  return {
+    kind: 'event',
+    event: JSON.parse(payload.toString('utf8')) as LedgerEvent,
+    bytes: end - at,
+  };
 }

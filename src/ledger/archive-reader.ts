@@ -1,9 +1,16 @@
-import { join } from "node:path";
-import type { FileHandle, FileSystem } from "../lib/fs/file-system.ts";
-import { readFully } from "../lib/fs/file-system.ts";
-import type { LedgerEvent } from "../buffer/index.ts";
-import type { ArchiveMark } from "./contract.ts";
-import { ARCHIVE_HEADER_BYTES, FRAME_BYTES_MAX, archiveFileName, archiveFileNumber, decodeEvent, decodeHeader } from "./archive-format.ts";
+import { join } from 'node:path';
+import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
+import { readFully } from '../lib/fs/file-system.ts';
+import type { LedgerEvent } from '../buffer/index.ts';
+import type { ArchiveMark } from './contract.ts';
+import {
+  ARCHIVE_HEADER_BYTES,
+  FRAME_BYTES_MAX,
+  archiveFileName,
+  archiveFileNumber,
+  decodeEvent,
+  decodeHeader,
+} from './archive-format.ts';
 
 const PIECE_BYTES = FRAME_BYTES_MAX * 2;
 
@@ -32,7 +39,7 @@ export async function* readArchive(
   const numbers = names.map(archiveFileNumber).filter((n) => n !== undefined);
   for (const number of numbers) {
     if (number < from.file) continue;
-    const handle = await files.open(join(directory, archiveFileName(number)), "read");
+    const handle = await files.open(join(directory, archiveFileName(number)), 'read');
     try {
       yield* readFile(handle, number, number === from.file ? from.bytes : 0);
     } finally {
@@ -41,13 +48,20 @@ export async function* readArchive(
   }
 }
 
-async function* readFile(handle: FileHandle, file: number, fromBytes: number): AsyncGenerator<ArchivePiece> {
+async function* readFile(
+  handle: FileHandle,
+  file: number,
+  fromBytes: number,
+): AsyncGenerator<ArchivePiece> {
   const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
   const headerBytes = await readFully(handle, header, 0);
   const decoded = decodeHeader(header.subarray(0, headerBytes));
-  if (decoded.kind !== "header") {
+  if (decoded.kind !== 'header') {
     const torn = headerBytes < ARCHIVE_HEADER_BYTES || header.every((byte) => byte === 0);
-    const damaged = decoded.kind === "newer" ? `format version ${decoded.version} is newer than this Waybill` : "header";
+    const damaged =
+      decoded.kind === 'newer'
+        ? `format version ${decoded.version} is newer than this Waybill`
+        : 'header';
     yield { events: [], mark: { file, bytes: 0 }, ...(torn ? {} : { damaged }) };
     return;
   }
@@ -58,15 +72,19 @@ async function* readFile(handle: FileHandle, file: number, fromBytes: number): A
     const events: LedgerEvent[] = [];
     let inPiece = 0;
     let next = decodeEvent(bytes, inPiece);
-    while (next.kind === "event") {
+    while (next.kind === 'event') {
       events.push(next.event);
       inPiece += next.bytes;
       next = decodeEvent(bytes, inPiece);
     }
     at += inPiece;
     // Zeros are what a crash leaves of an unsynced end; anything else that cannot be read is damage.
-    const damaged = next.kind === "damaged" && bytes.subarray(inPiece).some((byte) => byte !== 0);
-    yield { events, mark: { file, bytes: at }, ...(damaged ? { damaged: `frame at byte ${at}` } : {}) };
-    if (next.kind === "damaged" || bytes.length < PIECE_BYTES) return;
+    const damaged = next.kind === 'damaged' && bytes.subarray(inPiece).some((byte) => byte !== 0);
+    yield {
+      events,
+      mark: { file, bytes: at },
+      ...(damaged ? { damaged: `frame at byte ${at}` } : {}),
+    };
+    if (next.kind === 'damaged' || bytes.length < PIECE_BYTES) return;
   }
 }

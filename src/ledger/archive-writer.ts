@@ -1,12 +1,18 @@
-import { join } from "node:path";
-import type { Clock } from "../lib/clock.ts";
-import type { Diagnostics } from "../lib/diagnostics.ts";
-import type { FileHandle, FileSystem } from "../lib/fs/file-system.ts";
-import { writeAll } from "../lib/fs/file-system.ts";
-import type { LedgerEvent } from "../buffer/index.ts";
-import type { ArchiveMark, ArchiveWriter } from "./contract.ts";
-import { ARCHIVE_HEADER_BYTES, archiveFileName, archiveFileNumber, encodeEvent, encodeHeader } from "./archive-format.ts";
-import { assert } from "../lib/assert.ts";
+import { join } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
+import { writeAll } from '../lib/fs/file-system.ts';
+import type { LedgerEvent } from '../buffer/index.ts';
+import type { ArchiveMark, ArchiveWriter } from './contract.ts';
+import {
+  ARCHIVE_HEADER_BYTES,
+  archiveFileName,
+  archiveFileNumber,
+  encodeEvent,
+  encodeHeader,
+} from './archive-format.ts';
+import { assert } from '../lib/assert.ts';
 
 export interface ArchiveWriterOptions {
   readonly files: FileSystem;
@@ -41,7 +47,9 @@ interface Current {
 export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<OpenArchiveWriter> {
   const { files, directory, clock, diagnostics } = options;
   await files.makeDirectory(directory);
-  const numbers = (await files.list(directory)).map(archiveFileNumber).filter((n) => n !== undefined);
+  const numbers = (await files.list(directory))
+    .map(archiveFileNumber)
+    .filter((n) => n !== undefined);
   let nextNumber = Math.max(0, ...numbers) + 1;
 
   let current: Current | undefined;
@@ -60,7 +68,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   async function begin(): Promise<Current> {
     const number = nextNumber++;
-    const handle = await files.open(join(directory, archiveFileName(number)), "create");
+    const handle = await files.open(join(directory, archiveFileName(number)), 'create');
     const file: Current = { number, handle, writtenBytes: 0 };
     try {
       await writeAll(handle, [encodeHeader(number, Math.floor(clock.wallMs()))], 0);
@@ -99,7 +107,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     try {
       await file.handle.sync();
     } catch (error) {
-      diagnostics.warn("archive sync failed, going on in a new file", { error: String(error) });
+      diagnostics.warn('archive sync failed, going on in a new file', { error: String(error) });
       await leave();
       current = await begin();
       return;
@@ -113,7 +121,9 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   /** Removes files that were followed by another one before the archive's time. */
   async function removeOld(): Promise<void> {
-    const kept = (await files.list(directory)).map(archiveFileNumber).filter((n) => n !== undefined);
+    const kept = (await files.list(directory))
+      .map(archiveFileNumber)
+      .filter((n) => n !== undefined);
     for (const number of kept.slice(0, -2)) {
       const endedMs = await createdMs(files, join(directory, archiveFileName(number + 1)));
       if (endedMs === undefined || endedMs > clock.wallMs() - options.keepMs) break;
@@ -123,9 +133,14 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   return {
     record(event) {
-      assert(!closed, "nothing is recorded after the archive was closed");
+      assert(!closed, 'nothing is recorded after the archive was closed');
       const last = pending.at(-1);
-      if (live && event.kind === "accepted" && last?.kind === "accepted" && continues(last, event)) {
+      if (
+        live &&
+        event.kind === 'accepted' &&
+        last?.kind === 'accepted' &&
+        continues(last, event)
+      ) {
         pending[pending.length - 1] = {
           ...last,
           range: { from: last.range.from, to: event.range.to },
@@ -152,14 +167,17 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
   };
 }
 
-type Accepted = LedgerEvent & { kind: "accepted" };
+type Accepted = LedgerEvent & { kind: 'accepted' };
 
 const continues = (last: Accepted, next: Accepted): boolean =>
-  last.stream === next.stream && last.epoch === next.epoch && last.hour === next.hour && last.range.to === next.range.from;
+  last.stream === next.stream &&
+  last.epoch === next.epoch &&
+  last.hour === next.hour &&
+  last.range.to === next.range.from;
 
 async function createdMs(files: FileSystem, path: string): Promise<number | undefined> {
   if (!(await files.stat(path))) return undefined;
-  const handle = await files.open(path, "read");
+  const handle = await files.open(path, 'read');
   try {
     const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
     await handle.read(header, 0);

@@ -5,9 +5,9 @@
  * segments. On the control thread the books read those files into SQLite sums (a cache: it can be deleted and is rebuilt)
  * and answer questions by scope, job and hour.
  */
-import type { LedgerSink } from "../buffer/index.ts";
-import type { OutcomeCounts } from "../model/delivery.ts";
-import type { Scope } from "../model/scope.ts";
+import type { LedgerSink } from '../buffer/index.ts';
+import type { OutcomeCounts } from '../model/delivery.ts';
+import type { Scope } from '../model/scope.ts';
 
 /** A place in the archive: everything before it has been written (not necessarily synced). */
 export interface ArchiveMark {
@@ -29,8 +29,8 @@ export interface LedgerRow {
   readonly acceptedBytes: number;
   readonly waiting: number;
   readonly delivered: number;
-  readonly excluded: OutcomeCounts["excluded"];
-  readonly dropped: OutcomeCounts["dropped"];
+  readonly excluded: OutcomeCounts['excluded'];
+  readonly dropped: OutcomeCounts['dropped'];
   /** Lines that were refused, by reason; they were never accepted. */
   readonly notTaken: Readonly<Record<string, number>>;
   readonly balanced: boolean;

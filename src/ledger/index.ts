@@ -6,16 +6,16 @@
  * after a crash are recognised by the books: by offset for accepted lines, by sequence for waybills and refusals. So the
  * sums can be deleted at any time and come out the same again.
  */
-export { openArchiveWriter } from "./archive-writer.ts";
-export { readArchive } from "./archive-reader.ts";
-export { openBooks } from "./books.ts";
-export type { Books, UsageDay } from "./books.ts";
-export { openAttemptStore } from "./attempt-store.ts";
-export type { AttemptStore } from "./attempt-store.ts";
-export { openKeptLines } from "./kept-lines.ts";
-export type { KeptLine, KeptLines, KeptLineEntry } from "./kept-lines.ts";
-export { exposition } from "./metrics.ts";
-export type { Metric } from "./metrics.ts";
+export { openArchiveWriter } from './archive-writer.ts';
+export { readArchive } from './archive-reader.ts';
+export { openBooks } from './books.ts';
+export type { Books, UsageDay } from './books.ts';
+export { openAttemptStore } from './attempt-store.ts';
+export type { AttemptStore } from './attempt-store.ts';
+export { openKeptLines } from './kept-lines.ts';
+export type { KeptLine, KeptLines, KeptLineEntry } from './kept-lines.ts';
+export { exposition } from './metrics.ts';
+export type { Metric } from './metrics.ts';
 export type {
   ArchiveMark,
   ArchiveWriter,
@@ -24,4 +24,4 @@ export type {
   LedgerCut,
   LedgerRow,
   ScopeLedger,
-} from "./contract.ts";
+} from './contract.ts';

@@ -1,17 +1,19 @@
 /** Calls between threads over a message port: one request, one answer, in any order; and notices without an answer. */
-import type { MessagePort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from 'node:worker_threads';
 
 /** The methods of one side; arguments and results must be cloneable (no functions, no class instances). */
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
 
 /** What the other side sees of them: the same methods, each answering later. */
 export type Remote<M extends Methods> = {
-  readonly [Name in keyof M]: (...args: Parameters<M[Name]>) => Promise<Awaited<ReturnType<M[Name]>>>;
+  readonly [Name in keyof M]: (
+    ...args: Parameters<M[Name]>
+  ) => Promise<Awaited<ReturnType<M[Name]>>>;
 };
 
 /** The other thread is gone or did not take the call; nothing is known of its effect. */
 export class RemoteGone extends Error {
-  override readonly name = "RemoteGone";
+  override readonly name = 'RemoteGone';
 }
 
 type Message =
@@ -37,7 +39,10 @@ export function connect<Ours extends Methods, Theirs extends Methods>(
   port: MessagePort | Worker,
   ours: Ours,
 ): Connection<Theirs> {
-  const underWay = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  const underWay = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: Error) => void }
+  >();
   let last = 0;
   let closed: string | undefined;
 
@@ -50,23 +55,26 @@ export function connect<Ours extends Methods, Theirs extends Methods>(
     try {
       port.postMessage({ answer: message.call, value: await invoke(message.name, message.args) });
     } catch (error) {
-      port.postMessage({ answer: message.call, fault: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      port.postMessage({
+        answer: message.call,
+        fault: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
     }
   };
-  port.on("message", (message: Message) => {
-    if ("call" in message) void answer(message);
-    else if ("notice" in message) invoke(message.notice, message.args);
+  port.on('message', (message: Message) => {
+    if ('call' in message) void answer(message);
+    else if ('notice' in message) invoke(message.notice, message.args);
     else {
       const waiting = underWay.get(message.answer);
       underWay.delete(message.answer);
-      if ("fault" in message) waiting?.reject(new Error(message.fault));
+      if ('fault' in message) waiting?.reject(new Error(message.fault));
       else waiting?.resolve(message.value);
     }
   });
 
   const remote = new Proxy({} as Remote<Theirs>, {
     get: (_target, name) =>
-      typeof name !== "string" || name === "then"
+      typeof name !== 'string' || name === 'then'
         ? undefined
         : (...args: readonly unknown[]) =>
             new Promise((resolve, reject) => {

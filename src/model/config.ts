@@ -5,76 +5,165 @@
  * A setting `ingest.tlsCert` is `ingest: { tlsCert: … }` in the file, `--ingest-tls-cert` on the command line and
  * `WAYBILL_INGEST_TLS_CERT` in the environment. A flag wins over the environment, which wins over the file.
  */
-import { limits } from "./limits.ts";
+import { limits } from './limits.ts';
 
 type Kind =
-  | { readonly kind: "text"; readonly default: string }
-  | { readonly kind: "whole"; readonly default: number; readonly least: number; readonly most: number }
-  | { readonly kind: "share"; readonly default: number; readonly least: number; readonly most: number }
-  | { readonly kind: "switch"; readonly default: boolean }
-  | { readonly kind: "choice"; readonly default: string; readonly among: readonly string[] }
-  | { readonly kind: "list"; readonly default: readonly string[] };
+  | { readonly kind: 'text'; readonly default: string }
+  | {
+      readonly kind: 'whole';
+      readonly default: number;
+      readonly least: number;
+      readonly most: number;
+    }
+  | {
+      readonly kind: 'share';
+      readonly default: number;
+      readonly least: number;
+      readonly most: number;
+    }
+  | { readonly kind: 'switch'; readonly default: boolean }
+  | { readonly kind: 'choice'; readonly default: string; readonly among: readonly string[] }
+  | { readonly kind: 'list'; readonly default: readonly string[] };
 
 export type Setting = Kind & { readonly help: string; readonly secret?: true };
 
 const port = (fallback: number, help: string) =>
-  ({ kind: "whole", default: fallback, least: 0, most: 65_535, help }) as const;
-const text = (fallback: string, help: string) => ({ kind: "text", default: fallback, help }) as const;
+  ({ kind: 'whole', default: fallback, least: 0, most: 65_535, help }) as const;
+const text = (fallback: string, help: string) =>
+  ({ kind: 'text', default: fallback, help }) as const;
 const ms = (fallback: number, least: number, help: string) =>
-  ({ kind: "whole", default: fallback, least, most: 365 * 86_400_000, help }) as const;
+  ({ kind: 'whole', default: fallback, least, most: 365 * 86_400_000, help }) as const;
 
 export const SETTINGS = {
   data: {
-    dir: text("waybill-data", "Folder of everything that Waybill keeps: log, ledger, configuration, secrets."),
+    dir: text(
+      'waybill-data',
+      'Folder of everything that Waybill keeps: log, ledger, configuration, secrets.',
+    ),
   },
   ingest: {
-    host: text("127.0.0.1", "Address that producers reach. `0.0.0.0` or `::` opens it to the network."),
-    port: port(4510, "Port that producers send to. 0 lets the system choose."),
-    tlsCert: text("", "PEM file with the certificate chain; with it the listener speaks HTTPS. Reloaded when it changes."),
-    tlsKey: text("", "PEM file with the certificate's private key."),
-    bodyBytes: { kind: "whole", default: limits.ingest.bodyBytes, least: 1_024, most: limits.ingest.bodyBytes, help: "Largest body of a request as sent, in bytes." },
-    lineBytes: { kind: "whole", default: limits.ingest.lineBytes, least: 256, most: limits.ingest.lineBytesMax, help: "Longest line, in bytes." },
+    host: text(
+      '127.0.0.1',
+      'Address that producers reach. `0.0.0.0` or `::` opens it to the network.',
+    ),
+    port: port(4510, 'Port that producers send to. 0 lets the system choose.'),
+    tlsCert: text(
+      '',
+      'PEM file with the certificate chain; with it the listener speaks HTTPS. Reloaded when it changes.',
+    ),
+    tlsKey: text('', "PEM file with the certificate's private key."),
+    bodyBytes: {
+      kind: 'whole',
+      default: limits.ingest.bodyBytes,
+      least: 1_024,
+      most: limits.ingest.bodyBytes,
+      help: 'Largest body of a request as sent, in bytes.',
+    },
+    lineBytes: {
+      kind: 'whole',
+      default: limits.ingest.lineBytes,
+      least: 256,
+      most: limits.ingest.lineBytesMax,
+      help: 'Longest line, in bytes.',
+    },
   },
   control: {
-    host: text("127.0.0.1", "Address of the control API, metrics and health checks."),
-    port: port(4511, "Port of the control API. 0 lets the system choose."),
-    tlsCert: text("", "PEM file with the certificate chain; with it the listener speaks HTTPS. Reloaded when it changes."),
-    tlsKey: text("", "PEM file with the certificate's private key."),
-    keyFile: text("", "File with the 32-byte key that seals secrets. Empty: `secrets.key` in the data folder, made at the first start."),
+    host: text('127.0.0.1', 'Address of the control API, metrics and health checks.'),
+    port: port(4511, 'Port of the control API. 0 lets the system choose.'),
+    tlsCert: text(
+      '',
+      'PEM file with the certificate chain; with it the listener speaks HTTPS. Reloaded when it changes.',
+    ),
+    tlsKey: text('', "PEM file with the certificate's private key."),
+    keyFile: text(
+      '',
+      'File with the 32-byte key that seals secrets. Empty: `secrets.key` in the data folder, made at the first start.',
+    ),
   },
   buffer: {
-    segmentBytes: { kind: "whole", default: limits.log.segmentBytes, least: 1 << 20, most: 1 << 30, help: "Size of one segment of the log, in bytes." },
-    holdbackMs: ms(limits.buffer.holdbackMs, 0, "How long lines stay after they are settled, so that they can be replayed. Counts time in service."),
-    retentionMs: ms(limits.buffer.retentionMs, 60_000, "How long waiting lines are kept at most. Counts time in service."),
-    lowWatermark: { kind: "share", default: limits.buffer.lowWatermark, least: 0.1, most: 0.98, help: "Share of the disk from which accounts above their fair share are refused." },
-    highWatermark: { kind: "share", default: limits.buffer.highWatermark, least: 0.1, most: 0.99, help: "Share of the disk from which everybody is refused." },
+    segmentBytes: {
+      kind: 'whole',
+      default: limits.log.segmentBytes,
+      least: 1 << 20,
+      most: 1 << 30,
+      help: 'Size of one segment of the log, in bytes.',
+    },
+    holdbackMs: ms(
+      limits.buffer.holdbackMs,
+      0,
+      'How long lines stay after they are settled, so that they can be replayed. Counts time in service.',
+    ),
+    retentionMs: ms(
+      limits.buffer.retentionMs,
+      60_000,
+      'How long waiting lines are kept at most. Counts time in service.',
+    ),
+    lowWatermark: {
+      kind: 'share',
+      default: limits.buffer.lowWatermark,
+      least: 0.1,
+      most: 0.98,
+      help: 'Share of the disk from which accounts above their fair share are refused.',
+    },
+    highWatermark: {
+      kind: 'share',
+      default: limits.buffer.highWatermark,
+      least: 0.1,
+      most: 0.99,
+      help: 'Share of the disk from which everybody is refused.',
+    },
   },
   deliver: {
-    intervalMs: { kind: "whole", default: limits.deliver.intervalMs, least: limits.deliver.intervalMsMin, most: 300_000, help: "How often a job delivers what has come, in milliseconds." },
+    intervalMs: {
+      kind: 'whole',
+      default: limits.deliver.intervalMs,
+      least: limits.deliver.intervalMsMin,
+      most: 300_000,
+      help: 'How often a job delivers what has come, in milliseconds.',
+    },
   },
   destinations: {
-    allowHttp: { kind: "switch", default: false, help: "Whether customers may use `http://` destinations and endpoints." },
-    allowAddresses: { kind: "list", default: [] as readonly string[], help: "Address ranges (CIDR) to open that are refused otherwise: private, loopback, link-local and the like." },
-    fileRoots: { kind: "list", default: [] as readonly string[], help: "Folders that `file://` destinations may write below. Empty: none." },
+    allowHttp: {
+      kind: 'switch',
+      default: false,
+      help: 'Whether customers may use `http://` destinations and endpoints.',
+    },
+    allowAddresses: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Address ranges (CIDR) to open that are refused otherwise: private, loopback, link-local and the like.',
+    },
+    fileRoots: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Folders that `file://` destinations may write below. Empty: none.',
+    },
   },
   process: {
-    drainMs: ms(20_000, 0, "How long SIGTERM waits for what is under way."),
-    logLevel: { kind: "choice", default: "info", among: ["debug", "info", "warn", "error", "alarm"], help: "Least level of the process's own log on standard error." },
+    drainMs: ms(20_000, 0, 'How long SIGTERM waits for what is under way.'),
+    logLevel: {
+      kind: 'choice',
+      default: 'info',
+      among: ['debug', 'info', 'warn', 'error', 'alarm'],
+      help: "Least level of the process's own log on standard error.",
+    },
   },
 } as const satisfies Record<string, Record<string, Setting>>;
 
-type ValueOf<S extends Setting> = S["kind"] extends "text" | "choice"
+type ValueOf<S extends Setting> = S['kind'] extends 'text' | 'choice'
   ? string
-  : S["kind"] extends "whole" | "share"
+  : S['kind'] extends 'whole' | 'share'
     ? number
-    : S["kind"] extends "switch"
+    : S['kind'] extends 'switch'
       ? boolean
       : readonly string[];
 
 /** The effective settings. */
 export type Config = {
   readonly [Section in keyof typeof SETTINGS]: {
-    readonly [Key in keyof (typeof SETTINGS)[Section]]: (typeof SETTINGS)[Section][Key] extends Setting
+    readonly [
+      Key in keyof (typeof SETTINGS)[Section]
+    ]: (typeof SETTINGS)[Section][Key] extends Setting
       ? ValueOf<(typeof SETTINGS)[Section][Key]>
       : never;
   };
@@ -92,14 +181,15 @@ export interface NamedSetting {
 const words = (camel: string) => camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 /** All settings in the order of the table. */
-export const NAMED_SETTINGS: readonly NamedSetting[] = Object.entries(SETTINGS).flatMap(([section, keys]) =>
-  Object.entries(keys as Record<string, Setting>).map(([key, setting]) => ({
-    section,
-    key,
-    flag: `--${section}-${words(key)}`,
-    variable: `WAYBILL_${section}_${words(key)}`.replaceAll("-", "_").toUpperCase(),
-    setting,
-  })),
+export const NAMED_SETTINGS: readonly NamedSetting[] = Object.entries(SETTINGS).flatMap(
+  ([section, keys]) =>
+    Object.entries(keys as Record<string, Setting>).map(([key, setting]) => ({
+      section,
+      key,
+      flag: `--${section}-${words(key)}`,
+      variable: `WAYBILL_${section}_${words(key)}`.replaceAll('-', '_').toUpperCase(),
+      setting,
+    })),
 );
 
 /** What is wrong with one setting: where it stands, its value, and what would be right. */
@@ -124,20 +214,31 @@ const OTHER_VARIABLES = /^WAYBILL_(TOKEN|URL|INGEST_URL|CONFIG|LAUNCHED|TEST_.*|
 export function readConfig(sources: ConfigSources): Config | readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const given = new Map<string, { where: string; value: unknown }>();
-  const bySetting = new Map(NAMED_SETTINGS.map((named) => [`${named.section}.${named.key}`, named]));
+  const bySetting = new Map(
+    NAMED_SETTINGS.map((named) => [`${named.section}.${named.key}`, named]),
+  );
 
   if (sources.file) readDocument(sources.file, bySetting, given, problems);
   const byVariable = new Map(NAMED_SETTINGS.map((named) => [named.variable, named]));
   for (const [variable, value] of Object.entries(sources.environment)) {
-    if (!variable.startsWith("WAYBILL_") || value === undefined || OTHER_VARIABLES.test(variable)) continue;
+    if (!variable.startsWith('WAYBILL_') || value === undefined || OTHER_VARIABLES.test(variable))
+      continue;
     const named = byVariable.get(variable);
-    if (named) given.set(`${named.section}.${named.key}`, { where: variable, value: fromText(named.setting, value) });
-    else problems.push({ where: variable, message: `is no setting${nearest(variable, [...byVariable.keys()])}` });
+    if (named)
+      given.set(`${named.section}.${named.key}`, {
+        where: variable,
+        value: fromText(named.setting, value),
+      });
+    else
+      problems.push({
+        where: variable,
+        message: `is no setting${nearest(variable, [...byVariable.keys()])}`,
+      });
   }
   for (const named of NAMED_SETTINGS) {
     const value = sources.flags[named.flag.slice(2)];
     if (value === undefined) continue;
-    const parsed = typeof value === "string" ? fromText(named.setting, value) : value;
+    const parsed = typeof value === 'string' ? fromText(named.setting, value) : value;
     given.set(`${named.section}.${named.key}`, { where: named.flag, value: parsed });
   }
 
@@ -145,7 +246,11 @@ export function readConfig(sources: ConfigSources): Config | readonly ConfigProb
   for (const { section, key, setting } of NAMED_SETTINGS) {
     const found = given.get(`${section}.${key}`);
     const problem = found && judge(setting, found.value);
-    if (found && problem) problems.push({ where: found.where, message: `is ${show(setting, found.value)}, but must be ${problem}` });
+    if (found && problem)
+      problems.push({
+        where: found.where,
+        message: `is ${show(setting, found.value)}, but must be ${problem}`,
+      });
     (config[section] ??= {})[key] = found && !problem ? found.value : setting.default;
   }
   const whole = config as unknown as Config;
@@ -155,13 +260,19 @@ export function readConfig(sources: ConfigSources): Config | readonly ConfigProb
 
 function crossChecks(config: Config): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  for (const section of ["ingest", "control"] as const) {
-    if ((config[section].tlsCert === "") !== (config[section].tlsKey === "")) {
-      problems.push({ where: `${section}.tlsCert, ${section}.tlsKey`, message: "must be given both or not at all" });
+  for (const section of ['ingest', 'control'] as const) {
+    if ((config[section].tlsCert === '') !== (config[section].tlsKey === '')) {
+      problems.push({
+        where: `${section}.tlsCert, ${section}.tlsKey`,
+        message: 'must be given both or not at all',
+      });
     }
   }
   if (config.buffer.lowWatermark >= config.buffer.highWatermark) {
-    problems.push({ where: "buffer.lowWatermark", message: `is ${config.buffer.lowWatermark}, but must be below buffer.highWatermark (${config.buffer.highWatermark})` });
+    problems.push({
+      where: 'buffer.lowWatermark',
+      message: `is ${config.buffer.lowWatermark}, but must be below buffer.highWatermark (${config.buffer.highWatermark})`,
+    });
   }
   return problems;
 }
@@ -174,72 +285,94 @@ function readDocument(
 ): void {
   const sections = file.document;
   if (!isRecord(sections)) {
-    problems.push({ where: file.path, message: "must hold sections with settings, such as `ingest: { port: 4510 }`; it is empty or something else" });
+    problems.push({
+      where: file.path,
+      message:
+        'must hold sections with settings, such as `ingest: { port: 4510 }`; it is empty or something else',
+    });
     return;
   }
   for (const [section, keys] of Object.entries(sections)) {
     if (!(section in SETTINGS)) {
-      problems.push({ where: `${file.path}: ${section}`, message: `is no section${nearest(section, Object.keys(SETTINGS))}` });
+      problems.push({
+        where: `${file.path}: ${section}`,
+        message: `is no section${nearest(section, Object.keys(SETTINGS))}`,
+      });
     } else if (!isRecord(keys)) {
-      problems.push({ where: `${file.path}: ${section}`, message: "must hold settings" });
+      problems.push({ where: `${file.path}: ${section}`, message: 'must hold settings' });
     } else {
       for (const [key, value] of Object.entries(keys)) {
         const name = `${section}.${key}`;
         const where = `${file.path}: ${name}`;
         if (bySetting.has(name)) given.set(name, { where, value });
-        else problems.push({ where, message: `is no setting${nearest(name, [...bySetting.keys()])}` });
+        else
+          problems.push({ where, message: `is no setting${nearest(name, [...bySetting.keys()])}` });
       }
     }
   }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function fromText(setting: Setting, value: string): unknown {
   switch (setting.kind) {
-    case "text":
-    case "choice":
+    case 'text':
+    case 'choice':
       return value;
-    case "whole":
-    case "share":
+    case 'whole':
+    case 'share':
       return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
-    case "switch":
-      return value === "true" ? true : value === "false" ? false : value;
-    case "list":
-      return value.split(",").map((part) => part.trim()).filter((part) => part !== "");
+    case 'switch':
+      return value === 'true' ? true : value === 'false' ? false : value;
+    case 'list':
+      return value
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '');
   }
 }
 
 /** What would be right, or undefined when the value is. */
 function judge(setting: Setting, value: unknown): string | undefined {
   switch (setting.kind) {
-    case "text":
-      return typeof value === "string" ? undefined : "a text";
-    case "choice":
-      return setting.among.includes(value as string) ? undefined : `one of ${setting.among.join(", ")}`;
-    case "whole":
-      return Number.isInteger(value) && (value as number) >= setting.least && (value as number) <= setting.most
+    case 'text':
+      return typeof value === 'string' ? undefined : 'a text';
+    case 'choice':
+      return setting.among.includes(value as string)
+        ? undefined
+        : `one of ${setting.among.join(', ')}`;
+    case 'whole':
+      return Number.isInteger(value) &&
+        (value as number) >= setting.least &&
+        (value as number) <= setting.most
         ? undefined
         : `a whole number from ${setting.least} to ${setting.most}`;
-    case "share":
-      return typeof value === "number" && value >= setting.least && value <= setting.most
+    case 'share':
+      return typeof value === 'number' && value >= setting.least && value <= setting.most
         ? undefined
         : `a number from ${setting.least} to ${setting.most}`;
-    case "switch":
-      return typeof value === "boolean" ? undefined : "true or false";
-    case "list":
-      return Array.isArray(value) && value.every((item) => typeof item === "string") ? undefined : "a list of texts";
+    case 'switch':
+      return typeof value === 'boolean' ? undefined : 'true or false';
+    case 'list':
+      return Array.isArray(value) && value.every((item) => typeof item === 'string')
+        ? undefined
+        : 'a list of texts';
   }
 }
 
-const show = (setting: Setting, value: unknown) => (setting.secret ? "***" : JSON.stringify(value));
+const show = (setting: Setting, value: unknown) => (setting.secret ? '***' : JSON.stringify(value));
 
 function nearest(name: string, known: readonly string[]): string {
   const best = known
-    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .map((candidate) => ({
+      candidate,
+      distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
+    }))
     .toSorted((a, b) => a.distance - b.distance)[0];
-  return best && best.distance <= 4 ? `; did you mean ${best.candidate}?` : `; known are ${known.slice(0, 40).join(", ")}`;
+  return best && best.distance <= 4
+    ? `; did you mean ${best.candidate}?`
+    : `; known are ${known.slice(0, 40).join(', ')}`;
 }
 
 function editDistance(a: string, b: string): number {
@@ -247,7 +380,13 @@ function editDistance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      row.push(
+        Math.min(
+          previous[j]! + 1,
+          row[j - 1]! + 1,
+          previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ),
+      );
     }
     previous = row;
   }
@@ -259,7 +398,7 @@ export function redactConfig(config: Config): Record<string, Record<string, unkn
   const shown: Record<string, Record<string, unknown>> = {};
   for (const { section, key, setting } of NAMED_SETTINGS) {
     const value = (config as unknown as Record<string, Record<string, unknown>>)[section]?.[key];
-    (shown[section] ??= {})[key] = setting.secret && value !== "" ? "***" : value;
+    (shown[section] ??= {})[key] = setting.secret && value !== '' ? '***' : value;
   }
   return shown;
 }

@@ -9,25 +9,25 @@ export interface Range {
 /** Why a line was not sent although it passed the job's own choice. Closed: a new reason is a change of format. */
 export const DROP_REASONS = [
   /** The line's JSON could not be looked into where the job had to. */
-  "malformed",
+  'malformed',
   /** Its block could not be read back; counted, never delivered as data. */
-  "corrupt",
+  'corrupt',
   /** Waited longer than the retention. */
-  "expired",
+  'expired',
   /** The job's own `drop_oldest`. */
-  "drop_oldest",
+  'drop_oldest',
   /** Its owner ordered it erased. */
-  "erased",
+  'erased',
   /** The receiver refused this very line while its neighbours passed. */
-  "rejected_by_destination",
+  'rejected_by_destination',
   /** The job was deleted or switched off and the holdback ended. */
-  "unclaimed",
+  'unclaimed',
   /** The owner restored the job from now on. */
-  "skipped_by_owner",
+  'skipped_by_owner',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
-export const EXCLUDE_REASONS = ["filter", "sample"] as const;
+export const EXCLUDE_REASONS = ['filter', 'sample'] as const;
 export type ExcludeReason = (typeof EXCLUDE_REASONS)[number];
 
 /** What became of lines. The sum of all is the number of lines settled. */
@@ -106,7 +106,7 @@ export interface Waybill {
 }
 
 /** Where an attempt failed: with us before sending, with the receiver, or with us afterwards. */
-export type AttemptStage = "before" | "destination" | "after";
+export type AttemptStage = 'before' | 'destination' | 'after';
 
 /** One upload of a batch, and how it ended. Listed per job for the customer. */
 export interface Attempt {
@@ -117,7 +117,7 @@ export interface Attempt {
   readonly atMs: number;
   readonly durationMs: number;
   readonly stage: AttemptStage;
-  readonly outcome: "accepted" | "retry" | "split" | "reject";
+  readonly outcome: 'accepted' | 'retry' | 'split' | 'reject';
   /** The receiver's status, where the protocol has one. */
   readonly status: number | null;
   /** Plain words for the owner; no inner address, no body, no secret. */

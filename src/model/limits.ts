@@ -130,5 +130,25 @@ export const limits = {
     jobs: 100_000,
     jobsPerScope: 100,
     tokens: 100_000,
+    /** Accounts and zones: what memory for their names and the time of a snapshot allow. */
+    accounts: 100_000,
+    zones: 200_000,
+    /** Datasets that operators define, and the fields of one. */
+    datasets: 1_000,
+    datasetFields: 1_000,
+    /** Scopes that one token may be bound to. */
+    tokenScopes: 1_000,
+    /** Names of accounts, zones and tokens. */
+    nameLength: 256,
+    /** Entries of the change log; the oldest make room. */
+    changes: 250_000,
+    /** Items on one page of a list under `/v1`. */
+    pageItems: 1_000,
+    /** How long the API waits for the data plane before it says so (I9). */
+    dataPlaneMs: 3_000,
+    /** How long a change waits for its snapshot to be in force before it is answered anyway. */
+    publishWaitMs: 1_000,
+    /** How long a create that the SDK repeats after a lost answer finds the first one's job. */
+    repeatedCreateMs: MINUTE,
   },
 } as const;

@@ -1,5 +1,5 @@
 /** The two scopes of Logpush's API: a customer, and one of its sites. */
-export type ScopeKind = "account" | "zone";
+export type ScopeKind = 'account' | 'zone';
 
 export interface Scope {
   readonly kind: ScopeKind;
@@ -7,7 +7,7 @@ export interface Scope {
 }
 
 /** How a scope stands in a URL. */
-export const SCOPE_PATH = { account: "accounts", zone: "zones" } as const satisfies Record<
+export const SCOPE_PATH = { account: 'accounts', zone: 'zones' } as const satisfies Record<
   ScopeKind,
   string
 >;
@@ -19,7 +19,7 @@ export const SCOPE_ID = /^[A-Za-z0-9_-]{1,32}$/;
 export const DATASET_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A stream's name: all lines of one dataset of one scope, as `zones/<id>/<dataset>`. */
-export type StreamKey = `${"accounts" | "zones"}/${string}/${string}`;
+export type StreamKey = `${'accounts' | 'zones'}/${string}/${string}`;
 
 export function streamKey(scope: Scope, dataset: string): StreamKey {
   return `${SCOPE_PATH[scope.kind]}/${scope.id}/${dataset}`;
@@ -27,10 +27,10 @@ export function streamKey(scope: Scope, dataset: string): StreamKey {
 
 /** The parts of a stream's name, or undefined when it is none. */
 export function parseStreamKey(key: string): { scope: Scope; dataset: string } | undefined {
-  const parts = key.split("/");
+  const parts = key.split('/');
   const [path, id, dataset] = parts;
   if (parts.length !== 3 || id === undefined || dataset === undefined) return undefined;
-  if (path !== "accounts" && path !== "zones") return undefined;
+  if (path !== 'accounts' && path !== 'zones') return undefined;
   if (!SCOPE_ID.test(id) || !DATASET_ID.test(dataset)) return undefined;
-  return { scope: { kind: path === "accounts" ? "account" : "zone", id }, dataset };
+  return { scope: { kind: path === 'accounts' ? 'account' : 'zone', id }, dataset };
 }

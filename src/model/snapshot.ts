@@ -1,11 +1,11 @@
 /** What the data plane knows of the configuration: immutable, versioned, whole. */
-import type { Scope, StreamKey } from "./scope.ts";
+import type { Scope, StreamKey } from './scope.ts';
 
 /** Logpush's output options as stored: only what the customer set. Checked by `output-options.ts`. */
 export interface OutputOptions {
-  readonly output_type?: "ndjson" | "csv";
+  readonly output_type?: 'ndjson' | 'csv';
   readonly field_names?: readonly string[];
-  readonly timestamp_format?: "unixnano" | "unix" | "rfc3339" | "rfc3339ms" | "rfc3339ns";
+  readonly timestamp_format?: 'unixnano' | 'unix' | 'rfc3339' | 'rfc3339ms' | 'rfc3339ns';
   readonly sample_rate?: number;
   readonly batch_prefix?: string;
   readonly batch_suffix?: string;
@@ -14,7 +14,7 @@ export interface OutputOptions {
   readonly record_delimiter?: string;
   readonly field_delimiter?: string;
   readonly record_template?: string;
-  readonly "CVE-2021-44228"?: boolean;
+  readonly 'CVE-2021-44228'?: boolean;
 }
 
 /** One job as the data plane runs it. */
@@ -43,13 +43,23 @@ export interface JobConfig {
 
 export interface FieldConfig {
   readonly name: string;
-  readonly type: "string" | "int" | "float" | "bool" | "timestamp" | "object" | "array[string]" | "array[int]" | "array[object]" | "any";
+  readonly type:
+    | 'string'
+    | 'int'
+    | 'float'
+    | 'bool'
+    | 'timestamp'
+    | 'object'
+    | 'array[string]'
+    | 'array[int]'
+    | 'array[object]'
+    | 'any';
   readonly description: string;
 }
 
 export interface DatasetConfig {
   readonly id: string;
-  readonly scope: Scope["kind"];
+  readonly scope: Scope['kind'];
   /** Empty: open, any field is taken as it comes. */
   readonly fields: readonly FieldConfig[];
   /** Check each line as whole JSON on arrival. */
@@ -61,7 +71,7 @@ export interface IngestTokenConfig {
   /** Hex SHA-256 of the token. */
   readonly hash: string;
   /** Scopes that it may send for; `"all"`: every scope (a central receiver's). */
-  readonly scopes: "all" | readonly Scope[];
+  readonly scopes: 'all' | readonly Scope[];
 }
 
 export interface ZoneConfig {
@@ -73,7 +83,11 @@ export interface ZoneConfig {
 /** The configuration in force, whole. */
 export interface Snapshot {
   readonly version: number;
-  readonly accounts: readonly { readonly id: string; readonly name: string; readonly ambientCredentials: boolean }[];
+  readonly accounts: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly ambientCredentials: boolean;
+  }[];
   readonly zones: readonly ZoneConfig[];
   readonly datasets: readonly DatasetConfig[];
   readonly jobs: readonly JobConfig[];

@@ -1,0 +1,42 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * The tables of the books. All of it is a cache of the archive: a file of another version, or one that SQLite calls
+ * damaged, is put aside and summed anew.
+ */
+export const BOOKS_VERSION = 1;
+
+const TABLES = `
+  CREATE TABLE progress (one INTEGER PRIMARY KEY CHECK (one = 1), file INTEGER NOT NULL, bytes INTEGER NOT NULL);
+  INSERT INTO progress VALUES (1, 0, 0);
+  CREATE TABLE seen_streams (stream TEXT NOT NULL, epoch TEXT NOT NULL, upto INTEGER NOT NULL, PRIMARY KEY (stream, epoch)) WITHOUT ROWID;
+  CREATE TABLE accepted (stream TEXT NOT NULL, hour INTEGER NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL,
+    lines INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (stream, epoch, hour)) WITHOUT ROWID;
+  CREATE TABLE not_taken (stream TEXT NOT NULL, hour INTEGER NOT NULL, reason TEXT NOT NULL, requests INTEGER NOT NULL,
+    lines INTEGER NOT NULL, PRIMARY KEY (stream, hour, reason)) WITHOUT ROWID;
+  CREATE TABLE seen_refusals (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL);
+  INSERT INTO seen_refusals VALUES (1, 0);
+  CREATE TABLE jobs (job INTEGER PRIMARY KEY, stream TEXT NOT NULL, epoch TEXT NOT NULL, start INTEGER NOT NULL, sequence INTEGER NOT NULL);
+  CREATE TABLE settled (job INTEGER NOT NULL, hour INTEGER NOT NULL, outcome TEXT NOT NULL, lines INTEGER NOT NULL,
+    PRIMARY KEY (job, hour, outcome)) WITHOUT ROWID;
+  CREATE TABLE sent (job INTEGER NOT NULL, hour INTEGER NOT NULL, batches INTEGER NOT NULL, plain_bytes INTEGER NOT NULL,
+    sent_bytes INTEGER NOT NULL, PRIMARY KEY (job, hour)) WITHOUT ROWID;
+`;
+
+/** Opens the sums, making them when there are none; undefined when what is there cannot be used. */
+export function openTables(path: string): DatabaseSync | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+    if (version === 0)
+      database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${BOOKS_VERSION}; COMMIT;`);
+    else if (version !== BOOKS_VERSION) throw new Error(`version ${String(version)}`);
+    database.prepare('SELECT count(*) FROM progress').get();
+    return database;
+  } catch {
+    database?.close();
+    return undefined;
+  }
+}

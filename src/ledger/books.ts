@@ -1,0 +1,273 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
+import { DROP_REASONS, EXCLUDE_REASONS } from '../model/delivery.ts';
+import type { LedgerEvent } from '../buffer/index.ts';
+import type { ArchiveMark, JobCut, JobLedger, LedgerCut, ScopeLedger } from './contract.ts';
+import type { Scope } from '../model/scope.ts';
+import { readArchive } from './archive-reader.ts';
+import { openTables } from './books-schema.ts';
+import { jobLedger } from './rows.ts';
+
+export interface BooksOptions {
+  readonly files: FileSystem;
+  /** Folder of the archive. */
+  readonly archive: string;
+  /** The sums' SQLite file. */
+  readonly path: string;
+  readonly diagnostics: Diagnostics;
+}
+
+/** One account's use of one UTC day. */
+export interface UsageDay {
+  /** `2026-11-23`. */
+  readonly day: string;
+  readonly acceptedLines: number;
+  readonly acceptedBytes: number;
+  readonly deliveredLines: number;
+  /** Bytes before compression, over all jobs: what Logpush bills. */
+  readonly deliveredBytes: number;
+  readonly sentBytes: number;
+}
+
+export interface Books {
+  /** Sums what the archive has gained; afterwards the sums hold at least everything before `mark`. */
+  catchUp(mark?: ArchiveMark): Promise<void>;
+  /** A job's ledger, hour by hour (newest first, at most `hours` of them), at the instant of its cut. */
+  job(cut: JobCut, hours?: number): JobLedger;
+  scope(scope: Scope, streams: readonly string[], cut: LedgerCut, hours?: number): ScopeLedger;
+  usage(streams: readonly string[], jobs: readonly number[], days: number): readonly UsageDay[];
+  close(): void;
+}
+
+/**
+ * Opens the sums over an archive.
+ *
+ * @throws when SQLite cannot write at `path` at all
+ */
+export async function openBooks(options: BooksOptions): Promise<Books> {
+  const { files, diagnostics, path } = options;
+  let database = openTables(path);
+  if (!database) {
+    diagnostics.warn('ledger sums are unreadable; summing the archive anew', { path });
+    for (const suffix of ['', '-wal', '-shm'])
+      await files.unlink(`${path}${suffix}`).catch(() => {});
+    database = openTables(path);
+  }
+  if (!database) throw new Error(`the ledger's sums cannot be opened: ${path}`);
+  return new SqliteBooks(database, options);
+}
+
+class SqliteBooks implements Books {
+  readonly #database: DatabaseSync;
+  readonly #options: BooksOptions;
+  readonly #statements: ReturnType<typeof prepare>;
+  #mark: ArchiveMark;
+  #catching: Promise<void> = Promise.resolve();
+  readonly #told = new Set<string>();
+
+  constructor(database: DatabaseSync, options: BooksOptions) {
+    this.#database = database;
+    this.#options = options;
+    this.#statements = prepare(database);
+    const row = database.prepare('SELECT file, bytes FROM progress').get() as {
+      file: number;
+      bytes: number;
+    };
+    this.#mark = { file: row.file, bytes: row.bytes };
+  }
+
+  async catchUp(mark?: ArchiveMark): Promise<void> {
+    const before = this.#catching;
+    const turn = (async () => {
+      await before.catch(() => {});
+      if (mark && !isBefore(this.#mark, mark)) return;
+      await this.#sum();
+    })();
+    this.#catching = turn;
+    await turn;
+  }
+
+  async #sum(): Promise<void> {
+    const { files, archive, diagnostics } = this.#options;
+    for await (const piece of readArchive(files, archive, this.#mark)) {
+      const place = `${piece.mark.file}/${piece.mark.bytes}`;
+      if (piece.damaged && !this.#told.has(place)) {
+        this.#told.add(place);
+        diagnostics.alarm('archive is damaged: hours in it may be incomplete in the ledger', {
+          place,
+          what: piece.damaged,
+        });
+      }
+      this.#database.exec('BEGIN');
+      try {
+        for (const event of piece.events) this.#add(event);
+        this.#database
+          .prepare('UPDATE progress SET file = ?, bytes = ?')
+          .run(piece.mark.file, piece.mark.bytes);
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        this.#database.exec('ROLLBACK');
+        throw error;
+      }
+      this.#mark = piece.mark;
+    }
+  }
+
+  #add(event: LedgerEvent): void {
+    const sql = this.#statements;
+    switch (event.kind) {
+      case 'accepted': {
+        const { stream, epoch, hour, range } = event;
+        const upto = (sql.upto.get(stream, epoch) as { upto: number } | undefined)?.upto ?? 0;
+        if (range.to <= upto) return;
+        const from = Math.max(range.from, upto);
+        const bytes = Math.round(event.bytes * ((range.to - from) / (range.to - range.from)));
+        sql.accepted.run(stream, hour, epoch, from, range.to - from, bytes);
+        sql.setUpto.run(stream, epoch, range.to);
+        return;
+      }
+      case 'job':
+        sql.job.run(event.job, event.stream, event.epoch, event.start);
+        return;
+      case 'waybill': {
+        const { waybill } = event;
+        const seen =
+          (sql.sequence.get(waybill.job) as { sequence: number } | undefined)?.sequence ?? 0;
+        if (waybill.sequence <= seen) return;
+        sql.setSequence.run(
+          waybill.job,
+          waybill.stream,
+          waybill.epoch,
+          waybill.range.from,
+          waybill.sequence,
+        );
+        const settle = (outcome: string, lines: number | undefined) => {
+          if (lines) sql.settled.run(waybill.job, waybill.hour, outcome, lines);
+        };
+        settle('delivered', waybill.counts.delivered);
+        for (const reason of EXCLUDE_REASONS)
+          settle(`excluded:${reason}`, waybill.counts.excluded[reason]);
+        for (const reason of DROP_REASONS)
+          settle(`dropped:${reason}`, waybill.counts.dropped[reason]);
+        if (waybill.plan !== null)
+          sql.sent.run(waybill.job, waybill.hour, waybill.plainBytes, waybill.sentBytes);
+        return;
+      }
+      case 'refused': {
+        const seen = (sql.refusals.get() as { sequence: number }).sequence;
+        if (event.sequence <= seen) return;
+        sql.setRefusals.run(event.sequence);
+        for (const entry of event.entries)
+          sql.notTaken.run(entry.stream, entry.hour, entry.reason, entry.requests, entry.lines);
+        return;
+      }
+    }
+  }
+
+  job(cut: JobCut, hours = 24 * 7): JobLedger {
+    return jobLedger(this.#database, cut, hours);
+  }
+
+  scope(scope: Scope, streams: readonly string[], cut: LedgerCut, hours = 24 * 7): ScopeLedger {
+    const wanted = new Set(streams);
+    return {
+      scope,
+      streams: streams.map((stream) => ({ stream, ...this.#streamSums(stream) })),
+      jobs: cut.jobs.filter((job) => wanted.has(job.stream)).map((job) => this.job(job, hours)),
+    };
+  }
+
+  #streamSums(stream: string) {
+    const sums = this.#database
+      .prepare(
+        'SELECT coalesce(sum(lines), 0) AS lines, coalesce(sum(bytes), 0) AS bytes FROM accepted WHERE stream = ?',
+      )
+      .get(stream) as { lines: number; bytes: number };
+    const refusals = this.#database
+      .prepare(
+        'SELECT reason, sum(lines) AS lines FROM not_taken WHERE stream = ? GROUP BY reason ORDER BY reason',
+      )
+      .all(stream) as { reason: string; lines: number }[];
+    return {
+      accepted: sums.lines,
+      acceptedBytes: sums.bytes,
+      notTaken: Object.fromEntries(refusals.map((row) => [row.reason, row.lines])),
+    };
+  }
+
+  usage(streams: readonly string[], jobs: readonly number[], days: number): readonly UsageDay[] {
+    const accepted = this.#database
+      .prepare(
+        `SELECT hour / 24 AS day, sum(lines) AS lines, sum(bytes) AS bytes FROM accepted
+         WHERE stream IN (SELECT value FROM json_each(?)) GROUP BY day`,
+      )
+      .all(JSON.stringify(streams)) as { day: number; lines: number; bytes: number }[];
+    const sent = this.#database
+      .prepare(
+        `SELECT hour / 24 AS day, sum(plain_bytes) AS plain, sum(sent_bytes) AS sent FROM sent
+         WHERE job IN (SELECT value FROM json_each(?)) GROUP BY day`,
+      )
+      .all(JSON.stringify(jobs)) as { day: number; plain: number; sent: number }[];
+    const delivered = this.#database
+      .prepare(
+        `SELECT hour / 24 AS day, sum(lines) AS lines FROM settled
+         WHERE outcome = 'delivered' AND job IN (SELECT value FROM json_each(?)) GROUP BY day`,
+      )
+      .all(JSON.stringify(jobs)) as { day: number; lines: number }[];
+    const known = new Set([...accepted, ...sent, ...delivered].map((row) => row.day));
+    return [...known]
+      .toSorted((a, b) => b - a)
+      .slice(0, days)
+      .map((day) => ({
+        day: new Date(day * 86_400_000).toISOString().slice(0, 10),
+        acceptedLines: accepted.find((row) => row.day === day)?.lines ?? 0,
+        acceptedBytes: accepted.find((row) => row.day === day)?.bytes ?? 0,
+        deliveredLines: delivered.find((row) => row.day === day)?.lines ?? 0,
+        deliveredBytes: sent.find((row) => row.day === day)?.plain ?? 0,
+        sentBytes: sent.find((row) => row.day === day)?.sent ?? 0,
+      }));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>
+  a.file < b.file || (a.file === b.file && a.bytes < b.bytes);
+
+function prepare(database: DatabaseSync) {
+  const sql = (text: string) => database.prepare(text);
+  return {
+    upto: sql('SELECT upto FROM seen_streams WHERE stream = ? AND epoch = ?'),
+    setUpto: sql(
+      'INSERT INTO seen_streams VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto',
+    ),
+    accepted: sql(
+      `INSERT INTO accepted (stream, hour, epoch, first, lines, bytes) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET lines = lines + excluded.lines, bytes = bytes + excluded.bytes`,
+    ),
+    job: sql(
+      `INSERT INTO jobs (job, stream, epoch, start, sequence) VALUES (?, ?, ?, ?, 0)
+       ON CONFLICT DO UPDATE SET stream = excluded.stream, epoch = excluded.epoch, start = excluded.start`,
+    ),
+    sequence: sql('SELECT sequence FROM jobs WHERE job = ?'),
+    setSequence: sql(
+      'INSERT INTO jobs (job, stream, epoch, start, sequence) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence',
+    ),
+    settled: sql(
+      'INSERT INTO settled VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines',
+    ),
+    sent: sql(
+      `INSERT INTO sent VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET batches = batches + 1,
+       plain_bytes = plain_bytes + excluded.plain_bytes, sent_bytes = sent_bytes + excluded.sent_bytes`,
+    ),
+    refusals: sql('SELECT sequence FROM seen_refusals'),
+    setRefusals: sql('UPDATE seen_refusals SET sequence = ?'),
+    notTaken: sql(
+      `INSERT INTO not_taken VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
+       lines = lines + excluded.lines`,
+    ),
+  };
+}

@@ -1,0 +1,130 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/** Why a line is kept apart: it never was accepted (`quarantined`), or was settled without delivery (the others). */
+export type KeptReason = 'quarantined' | 'malformed' | 'rejected_by_destination';
+
+export interface KeptLineEntry {
+  readonly account: string;
+  readonly stream: string;
+  readonly reason: KeptReason;
+  /** The job that could not deliver it; null for quarantined lines. */
+  readonly job: number | null;
+  /** Its offset in the stream; null for quarantined lines. */
+  readonly offset: number | null;
+  /** In plain words: what is wrong with it, or what the receiver answered. */
+  readonly detail: string;
+  readonly atMs: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface KeptLine extends KeptLineEntry {
+  readonly id: number;
+}
+
+/** Lines kept apart so that their owner can list, fetch and resubmit them. Bounded per account, durable when `keep` returns. */
+export interface KeptLines {
+  /** Keeps all of the entries or, when one account's bounds would be passed, none (`"full"`). */
+  keep(entries: readonly KeptLineEntry[]): 'kept' | 'full';
+  /** Keeps them, giving up the account's oldest ones for it; returns how many were given up. */
+  keepNewest(entries: readonly KeptLineEntry[]): number;
+  list(streams: readonly string[], most: number, afterId: number): readonly KeptLine[];
+  get(id: number): KeptLine | undefined;
+  remove(ids: readonly number[]): void;
+  close(): void;
+}
+
+/** @param bounds per account */
+export function openKeptLines(
+  path: string,
+  bounds: { readonly lines: number; readonly bytes: number },
+): KeptLines {
+  const database = new DatabaseSync(path);
+  database.exec(`
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, stream TEXT NOT NULL,
+      reason TEXT NOT NULL, job INTEGER, offset INTEGER, detail TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL);
+    CREATE INDEX IF NOT EXISTS by_account ON lines (account, id);
+    CREATE INDEX IF NOT EXISTS by_stream ON lines (stream, id);
+    CREATE UNIQUE INDEX IF NOT EXISTS once ON lines (job, offset) WHERE job IS NOT NULL;
+  `);
+  const held = database.prepare(
+    'SELECT count(*) AS lines, coalesce(sum(length(bytes)), 0) AS bytes FROM lines WHERE account = ?',
+  );
+  // A range that is settled after a crash keeps its lines a second time: (job, offset) makes that harmless.
+  const insert = database.prepare(
+    'INSERT OR IGNORE INTO lines (account, stream, reason, job, offset, detail, at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+  );
+  const dropOldest = database.prepare(
+    'DELETE FROM lines WHERE id = (SELECT min(id) FROM lines WHERE account = ?)',
+  );
+  const select =
+    'SELECT id, account, stream, reason, job, offset, detail, at AS atMs, bytes FROM lines';
+
+  const fits = (account: string, lines: number, bytes: number): boolean => {
+    const now = held.get(account) as { lines: number; bytes: number };
+    return now.lines + lines <= bounds.lines && now.bytes + bytes <= bounds.bytes;
+  };
+  const put = (entry: KeptLineEntry) =>
+    insert.run(
+      entry.account,
+      entry.stream,
+      entry.reason,
+      entry.job,
+      entry.offset,
+      entry.detail,
+      entry.atMs,
+      entry.bytes,
+    );
+  const inTransaction = <T>(work: () => T): T => {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      database.exec('ROLLBACK');
+      throw error;
+    }
+  };
+
+  return {
+    keep: (entries) =>
+      inTransaction(() => {
+        const sums = new Map<string, { lines: number; bytes: number }>();
+        for (const { account, bytes } of entries) {
+          const sum = sums.get(account) ?? { lines: 0, bytes: 0 };
+          sums.set(account, { lines: sum.lines + 1, bytes: sum.bytes + bytes.length });
+        }
+        for (const [account, sum] of sums) if (!fits(account, sum.lines, sum.bytes)) return 'full';
+        entries.forEach(put);
+        return 'kept';
+      }),
+    keepNewest: (entries) =>
+      inTransaction(() => {
+        let given = 0;
+        for (const entry of entries) {
+          while (
+            !fits(entry.account, 1, entry.bytes.length) &&
+            dropOldest.run(entry.account).changes > 0
+          )
+            given++;
+          put(entry);
+        }
+        return given;
+      }),
+    list: (streams, most, afterId) =>
+      database
+        .prepare(
+          `${select} WHERE stream IN (SELECT value FROM json_each(?)) AND id > ? ORDER BY id LIMIT ?`,
+        )
+        .all(JSON.stringify(streams), afterId, most) as unknown as KeptLine[],
+    get: (id) =>
+      database.prepare(`${select} WHERE id = ?`).get(id) as unknown as KeptLine | undefined,
+    remove: (ids) => {
+      database
+        .prepare('DELETE FROM lines WHERE id IN (SELECT value FROM json_each(?))')
+        .run(JSON.stringify(ids));
+    },
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,132 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { settledLines } from '../model/delivery.ts';
+import type { DropReason, ExcludeReason, OutcomeCounts } from '../model/delivery.ts';
+import type { JobCut, JobLedger, LedgerRow } from './contract.ts';
+
+interface AcceptedRow {
+  readonly hour: number;
+  readonly first: number;
+  readonly lines: number;
+  readonly bytes: number;
+}
+
+/**
+ * A job's ledger at the instant of its cut.
+ *
+ * Three sources that do not know of each other meet here: accepted lines from blocks, settled ones from waybills, waiting
+ * ones from cursor and head. `balanced` says whether they agree; nothing is made to agree.
+ */
+export function jobLedger(database: DatabaseSync, cut: JobCut, mostHours: number): JobLedger {
+  const accepted = acceptedByHour(database, cut);
+  const settled = settledByHour(database, cut.job);
+  const waiting = new Map(cut.waitingByHour);
+  const notTaken = notTakenByHour(database, cut.stream);
+  const hours = [
+    ...new Set([...accepted.keys(), ...settled.keys(), ...waiting.keys(), ...notTaken.keys()]),
+  ].toSorted((a, b) => b - a);
+  const rows = hours.map((hour) =>
+    row(new Date(hour * 3_600_000).toISOString().replace('.000Z', 'Z'), {
+      accepted: accepted.get(hour)?.lines ?? 0,
+      acceptedBytes: accepted.get(hour)?.bytes ?? 0,
+      waiting: waiting.get(hour) ?? 0,
+      counts: settled.get(hour) ?? { delivered: 0, excluded: {}, dropped: {} },
+      notTaken: notTaken.get(hour) ?? {},
+    }),
+  );
+  const refused: Record<string, number> = {};
+  for (const reasons of notTaken.values()) {
+    for (const [reason, lines] of Object.entries(reasons))
+      refused[reason] = (refused[reason] ?? 0) + lines;
+  }
+  const total = row(null, {
+    accepted: cut.head - cut.start,
+    acceptedBytes: rows.reduce((sum, hour) => sum + hour.acceptedBytes, 0),
+    waiting: [...waiting.values()].reduce((sum, lines) => sum + lines, 0),
+    counts: cut.totals,
+    notTaken: refused,
+  });
+  return { job: cut.job, stream: cut.stream, total, hours: rows.slice(0, mostHours) };
+}
+
+interface Sums {
+  readonly accepted: number;
+  readonly acceptedBytes: number;
+  readonly waiting: number;
+  readonly counts: OutcomeCounts;
+  readonly notTaken: Readonly<Record<string, number>>;
+}
+
+const row = (hour: string | null, sums: Sums): LedgerRow => ({
+  hour,
+  accepted: sums.accepted,
+  acceptedBytes: sums.acceptedBytes,
+  waiting: sums.waiting,
+  delivered: sums.counts.delivered,
+  excluded: sums.counts.excluded,
+  dropped: sums.counts.dropped,
+  notTaken: sums.notTaken,
+  balanced: sums.accepted === settledLines(sums.counts) + sums.waiting,
+});
+
+/** Lines accepted since the job's start. Lines of one hour are consecutive, so the start cuts at most one hour. */
+function acceptedByHour(
+  database: DatabaseSync,
+  cut: JobCut,
+): Map<number, { lines: number; bytes: number }> {
+  const rows = database
+    .prepare(
+      `SELECT a.hour, a.first, a.lines, a.bytes FROM accepted a JOIN jobs j ON j.stream = a.stream AND j.epoch = a.epoch
+       WHERE j.job = ? AND a.first + a.lines > ?`,
+    )
+    .all(cut.job, cut.start) as unknown as AcceptedRow[];
+  return new Map(
+    rows.map(({ hour, first, lines, bytes }) => {
+      const counted = first + lines - Math.max(first, cut.start);
+      return [hour, { lines: counted, bytes: Math.round((bytes * counted) / lines) }];
+    }),
+  );
+}
+
+function settledByHour(database: DatabaseSync, job: number): Map<number, OutcomeCounts> {
+  const rows = database
+    .prepare('SELECT hour, outcome, lines FROM settled WHERE job = ?')
+    .all(job) as unknown as {
+    hour: number;
+    outcome: string;
+    lines: number;
+  }[];
+  const byHour = new Map<
+    number,
+    {
+      delivered: number;
+      excluded: Partial<Record<ExcludeReason, number>>;
+      dropped: Partial<Record<DropReason, number>>;
+    }
+  >();
+  for (const { hour, outcome, lines } of rows) {
+    const counts = byHour.get(hour) ?? { delivered: 0, excluded: {}, dropped: {} };
+    byHour.set(hour, counts);
+    const [kind, reason] = outcome.split(':');
+    if (kind === 'delivered') counts.delivered += lines;
+    else if (kind === 'excluded') counts.excluded[reason as ExcludeReason] = lines;
+    else counts.dropped[reason as DropReason] = lines;
+  }
+  return byHour;
+}
+
+function notTakenByHour(
+  database: DatabaseSync,
+  stream: string,
+): Map<number, Record<string, number>> {
+  const rows = database
+    .prepare('SELECT hour, reason, lines FROM not_taken WHERE stream = ?')
+    .all(stream) as unknown as {
+    hour: number;
+    reason: string;
+    lines: number;
+  }[];
+  const byHour = new Map<number, Record<string, number>>();
+  for (const { hour, reason, lines } of rows)
+    byHour.set(hour, { ...byHour.get(hour), [reason]: lines });
+  return byHour;
+}

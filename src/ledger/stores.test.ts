@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Attempt } from '../model/delivery.ts';
+import { openAttemptStore } from './attempt-store.ts';
+import { openKeptLines } from './kept-lines.ts';
+import { exposition } from './metrics.ts';
+
+const attempt = (job: number, number: number): Attempt => ({
+  job,
+  plan: 'p',
+  range: { from: 0, to: 1 },
+  number,
+  atMs: 0,
+  durationMs: 1,
+  stage: 'destination',
+  outcome: 'retry',
+  status: 503,
+  error: 'the receiver answered 503',
+  lines: 1,
+  plainBytes: 1,
+  sentBytes: 1,
+});
+const line = (account: string, offset: number, bytes = 10) => ({
+  account,
+  stream: `zones/${account}/d`,
+  reason: 'malformed' as const,
+  job: 1,
+  offset,
+  detail: 'no closing brace',
+  atMs: 1,
+  bytes: Buffer.alloc(bytes, 65),
+});
+
+test('the newest attempts of each job are kept, and no more than allowed', () => {
+  const store = openAttemptStore(':memory:', 3);
+  store.add([1, 2, 3, 4, 5].map((number) => attempt(1, number)));
+  store.add([attempt(2, 1)]);
+  assert.deepEqual(
+    store.list(1, 10).map((each) => each.number),
+    [5, 4, 3],
+  );
+  assert.deepEqual(
+    store.list(2, 10).map((each) => each.number),
+    [1],
+  );
+  store.close();
+});
+
+test("kept lines are bounded per account: one account's flood takes nothing from another (I5, I6)", () => {
+  const store = openKeptLines(':memory:', { lines: 2, bytes: 1_000 });
+  assert.equal(store.keep([line('a', 0), line('a', 1)]), 'kept');
+  assert.equal(store.keep([line('a', 2)]), 'full');
+  assert.equal(store.keep([line('b', 100)]), 'kept');
+  assert.equal(store.list(['zones/a/d'], 10, 0).length, 2);
+  store.close();
+});
+
+test('lines that do not all fit are all refused', () => {
+  const store = openKeptLines(':memory:', { lines: 10, bytes: 25 });
+  assert.equal(store.keep([line('a', 0), line('a', 1), line('a', 2)]), 'full');
+  assert.equal(store.list(['zones/a/d'], 10, 0).length, 0);
+  store.close();
+});
+
+test('keepNewest gives up the oldest and says how many', () => {
+  const store = openKeptLines(':memory:', { lines: 2, bytes: 1_000 });
+  assert.equal(store.keepNewest([line('a', 0), line('a', 1), line('a', 2)]), 1);
+  assert.deepEqual(
+    store.list(['zones/a/d'], 10, 0).map((each) => each.offset),
+    [1, 2],
+  );
+  store.close();
+});
+
+test('a line kept again after a crash stands once', () => {
+  const store = openKeptLines(':memory:', { lines: 10, bytes: 1_000 });
+  store.keepNewest([line('a', 7)]);
+  store.keepNewest([line('a', 7)]);
+  assert.equal(store.list(['zones/a/d'], 10, 0).length, 1);
+  store.close();
+});
+
+test("a label's quotes and newlines are escaped as Prometheus wants", () => {
+  const text = exposition([
+    {
+      name: 'x_total',
+      help: 'h',
+      type: 'counter',
+      series: [{ labels: { job: 'a"b\n' }, value: 3 }],
+    },
+  ]);
+  assert.equal(text, '# HELP x_total h\n# TYPE x_total counter\nx_total{job="a\\"b\\n"} 3\n');
+});

@@ -103,6 +103,17 @@ export const limits = {
     compressions: 3,
     /** One attempt, from the first to the last byte. */
     attemptMs: 2 * MINUTE,
+    /** Until a connection stands: name, TCP and TLS. */
+    connectMs: 10_000,
+    /** One question to one name server, and how often it is asked. */
+    dnsMs: 2_000,
+    dnsTries: 2,
+    /** An unused connection is kept this long: some delivery intervals, and less than most receivers keep theirs. */
+    idleMs: 15_000,
+    /** Unused connections kept in all: each costs a file handle. */
+    idleSockets: 512,
+    /** The longest `Retry-After` that is obeyed: a receiver's typing error must not stop a job for years. */
+    retryAfterMsMax: HOUR,
     /** An attempt without progress. */
     stallMs: 30_000,
     backoffMs: 1_000,

@@ -1,0 +1,262 @@
+/**
+ * The one way out, as design's "guarded dialler": a customer chooses where we connect to, so nothing but the check below
+ * keeps the inner network, this machine and the cloud's metadata service out of reach.
+ *
+ * - Names are resolved here, and **every** answer must pass: one refused address among good ones refuses the name, since
+ *   that is how a rebinding name server looks.
+ * - The vetted addresses are the ones dialled: there is no second look-up between check and use. After the connection
+ *   stands, the peer's address is compared once more.
+ * - Each new connection is vetted anew, since names change after a job is made.
+ * - The certificate is checked against the name, never against the address.
+ */
+import { Agent as HttpAgent } from 'node:http';
+import type { ClientRequest, ClientRequestArgs } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { isIP } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Duplex } from 'node:stream';
+import { getCACertificates, TLSSocket } from 'node:tls';
+import type { Clock } from '../clock.ts';
+import type { Diagnostics } from '../diagnostics.ts';
+import { canonicalAddress, refusedRange } from './addresses.ts';
+import type { OpenedRange } from './addresses.ts';
+import type { GuardedDialler } from './dialler.ts';
+import { resolveAll } from './resolver.ts';
+import type { NameResolver } from './resolver.ts';
+
+export interface GuardedDiallerOptions {
+  readonly resolver: NameResolver;
+  /** Ranges that the operator opened; see `parseOpenedRange`. */
+  readonly allow: readonly OpenedRange[];
+  /** Ports that may be dialled; absent: any. */
+  readonly allowPorts?: readonly number[];
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  /** Time for a connection to stand, name and TLS included, milliseconds. */
+  readonly connectMs: number;
+  /** An unused connection is closed after this time, milliseconds. */
+  readonly idleMs: number;
+  /** Unused connections kept in all: each costs a file handle here and there. */
+  readonly idleSockets: number;
+  /** Connections to one host. At least as many as there may be attempts, so that nobody queues behind another's. */
+  readonly socketsPerHost: number;
+  /** PEM certificates of authorities to trust besides the usual ones. */
+  readonly ca?: readonly string[];
+  /** This machine's own addresses; absent: asked of the system at each connection. */
+  readonly ownAddresses?: () => readonly string[];
+}
+
+/** The address may not be dialled. `message` is fit for a customer: it does not say what the name resolved to. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+  readonly code = 'WAYBILL_ADDRESS_REFUSED';
+
+  constructor(what: string) {
+    super(`${what} is not allowed as a destination here`);
+  }
+}
+
+/** No connection stood in time. */
+export class ConnectTimeout extends Error {
+  override readonly name = 'ConnectTimeout';
+  readonly code = 'WAYBILL_CONNECT_TIMEOUT';
+
+  constructor() {
+    super('no connection could be made in time');
+  }
+}
+
+export function createGuardedDialler(options: GuardedDiallerOptions): GuardedDialler {
+  const guard = new Guard(options);
+  const agentOptions = {
+    keepAlive: true,
+    scheduling: 'lifo',
+    maxSockets: options.socketsPerHost,
+    timeout: options.idleMs,
+  } as const;
+  const httpAgent = new GuardedHttpAgent(agentOptions, guard);
+  const ca = options.ca?.length ? { ca: [...getCACertificates('default'), ...options.ca] } : {};
+  const httpsAgent = new GuardedHttpsAgent({ ...agentOptions, ...ca }, guard);
+  return {
+    httpAgent,
+    httpsAgent,
+    close() {
+      httpAgent.destroy();
+      httpsAgent.destroy();
+    },
+  };
+}
+
+type OnCreated = (error: Error | null, socket: Duplex) => void;
+
+/** Vets targets, and watches over connections under way and connections that rest. */
+class Guard {
+  readonly #options: GuardedDiallerOptions;
+  readonly #idle = new Set<Duplex>();
+
+  constructor(options: GuardedDiallerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Dials through `connect`, which is handed the agent's options with our look-up in place of the system's.
+   *
+   * A refusal that needs no look-up is told through `onCreated`, as Node's agents expect it.
+   */
+  dial(
+    target: ClientRequestArgs,
+    onCreated: OnCreated | undefined,
+    connect: (options: ClientRequestArgs) => Duplex | null | undefined,
+  ): Duplex | null | undefined {
+    const host = target.host ?? '';
+    const vetted = new Set<string>();
+    try {
+      if (target.socketPath) throw new AddressRefused('a local socket');
+      this.#vetPort(Number(target.port));
+      if (isIP(host) !== 0) this.#vet(host, [host], vetted);
+    } catch (error) {
+      process.nextTick(() => (onCreated as ((error: unknown) => void) | undefined)?.(error));
+      return undefined;
+    }
+    // `path` would be taken for a local socket's.
+    const socket = connect(
+      Object.assign({}, target, {
+        path: undefined,
+        noDelay: true,
+        autoSelectFamily: true,
+        lookup: this.#lookup(vetted),
+      }),
+    );
+    if (socket) this.#watch(socket as Socket, vetted);
+    return socket;
+  }
+
+  #vetPort(port: number): void {
+    if (this.#options.allowPorts && !this.#options.allowPorts.includes(port)) {
+      throw new AddressRefused(`port ${port}`);
+    }
+  }
+
+  /** Passes when every address may be dialled; adds them to `vetted` then. */
+  #vet(host: string, addresses: readonly string[], vetted: Set<string>): void {
+    const own = this.#options.ownAddresses?.() ?? interfaceAddresses();
+    for (const address of addresses) {
+      const range = refusedRange(address, this.#options.allow, own);
+      if (range === undefined) continue;
+      this.#options.diagnostics.warn('dial_refused', { host, address, range });
+      throw new AddressRefused(`the address of ${host}`);
+    }
+    for (const address of addresses) vetted.add(canonicalAddress(address) ?? address);
+  }
+
+  #lookup(vetted: Set<string>): LookupFunction {
+    return (host, lookupOptions, callback) => {
+      this.#addressesOf(host, vetted).then(
+        (addresses) => {
+          const all = addresses.map((address) => ({ address, family: isIP(address) }));
+          if (lookupOptions.all) callback(null, all);
+          else callback(null, all[0]?.address ?? '', all[0]?.family);
+        },
+        (error: unknown) => callback(error as NodeJS.ErrnoException, []),
+      );
+    };
+  }
+
+  async #addressesOf(host: string, vetted: Set<string>): Promise<readonly string[]> {
+    const name = host.toLowerCase().replace(/\.$/, '');
+    // RFC 6761: never asked of a name server. Which of the two is opened is the operator's choice.
+    if (name === 'localhost' || name.endsWith('.localhost')) {
+      const loopback = ['127.0.0.1', '::1'];
+      const open = loopback.filter(
+        (address) => refusedRange(address, this.#options.allow, []) === undefined,
+      );
+      this.#vet(host, open.length > 0 ? open : loopback, vetted);
+      return open;
+    }
+    const addresses = await resolveAll(this.#options.resolver, host);
+    this.#vet(host, addresses, vetted);
+    return addresses;
+  }
+
+  /** Bounds the time until the connection stands, and compares its peer with what was vetted. */
+  #watch(socket: Socket, vetted: ReadonlySet<string>): void {
+    const cancel = this.#options.clock.after(this.#options.connectMs, () => {
+      socket.destroy(new ConnectTimeout());
+    });
+    socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', cancel);
+    socket.once('close', () => {
+      cancel();
+      this.#idle.delete(socket);
+    });
+    socket.once('connect', () => {
+      const peer = canonicalAddress(socket.remoteAddress ?? '');
+      if (peer !== undefined && vetted.has(peer)) return;
+      this.#options.diagnostics.alarm('dial_wrong_peer', { peer });
+      socket.destroy(new AddressRefused('the address'));
+    });
+  }
+
+  /** Whether one more unused connection may be kept. */
+  keep(socket: Duplex): boolean {
+    if (this.#idle.size >= this.#options.idleSockets) return false;
+    this.#idle.add(socket);
+    return true;
+  }
+
+  reused(socket: Duplex): void {
+    this.#idle.delete(socket);
+  }
+}
+
+class GuardedHttpAgent extends HttpAgent {
+  readonly #guard: Guard;
+
+  constructor(options: ConstructorParameters<typeof HttpAgent>[0], guard: Guard) {
+    super(options);
+    this.#guard = guard;
+  }
+
+  override createConnection(options: ClientRequestArgs, callback?: OnCreated) {
+    return this.#guard.dial(options, callback, (vetted) => super.createConnection(vetted));
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    super.keepSocketAlive(socket);
+    return this.#guard.keep(socket);
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    this.#guard.reused(socket);
+    super.reuseSocket(socket, request);
+  }
+}
+
+class GuardedHttpsAgent extends HttpsAgent {
+  readonly #guard: Guard;
+
+  constructor(options: ConstructorParameters<typeof HttpsAgent>[0], guard: Guard) {
+    super(options);
+    this.#guard = guard;
+  }
+
+  override createConnection(options: ClientRequestArgs, callback?: OnCreated) {
+    return this.#guard.dial(options, callback, (vetted) => super.createConnection(vetted));
+  }
+
+  override keepSocketAlive(socket: Duplex): boolean {
+    super.keepSocketAlive(socket);
+    return this.#guard.keep(socket);
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    this.#guard.reused(socket);
+    super.reuseSocket(socket, request);
+  }
+}
+
+function interfaceAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).map(({ address }) => address),
+  );
+}

@@ -54,6 +54,8 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   let current: Current | undefined;
   let pending: LedgerEvent[] = [];
+  const outgoing: Buffer[] = [];
+  let taken = 0;
   let unsynced: Buffer[] = [];
   let live = false;
   let closed = false;
@@ -91,19 +93,29 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     await file?.handle.close().catch(() => {});
   }
 
-  async function write(): Promise<Current> {
+  /** Takes what has been recorded up to this very call; returns how many frames have been taken in all. */
+  function take(): number {
+    outgoing.push(...pending.map(encodeEvent));
+    taken += pending.length;
+    pending = [];
+    return taken;
+  }
+
+  /** Writes frames up to the `upTo`-th and no further, so that a mark holds exactly what was recorded before its call. */
+  async function write(upTo: number): Promise<Current> {
     current ??= await begin();
-    if (pending.length === 0) return current;
-    const frames = Buffer.concat(pending.map(encodeEvent));
+    const count = outgoing.length - (taken - upTo);
+    if (count <= 0) return current;
+    const frames = Buffer.concat(outgoing.slice(0, count));
     await writeAll(current.handle, [frames], current.writtenBytes);
     current.writtenBytes += frames.length;
     unsynced.push(frames);
-    pending = [];
+    outgoing.splice(0, count);
     return current;
   }
 
-  async function sync(): Promise<void> {
-    const file = await write();
+  async function sync(upTo: number): Promise<void> {
+    const file = await write(upTo);
     try {
       await file.handle.sync();
     } catch (error) {
@@ -151,19 +163,26 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     live() {
       live = true;
     },
-    flush: () =>
-      inTurn(async (): Promise<ArchiveMark> => {
-        const file = await write();
+    flush() {
+      const upTo = take();
+      return inTurn(async (): Promise<ArchiveMark> => {
+        const file = await write(upTo);
         return { file: file.number, bytes: file.writtenBytes };
-      }),
-    sync: () => inTurn(sync),
-    close: () =>
-      inTurn(async () => {
+      });
+    },
+    sync() {
+      const upTo = take();
+      return inTurn(() => sync(upTo));
+    },
+    close() {
+      const upTo = take();
+      return inTurn(async () => {
         if (closed) return;
-        await sync();
+        await sync(upTo);
         closed = true;
         await leave();
-      }),
+      });
+    },
   };
 }
 

@@ -129,6 +129,21 @@ test('blocks that follow each other become one event, but not while a log is rep
   ]);
 });
 
+test('a mark holds exactly the events recorded before its call', async () => {
+  const directory = await folder();
+  const archive = await writer(directory);
+  archive.record(accepted(0, 10));
+  const flushed = archive.flush();
+  archive.record(accepted(10, 20));
+  const mark = await flushed;
+  const later = archive.flush();
+  assert.ok((await later).bytes > mark.bytes);
+  const before: LedgerEvent[] = [];
+  for await (const piece of readArchive(files, directory, mark)) before.push(...piece.events);
+  assert.deepEqual(before, [accepted(10, 20)]);
+  await archive.close();
+});
+
 test('after a failed sync the unsynced events stand in a new file', async () => {
   const directory = await folder();
   let failing = false;

@@ -34,6 +34,19 @@ export const limits = {
     requestMs: 5 * MINUTE,
     /** Lines kept apart per request under `?invalid=quarantine`; more refuse the body. */
     quarantinedPerRequest: 1_000,
+    /** Lines of one request: their places are held as 4 bytes each, and a turn of work is bounded by them. */
+    linesPerRequest: 1_000_000,
+    /** Plain bytes of a `?by=` body: it is held twice while it is split, and both fit the account's share. */
+    splitBytes: 32 * MIB,
+    /** Decompressions under way at once; below libuv's pool, so that they never delay a sync. */
+    decompressions: 2,
+    /** Of a refused request's unread body: how much is read on, and for how long, so that the answer gets through. */
+    discardBytes: MIB,
+    discardMs: 2_000,
+    /** Tokens whose hash is remembered, so that a hot one is hashed once per configuration. */
+    tokensCached: 1_000,
+    /** Streams whose unwanted lines are counted one by one; those of all others are summed. */
+    unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */
     keyBytes: 256,
   },

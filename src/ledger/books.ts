@@ -1,13 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
-import { DROP_REASONS, EXCLUDE_REASONS } from '../model/delivery.ts';
+import {
+  DROP_REASONS,
+  EXCLUDE_REASONS,
+  NO_LINES,
+  addCounts,
+  settledLines,
+} from '../model/delivery.ts';
+import { scopePath } from '../model/scope.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
-import type { ArchiveMark, JobCut, JobLedger, LedgerCut, ScopeLedger } from './contract.ts';
+import type { ArchiveMark, JobCut, JobLedger, ScopeLedger } from './contract.ts';
 import type { Scope } from '../model/scope.ts';
 import { readArchive } from './archive-reader.ts';
 import { openTables } from './books-schema.ts';
-import { jobLedger } from './rows.ts';
+import { jobLedger, settledByHour } from './rows.ts';
 
 export interface BooksOptions {
   readonly files: FileSystem;
@@ -35,7 +42,16 @@ export interface Books {
   catchUp(mark?: ArchiveMark): Promise<void>;
   /** A job's ledger, hour by hour (newest first, at most `hours` of them), at the instant of its cut. */
   job(cut: JobCut, hours?: number): JobLedger;
-  scope(scope: Scope, streams: readonly string[], cut: LedgerCut, hours?: number): ScopeLedger;
+  scope(
+    scope: Scope,
+    streams: readonly string[],
+    jobs: readonly JobCut[],
+    hours?: number,
+  ): ScopeLedger;
+  /** Names of the streams of these scopes that the books have met, as accepted or as refused. */
+  streams(scopes: readonly Scope[]): readonly string[];
+  /** What the books know of a job that no shard knows any more; undefined for one never heard of. */
+  formerJob(job: number): JobCut | undefined;
   usage(streams: readonly string[], jobs: readonly number[], days: number): readonly UsageDay[];
   close(): void;
 }
@@ -169,12 +185,17 @@ class SqliteBooks implements Books {
     return jobLedger(this.#database, cut, hours);
   }
 
-  scope(scope: Scope, streams: readonly string[], cut: LedgerCut, hours = 24 * 7): ScopeLedger {
+  scope(
+    scope: Scope,
+    streams: readonly string[],
+    jobs: readonly JobCut[],
+    hours = 24 * 7,
+  ): ScopeLedger {
     const wanted = new Set(streams);
     return {
       scope,
       streams: streams.map((stream) => ({ stream, ...this.#streamSums(stream) })),
-      jobs: cut.jobs.filter((job) => wanted.has(job.stream)).map((job) => this.job(job, hours)),
+      jobs: jobs.filter((job) => wanted.has(job.stream)).map((job) => this.job(job, hours)),
     };
   }
 
@@ -193,6 +214,31 @@ class SqliteBooks implements Books {
       accepted: sums.lines,
       acceptedBytes: sums.bytes,
       notTaken: Object.fromEntries(refusals.map((row) => [row.reason, row.lines])),
+    };
+  }
+
+  streams(scopes: readonly Scope[]): readonly string[] {
+    return this.#database
+      .prepare(
+        `SELECT stream FROM (SELECT stream FROM seen_streams UNION SELECT stream FROM not_taken)
+         WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE stream >= value || '/' AND stream < value || '0') ORDER BY stream`,
+      )
+      .all(JSON.stringify(scopes.map(scopePath)))
+      .map((row) => String(row['stream']));
+  }
+
+  formerJob(job: number): JobCut | undefined {
+    const known = this.#database.prepare('SELECT stream, start FROM jobs WHERE job = ?').get(job);
+    if (!known) return undefined;
+    const totals = [...settledByHour(this.#database, job).values()].reduce(addCounts, NO_LINES);
+    const start = Number(known['start']);
+    return {
+      job,
+      stream: String(known['stream']),
+      start,
+      head: start + settledLines(totals),
+      totals,
+      waitingByHour: [],
     };
   }
 

@@ -46,12 +46,6 @@ export interface JobCut {
   readonly waitingByHour: readonly (readonly [hour: number, lines: number])[];
 }
 
-/** A consistent cut through a shard: the archive up to `mark` holds exactly the events behind these numbers. */
-export interface LedgerCut {
-  readonly mark: ArchiveMark;
-  readonly jobs: readonly JobCut[];
-}
-
 export interface JobLedger {
   readonly job: number;
   readonly stream: string;

@@ -21,7 +21,6 @@ export type {
   ArchiveWriter,
   JobCut,
   JobLedger,
-  LedgerCut,
   LedgerRow,
   ScopeLedger,
 } from './contract.ts';

@@ -1,4 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
+import { scopePath } from '../model/scope.ts';
+import type { Scope } from '../model/scope.ts';
 
 /** Why a line is kept apart: it never was accepted (`quarantined`), or was settled without delivery (the others). */
 export type KeptReason = 'quarantined' | 'malformed' | 'rejected_by_destination';
@@ -27,7 +29,8 @@ export interface KeptLines {
   keep(entries: readonly KeptLineEntry[]): 'kept' | 'full';
   /** Keeps them, giving up the account's oldest ones for it; returns how many were given up. */
   keepNewest(entries: readonly KeptLineEntry[]): number;
-  list(streams: readonly string[], most: number, afterId: number): readonly KeptLine[];
+  /** Lines of the scopes' streams with an id above `afterId`, oldest first. */
+  list(scopes: readonly Scope[], most: number, afterId: number): readonly KeptLine[];
   get(id: number): KeptLine | undefined;
   remove(ids: readonly number[]): void;
   close(): void;
@@ -112,12 +115,13 @@ export function openKeptLines(
         }
         return given;
       }),
-    list: (streams, most, afterId) =>
+    list: (scopes, most, afterId) =>
       database
         .prepare(
-          `${select} WHERE stream IN (SELECT value FROM json_each(?)) AND id > ? ORDER BY id LIMIT ?`,
+          `${select} WHERE id > ? AND EXISTS (SELECT 1 FROM json_each(?) WHERE stream >= value || '/' AND stream < value || '0')
+           ORDER BY id LIMIT ?`,
         )
-        .all(JSON.stringify(streams), afterId, most) as unknown as KeptLine[],
+        .all(afterId, JSON.stringify(scopes.map(scopePath)), most) as unknown as KeptLine[],
     get: (id) =>
       database.prepare(`${select} WHERE id = ?`).get(id) as unknown as KeptLine | undefined,
     remove: (ids) => {

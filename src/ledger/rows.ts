@@ -87,7 +87,8 @@ function acceptedByHour(
   );
 }
 
-function settledByHour(database: DatabaseSync, job: number): Map<number, OutcomeCounts> {
+/** A job's settled lines by the hour of their reception. */
+export function settledByHour(database: DatabaseSync, job: number): Map<number, OutcomeCounts> {
   const rows = database
     .prepare('SELECT hour, outcome, lines FROM settled WHERE job = ?')
     .all(job) as unknown as {

@@ -51,14 +51,14 @@ test("kept lines are bounded per account: one account's flood takes nothing from
   assert.equal(store.keep([line('a', 0), line('a', 1)]), 'kept');
   assert.equal(store.keep([line('a', 2)]), 'full');
   assert.equal(store.keep([line('b', 100)]), 'kept');
-  assert.equal(store.list(['zones/a/d'], 10, 0).length, 2);
+  assert.equal(store.list([{ kind: 'zone', id: 'a' }], 10, 0).length, 2);
   store.close();
 });
 
 test('lines that do not all fit are all refused', () => {
   const store = openKeptLines(':memory:', { lines: 10, bytes: 25 });
   assert.equal(store.keep([line('a', 0), line('a', 1), line('a', 2)]), 'full');
-  assert.equal(store.list(['zones/a/d'], 10, 0).length, 0);
+  assert.equal(store.list([{ kind: 'zone', id: 'a' }], 10, 0).length, 0);
   store.close();
 });
 
@@ -66,7 +66,7 @@ test('keepNewest gives up the oldest and says how many', () => {
   const store = openKeptLines(':memory:', { lines: 2, bytes: 1_000 });
   assert.equal(store.keepNewest([line('a', 0), line('a', 1), line('a', 2)]), 1);
   assert.deepEqual(
-    store.list(['zones/a/d'], 10, 0).map((each) => each.offset),
+    store.list([{ kind: 'zone', id: 'a' }], 10, 0).map((each) => each.offset),
     [1, 2],
   );
   store.close();
@@ -76,7 +76,7 @@ test('a line kept again after a crash stands once', () => {
   const store = openKeptLines(':memory:', { lines: 10, bytes: 1_000 });
   store.keepNewest([line('a', 7)]);
   store.keepNewest([line('a', 7)]);
-  assert.equal(store.list(['zones/a/d'], 10, 0).length, 1);
+  assert.equal(store.list([{ kind: 'zone', id: 'a' }], 10, 0).length, 1);
   store.close();
 });
 

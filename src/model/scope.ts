@@ -21,8 +21,13 @@ export const DATASET_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** A stream's name: all lines of one dataset of one scope, as `zones/<id>/<dataset>`. */
 export type StreamKey = `${'accounts' | 'zones'}/${string}/${string}`;
 
+/** A scope as its streams' names begin: `zones/<id>`. */
+export function scopePath(scope: Scope): `${'accounts' | 'zones'}/${string}` {
+  return `${SCOPE_PATH[scope.kind]}/${scope.id}`;
+}
+
 export function streamKey(scope: Scope, dataset: string): StreamKey {
-  return `${SCOPE_PATH[scope.kind]}/${scope.id}/${dataset}`;
+  return `${scopePath(scope)}/${dataset}`;
 }
 
 /** The parts of a stream's name, or undefined when it is none. */

@@ -1,0 +1,126 @@
+import type {
+  DataPlane,
+  JobActivity,
+  JobStatusView,
+  ScopeReach,
+  ServerStatus,
+} from '../control/index.ts';
+import type { AttemptStore, Books, KeptLines } from '../ledger/index.ts';
+import type { ShardJob } from './link.ts';
+import type { Shards } from './shards.ts';
+import { serverMetrics } from './metrics.ts';
+
+export interface DataPlaneOptions {
+  readonly shards: Shards;
+  readonly books: Books;
+  readonly attempts: AttemptStore;
+  readonly keptLines: KeptLines;
+  readonly version: string;
+  readonly startedMs: number;
+}
+
+/** The data plane as the control API sees it: shard threads by message, the ledger's sums and stores directly. */
+export function dataPlane(options: DataPlaneOptions): DataPlane {
+  const { shards, books, attempts, keptLines } = options;
+
+  /** Jobs at one instant, with the sums brought up to that instant. */
+  const cut = async (jobs: readonly number[] | null): Promise<readonly ShardJob[]> => {
+    const taken = await shards.cut(jobs);
+    await books.catchUp(taken.mark);
+    return taken.jobs;
+  };
+
+  return {
+    async jobStatuses(ids) {
+      return (await shards.cut(ids)).jobs.map(statusView);
+    },
+    attempts: async (job, limit) => attempts.list(job, limit),
+    async jobLedger(job, hours) {
+      const [known] = await cut([job]);
+      const found = known ?? books.formerJob(job);
+      return found && books.job(found, hours);
+    },
+    async scopeLedger(reach, hours) {
+      const jobs = await cut(reach.jobs);
+      return books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours);
+    },
+    async usage(reach, days) {
+      const jobs = await cut(reach.jobs);
+      return books.usage(streamsOf(reach, jobs), reach.jobs, days);
+    },
+    keptLines: async ({ scopes, afterId, limit }) => keptLines.list(scopes, limit, afterId),
+    keptLine: async (id) => keptLines.get(id),
+    status: async (): Promise<ServerStatus> => {
+      const stats = await shards.stats();
+      return {
+        version: options.version,
+        durability: stats?.durability ?? 'disk',
+        startedMs: options.startedMs,
+        shards: [
+          stats
+            ? {
+                shard: 0,
+                state: 'running',
+                streams: stats.buffer.streams,
+                jobs: stats.buffer.jobs,
+                heldBytes: stats.buffer.heldBytes,
+                diskUsedShare: stats.buffer.diskUsedShare,
+                corruptLines: stats.buffer.corruptLines,
+                ingestAddress: shards.ingestAddress() ?? null,
+              }
+            : { shard: 0, state: 'down' },
+        ],
+      };
+    },
+    async metrics() {
+      const [stats, taken] = await Promise.all([shards.stats(), shards.cut(null)]);
+      return serverMetrics(stats, taken.jobs, options.startedMs);
+    },
+    ready: () => shards.ready(),
+  };
+
+  function streamsOf(reach: ScopeReach, jobs: readonly ShardJob[]): readonly string[] {
+    return [
+      ...new Set([...books.streams(reach.scopes), ...jobs.map((job) => job.stream)]),
+    ].toSorted();
+  }
+}
+
+function statusView(job: ShardJob): JobStatusView {
+  const { status } = job;
+  return {
+    job: job.job,
+    activity: activity(job),
+    epoch: job.epoch,
+    cursor: job.cursor,
+    head: job.head,
+    waitingLines: job.waitingByHour.reduce((sum, [, lines]) => sum + lines, 0),
+    waitingBytes: job.waitingBytes,
+    oldestWaitingMs: job.oldestWaitingMs,
+    lastCompleteMs: job.lastCompleteMs,
+    lastErrorMs: status?.lastErrorMs ?? null,
+    errorMessage: status?.errorMessage ?? null,
+    totals: job.totals,
+    deliveredBytes: job.deliveredBytes,
+    inFlight: status?.inFlight ?? 0,
+    nextAttemptMs: status?.nextAttemptMs ?? null,
+  };
+}
+
+function activity(job: ShardJob): JobActivity {
+  switch (job.status?.state) {
+    case 'backing_off':
+      return 'retrying';
+    case 'blocked':
+      return 'blocked';
+    case 'waiting':
+    case 'sending':
+      return 'delivering';
+    case 'idle':
+      return 'idle';
+    case 'paused':
+    case 'closed':
+    case undefined:
+      return 'off';
+  }
+}

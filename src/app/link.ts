@@ -1,0 +1,101 @@
+/**
+ * What the two threads say to each other.
+ *
+ * The control thread keeps configuration, ledger sums, kept lines and the control API; a shard's thread keeps one log,
+ * its buffer, delivery and its own ingest listener. Neither waits for the other to take a line in or to send a batch out:
+ * the shard runs on with the last snapshot that it was given (I4), the control API answers whatever the shard does (I9).
+ */
+import type { BufferStats } from '../buffer/index.ts';
+import type { DeliveryStats, JobStatus } from '../deliver/index.ts';
+import type { IngestStats } from '../ingest/index.ts';
+import type { ArchiveMark, JobCut } from '../ledger/index.ts';
+import type { KeptLineEntry } from '../ledger/index.ts';
+import type { Config } from '../model/config.ts';
+import type { Attempt } from '../model/delivery.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+
+/** Where everything lies below the data folder. */
+export interface ShardPaths {
+  readonly log: string;
+  readonly buffer: string;
+  readonly archive: string;
+}
+
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a shard's thread is started with. */
+export interface ShardStart {
+  readonly shard: number;
+  readonly config: Config;
+  readonly paths: ShardPaths;
+  readonly snapshot: Snapshot;
+}
+
+/** A job as its shard sees it. */
+export interface ShardJob extends JobCut {
+  readonly epoch: string;
+  readonly status: JobStatus | undefined;
+  readonly cursor: number;
+  readonly deliveredBytes: number;
+  readonly waitingBytes: number;
+  readonly oldestWaitingMs: number | null;
+  readonly lastCompleteMs: number | null;
+}
+
+export interface ShardStream {
+  readonly stream: string;
+  readonly head: number;
+  readonly acceptedLines: number;
+  readonly acceptedBytes: number;
+  readonly lastReceivedMs: number;
+}
+
+export interface ShardStats {
+  readonly buffer: BufferStats;
+  readonly ingest: IngestStats;
+  readonly delivery: DeliveryStats;
+  readonly durability: 'disk' | 'memory';
+  readonly heapBytes: number;
+}
+
+/** What a job's books rest on, at one instant. */
+export interface ShardCut {
+  readonly mark: ArchiveMark;
+  readonly jobs: readonly ShardJob[];
+}
+
+export type ShardMethods = {
+  /** Puts a snapshot in force. */
+  apply(snapshot: Snapshot): Promise<void>;
+  /** Jobs (all, or those named) together with the point in the archive that holds exactly the events behind them. */
+  cut(jobs: readonly number[] | null): Promise<ShardCut>;
+  streams(names: readonly string[]): readonly ShardStream[];
+  stats(): ShardStats;
+  setTls(files: TlsFiles): void;
+  /** Stops accepting, ends what is under way, writes a checkpoint, closes. Resolves when all of it is on disk. */
+  drain(waitMs: number): Promise<void>;
+};
+
+export type ShardReady =
+  | {
+      readonly kind: 'ready';
+      readonly host: string;
+      readonly port: number;
+      readonly streams: number;
+      readonly jobs: number;
+      readonly durability: 'disk' | 'memory';
+    }
+  /** It cannot start on this directory; `detail` says what to do. */
+  | { readonly kind: 'refused'; readonly detail: string };
+
+export type SupervisorMethods = {
+  started(outcome: ShardReady): void;
+  attempts(attempts: readonly Attempt[]): void;
+  /** Keeps all or none of the lines (quarantine). */
+  keep(entries: readonly KeptLineEntry[]): 'kept' | 'full';
+  /** Keeps lines whatever has to give way for it. */
+  keepNewest(entries: readonly KeptLineEntry[]): void;
+};

@@ -1,0 +1,139 @@
+import { exposition } from '../ledger/index.ts';
+import type { Metric } from '../ledger/index.ts';
+import { DROP_REASONS, EXCLUDE_REASONS, NO_LINES, addCounts } from '../model/delivery.ts';
+import { limits } from '../model/limits.ts';
+import type { ShardJob, ShardStats } from './link.ts';
+
+const waitingOf = (job: ShardJob) => job.waitingByHour.reduce((sum, [, lines]) => sum + lines, 0);
+
+/** Prometheus' view of the server: totals always, series per job for those with the largest lag. */
+export function serverMetrics(
+  stats: ShardStats | undefined,
+  jobs: readonly ShardJob[],
+  startedMs: number,
+): string {
+  const one = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+    name: `waybill_${name}`,
+    type,
+    help,
+    series: [{ value }],
+  });
+  const totals = jobs.map((job) => job.totals).reduce(addCounts, NO_LINES);
+  const metrics: Metric[] = [
+    one('up', 'gauge', 'Whether the shard answers.', stats ? 1 : 0),
+    one(
+      'start_time_seconds',
+      'gauge',
+      'When the server started, seconds since 1970 UTC.',
+      startedMs / 1000,
+    ),
+    one('jobs', 'gauge', 'Jobs that the data plane runs or holds back.', jobs.length),
+    one(
+      'lines_waiting',
+      'gauge',
+      'Accepted lines that are not settled, summed over jobs.',
+      jobs.reduce((sum, job) => sum + waitingOf(job), 0),
+    ),
+    one('lines_delivered_total', 'counter', 'Lines delivered, summed over jobs.', totals.delivered),
+    {
+      name: 'waybill_lines_excluded_total',
+      type: 'counter',
+      help: "Lines that the jobs' own filter or sample left out.",
+      series: EXCLUDE_REASONS.map((reason) => ({
+        labels: { reason },
+        value: totals.excluded[reason] ?? 0,
+      })),
+    },
+    {
+      name: 'waybill_lines_dropped_total',
+      type: 'counter',
+      help: 'Lines that were settled without delivery, by reason.',
+      series: DROP_REASONS.map((reason) => ({
+        labels: { reason },
+        value: totals.dropped[reason] ?? 0,
+      })),
+    },
+    ...(stats ? shardMetrics(stats, one) : []),
+    ...jobMetrics(jobs),
+  ];
+  return exposition(metrics);
+}
+
+function shardMetrics(
+  stats: ShardStats,
+  one: (name: string, type: Metric['type'], help: string, value: number) => Metric,
+): Metric[] {
+  const { buffer } = stats;
+  return [
+    one('streams', 'gauge', 'Streams that have an entry in the buffer.', buffer.streams),
+    one('held_bytes', 'gauge', 'Bytes of the log on disk.', buffer.heldBytes),
+    one('disk_used_ratio', 'gauge', 'Share of the disk in use.', buffer.diskUsedShare),
+    one('commits_total', 'counter', 'Commits of the log since the start.', buffer.commits),
+    one('syncs_total', 'counter', 'Syncs of the log since the start.', buffer.syncs),
+    one(
+      'written_bytes_total',
+      'counter',
+      'Bytes written to the log since the start.',
+      buffer.writtenBytes,
+    ),
+    one(
+      'corrupt_lines_total',
+      'counter',
+      'Lines that cannot be read back any more.',
+      buffer.corruptLines,
+    ),
+    one(
+      'service_seconds_total',
+      'counter',
+      'Time in service, over all starts.',
+      buffer.serviceMs / 1000,
+    ),
+    one('shard_heap_bytes', 'gauge', "JavaScript heap of the shard's thread.", stats.heapBytes),
+    ...counters('ingest', stats.ingest),
+    ...counters('delivery', stats.delivery),
+  ];
+}
+
+/** A room's own counters, under the room's name: `heldBytes` becomes `waybill_ingest_held_bytes`. */
+function counters(room: string, stats: object): Metric[] {
+  return Object.entries(stats)
+    .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+    .map(([name, value]) => ({
+      name: `waybill_${room}_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`,
+      type: 'gauge' as const,
+      help: `${room}: ${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}, as of now.`,
+      series: [{ value }],
+    }));
+}
+
+function jobMetrics(jobs: readonly ShardJob[]): Metric[] {
+  const shown = jobs
+    .map((job) => ({ job, waiting: waitingOf(job) }))
+    .toSorted((a, b) => b.waiting - a.waiting)
+    .slice(0, limits.ledger.jobSeries);
+  const series = (value: (job: ShardJob, waiting: number) => number) =>
+    shown.map(({ job, waiting }) => ({
+      labels: { job: job.job, stream: job.stream },
+      value: value(job, waiting),
+    }));
+  return [
+    {
+      name: 'waybill_job_lines_waiting',
+      type: 'gauge',
+      help: 'Lines waiting, for the jobs with the largest lag.',
+      series: series((_job, waiting) => waiting),
+    },
+    {
+      name: 'waybill_job_lines_delivered_total',
+      type: 'counter',
+      help: 'Lines delivered, for the same jobs.',
+      series: series((job) => job.totals.delivered),
+    },
+    {
+      name: 'waybill_job_oldest_waiting_seconds',
+      type: 'gauge',
+      help: 'Reception time of the oldest waiting line, seconds since 1970 UTC; 0 when none waits.',
+      series: series((job) => (job.oldestWaitingMs ?? 0) / 1000),
+    },
+  ];
+}

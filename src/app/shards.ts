@@ -1,0 +1,146 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import { connect } from '../lib/rpc.ts';
+import type { Connection } from '../lib/rpc.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type {
+  ShardCut,
+  ShardMethods,
+  ShardReady,
+  ShardStart,
+  ShardStats,
+  SupervisorMethods,
+  TlsFiles,
+} from './link.ts';
+
+/** Waiting time after a shard's thread ended by itself, doubling up to the most. */
+const RESTART_MS = 500;
+const RESTART_MS_MOST = 30_000;
+/** How long the control API waits for a shard's answer before it does without (I9). */
+const ANSWER_MS = 10_000;
+
+export interface ShardsOptions {
+  readonly start: Omit<ShardStart, 'snapshot'>;
+  readonly snapshot: () => Snapshot;
+  readonly tls: () => TlsFiles | undefined;
+  readonly supervisor: Omit<SupervisorMethods, 'started'>;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+}
+
+/** The shard's thread as the control thread knows it: started, watched, started again when it ends by itself. */
+export interface Shards {
+  /** Starts the thread; resolves when it accepts lines, or says why it cannot. */
+  start(): Promise<ShardReady>;
+  publish(snapshot: Snapshot): Promise<void>;
+  /** Rejects when the shard does not answer. */
+  cut(jobs: readonly number[] | null): Promise<ShardCut>;
+  /** Undefined when the shard does not answer. */
+  stats(): Promise<ShardStats | undefined>;
+  setTls(files: TlsFiles): void;
+  ready(): { readonly ready: boolean; readonly reason?: string };
+  /** Where producers reach it, as `host:port`. */
+  ingestAddress(): string | undefined;
+  /** Ends it in order. */
+  drain(waitMs: number): Promise<void>;
+}
+
+export function superviseShard(options: ShardsOptions): Shards {
+  const { clock, diagnostics } = options;
+  let connection: Connection<ShardMethods> | undefined;
+  let worker: Worker | undefined;
+  let address: string | undefined;
+  let reason: string | undefined = 'starting';
+  let stopping = false;
+  let restartMs = RESTART_MS;
+
+  const start = (): Promise<ShardReady> =>
+    new Promise((resolve) => {
+      const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {
+        workerData: { ...options.start, snapshot: options.snapshot() } satisfies ShardStart,
+        // Its log goes to standard error by itself.
+        stdout: false,
+        stderr: false,
+      });
+      const joined = connect<SupervisorMethods, ShardMethods>(thread, {
+        ...options.supervisor,
+        started(outcome) {
+          if (outcome.kind === 'ready') {
+            address = `${outcome.host.includes(':') ? `[${outcome.host}]` : outcome.host}:${outcome.port}`;
+            reason = undefined;
+            restartMs = RESTART_MS;
+            const tls = options.tls();
+            if (tls) joined.notify('setTls', tls);
+            // What changed while it was starting.
+            void joined.remote.apply(options.snapshot()).catch(() => {});
+          } else reason = outcome.detail;
+          resolve(outcome);
+        },
+      });
+      connection = joined;
+      worker = thread;
+      thread.on('error', (error) =>
+        diagnostics.alarm('shard thread failed', { error: error.stack ?? String(error) }),
+      );
+      thread.on('exit', (code) => {
+        joined.close('the shard thread ended');
+        if (connection === joined) connection = undefined;
+        resolve({
+          kind: 'refused',
+          detail: reason ?? `the shard's thread ended with code ${code}`,
+        });
+        if (stopping || address === undefined) return;
+        reason = 'the shard is being restarted';
+        diagnostics.alarm('shard thread ended; starting it again', { code, afterMs: restartMs });
+        clock.after(restartMs, () => void start());
+        restartMs = Math.min(restartMs * 2, RESTART_MS_MOST);
+      });
+    });
+
+  /** The shard's answer, or a rejection when it is down or does not answer in time. */
+  const ask = async <T>(
+    call: (remote: Connection<ShardMethods>['remote']) => Promise<T>,
+  ): Promise<T> => {
+    if (!connection) throw new Error(reason ?? 'the shard is down');
+    const giveUp = new AbortController();
+    try {
+      return await Promise.race([
+        call(connection.remote),
+        clock.sleep(ANSWER_MS, giveUp.signal).then((): never => {
+          throw new Error('the shard did not answer in time');
+        }),
+      ]);
+    } finally {
+      giveUp.abort();
+    }
+  };
+
+  return {
+    start,
+    async publish(snapshot) {
+      // A shard that is down gets the newest snapshot when it starts.
+      await connection?.remote
+        .apply(snapshot)
+        .catch((error: unknown) =>
+          diagnostics.error('snapshot not taken by the shard', {
+            error: String(error),
+            version: snapshot.version,
+          }),
+        );
+    },
+    cut: (jobs) => ask((remote) => remote.cut(jobs)),
+    stats: () => ask((remote) => remote.stats()).catch(() => undefined),
+    setTls: (files) => connection?.notify('setTls', files),
+    ready: () => (reason === undefined ? { ready: true } : { ready: false, reason }),
+    ingestAddress: () => address,
+    async drain(waitMs) {
+      stopping = true;
+      reason = 'draining';
+      const ended = new Promise((resolve) => worker?.once('exit', resolve) ?? resolve(0));
+      if (!connection) return;
+      connection.notify('drain', waitMs);
+      await ended;
+    },
+  };
+}

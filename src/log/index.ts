@@ -19,3 +19,5 @@ export type {
 } from './contract.ts';
 export { memoryLog, memoryStore } from './memory.ts';
 export type { MemoryLogOptions, MemoryStore } from './memory.ts';
+export { openFilesLog } from './files/open.ts';
+export type { FilesLogOptions, Step } from './files/options.ts';

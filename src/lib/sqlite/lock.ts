@@ -26,7 +26,7 @@ const held = new Set<DatabaseSync>();
 export function takeLock(path: string): (() => void) | 'held' {
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    database.exec('PRAGMA journal_mode = OFF; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (error) {
     database.close();
     const code = resultCode(error);

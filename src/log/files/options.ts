@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
+import type { Position } from '../contract.ts';
 
 /** Where in a commit, a roll, a trim or an opening the log stands; tests kill the process there. */
 export const STEPS = [
@@ -39,6 +40,11 @@ export interface FilesLogOptions {
   readonly commitBytes: number;
   /** Segments held open for reading: bounds file handles. */
   readonly openSegments: number;
+  /**
+   * What the caller knows to be durable from elsewhere (a checkpoint): the log never ends before it. What is missing up to
+   * it is damage and not a torn tail, and positions behind it are not given out again.
+   */
+  readonly knownEnd?: Position;
   /** Called as each durability step is done. For tests that end the process there. */
   readonly onStep?: (step: Step) => void;
 }

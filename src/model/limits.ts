@@ -106,6 +106,28 @@ export const limits = {
     batchBytes: 64 * MIB,
     /** A batch's lines, whatever the job says (Logpush's default of `max_upload_records`). */
     batchLines: 100_000,
+    /** A batch's plain bytes when the job sets nothing: some 2 MiB of gzip, large for a receiver, small for memory. */
+    targetBytes: 16 * MIB,
+    /** Blocks in a batch: bounds one look into the index when a producer sends line by line. */
+    batchBlocks: 4_096,
+    /** Blocks smaller than this (plain) are inflated and compressed again together: alone they shrink too little. */
+    smallBlockBytes: 32 * KIB,
+    /** Plain bytes handed to an encoder in one turn: well under 10 ms on the shard's thread. */
+    turnBytes: 128 * KIB,
+    /** Batches being read, formatted and compressed at once; reads and compressions are bounded further below. */
+    preparations: 6,
+    /** Malformed lines kept apart out of one batch; more are counted only. */
+    malformedPerBatch: 100,
+    /** Senders kept open for jobs, in all: a vendor's SDK costs memory for each. */
+    senders: 1_000,
+    /** Attempts that fail one after the other until a job is down to one probe at a time. */
+    breakerFailures: 5,
+    /** Open plans of one job from which none is split any more; bounds what a receiver that always asks for less can cause. */
+    splitPlans: 48,
+    /** How long an accepted batch counts as proof that a destination accepts batches. */
+    acceptedRecentMs: 5 * MINUTE,
+    /** How long after its abort an attempt may still answer, before it is given up on. */
+    abortGraceMs: 5_000,
     /** Attempts under way, in all and for one account. */
     attempts: 256,
     attemptsPerAccount: 32,
@@ -151,6 +173,13 @@ export const limits = {
     destinationConfBytes: 4_096,
     filterBytes: 4_096,
     filterConditions: 30,
+    /** What output options add to each record by themselves (names, delimiters, template): a block of 1,000 lines grows by
+     * at most as many times this. */
+    recordTextBytes: 8 * KIB,
+    /** Text around a batch. */
+    batchTextBytes: 4 * KIB,
+    /** How often a template may name one field: a block grows by at most this factor. */
+    templateRepeats: 4,
     jobs: 100_000,
     jobsPerScope: 100,
     tokens: 100_000,
@@ -172,6 +201,9 @@ export const limits = {
     dataPlaneMs: 3_000,
     /** How long a change waits for its snapshot to be in force before it is answered anyway. */
     publishWaitMs: 1_000,
+    /** Open connections to the control listener, and the time that one request may take to arrive. */
+    connections: 1_024,
+    requestMs: 30_000,
     /** How long a create that the SDK repeats after a lost answer finds the first one's job. */
     repeatedCreateMs: MINUTE,
   },

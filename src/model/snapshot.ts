@@ -15,6 +15,9 @@ export interface OutputOptions {
   readonly field_delimiter?: string;
   readonly record_template?: string;
   readonly 'CVE-2021-44228'?: boolean;
+  /** Not offered: kept so that a client that sends its default finds it again. */
+  readonly merge_subrequests?: false;
+  readonly stringify_object?: false;
 }
 
 /** One job as the data plane runs it. */

@@ -120,14 +120,12 @@ export function superviseShard(options: ShardsOptions): Shards {
     start,
     async publish(snapshot) {
       // A shard that is down gets the newest snapshot when it starts.
-      await connection?.remote
-        .apply(snapshot)
-        .catch((error: unknown) =>
-          diagnostics.error('snapshot not taken by the shard', {
-            error: String(error),
-            version: snapshot.version,
-          }),
-        );
+      await connection?.remote.apply(snapshot).catch((error: unknown) =>
+        diagnostics.error('snapshot not taken by the shard', {
+          error: String(error),
+          version: snapshot.version,
+        }),
+      );
     },
     cut: (jobs) => ask((remote) => remote.cut(jobs)),
     stats: () => ask((remote) => remote.stats()).catch(() => undefined),

@@ -1,0 +1,190 @@
+import { mkdirSync, writeFileSync, existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openControl } from '../control/index.ts';
+import type { Control } from '../control/index.ts';
+import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
+import { systemClock as clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import { nodeFileSystem } from '../lib/fs/node.ts';
+import { systemRandom as random } from '../lib/random.ts';
+import type { Config } from '../model/config.ts';
+import { limits } from '../model/limits.ts';
+import { dataPlane } from './data-plane.ts';
+import { processDiagnostics } from './report.ts';
+import { superviseShard } from './shards.ts';
+import { readTls, watchTls } from './tls.ts';
+import { VERSION } from './version.ts';
+
+export type ServeOutcome =
+  | { readonly kind: 'serving'; readonly served: Served }
+  /** It cannot start; `detail` says why and what to do. */
+  | { readonly kind: 'refused'; readonly detail: string };
+
+export interface Served {
+  /** Where producers and people reach it, as URLs. */
+  readonly ingestUrl: string;
+  readonly controlUrl: string;
+  /** Where the operator token lies; `made` when this start made it. */
+  readonly operatorToken: { readonly path: string; readonly made: boolean };
+  /** Stops in order within `drainMs`. */
+  stop(): Promise<void>;
+}
+
+/** How often the sums are brought up to date without being asked. */
+const CATCH_UP_MS = 5_000;
+
+/** Starts a server and resolves when it accepts lines. */
+export async function serve(config: Config): Promise<ServeOutcome> {
+  const diagnostics = processDiagnostics(config.process.logLevel);
+  const files = nodeFileSystem();
+  const directory = resolve(config.data.dir);
+  const at = (...names: string[]) => join(directory, ...names);
+  const refused = (detail: string): ServeOutcome => ({ kind: 'refused', detail });
+
+  for (const folder of [
+    at('ledger'),
+    at('shards', '0', 'log'),
+    at('shards', '0', 'buffer'),
+    at('shards', '0', 'archive'),
+  ]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+  const lock = await files.lock(at('lock'));
+  if (lock === 'held')
+    return refused(
+      `another Waybill uses the data folder ${directory}; give this one its own with --data-dir`,
+    );
+
+  const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
+  const archive = at('shards', '0', 'archive');
+  const books = await openBooks({ files, archive, path: at('ledger', 'books.db'), diagnostics });
+  const attempts = openAttemptStore(at('ledger', 'attempts.db'), limits.deliver.attemptsListed);
+  const keptLines = openKeptLines(at('ledger', 'kept-lines.db'), {
+    lines: limits.ledger.keptLines,
+    bytes: limits.ledger.keptBytes,
+  });
+
+  let control: Control | undefined;
+  const shards = superviseShard({
+    start: {
+      shard: 0,
+      config: { ...config, data: { ...config.data, dir: directory } },
+      paths: { log: at('shards', '0', 'log'), buffer: at('shards', '0', 'buffer'), archive },
+    },
+    snapshot: () => control!.snapshot(),
+    tls: () => tls.ingest(),
+    supervisor: {
+      attempts: (list) => attempts.add(list),
+      keep: (entries) => keptLines.keep(entries),
+      keepNewest: (entries) => void keptLines.keepNewest(entries),
+    },
+    clock,
+    diagnostics,
+  });
+  const opened = await openControl({
+    files,
+    directory,
+    keyFile: config.control.keyFile === '' ? at('secrets.key') : resolve(config.control.keyFile),
+    clock,
+    random,
+    diagnostics,
+    policy: { allowHttp: config.destinations.allowHttp, fileRoots: config.destinations.fileRoots },
+    publish: (snapshot) => shards.publish(snapshot),
+    dataPlane: dataPlane({
+      shards,
+      books,
+      attempts,
+      keptLines,
+      version: VERSION,
+      startedMs: clock.wallMs(),
+    }),
+    version: VERSION,
+  });
+  if (opened.kind === 'unreadable') return refused(opened.detail);
+  control = opened.control;
+  const operatorToken = await keepOperatorToken(control, at('operator.token'));
+
+  const started = await shards.start();
+  if (started.kind === 'refused') return refused(started.detail);
+  const controlTls = tls.control();
+  const controlAddress = await control.listen({
+    host: config.control.host,
+    port: config.control.port,
+    ...(controlTls ? { tls: controlTls } : {}),
+  });
+  const stopWatching = watchCertificates(
+    config,
+    diagnostics,
+    (files) => shards.setTls(files),
+    (files) => control.setTls(files),
+  );
+  const stopCatchingUp = clock.every(CATCH_UP_MS, () => {
+    void books
+      .catchUp()
+      .catch((error: unknown) =>
+        diagnostics.error('ledger sums fell behind', { error: String(error) }),
+      );
+  });
+
+  const ingestUrl = `${config.ingest.tlsCert === '' ? 'http' : 'https'}://${shards.ingestAddress() ?? ''}`;
+  const controlUrl = controlAddress;
+  diagnostics.info('serving', {
+    version: VERSION,
+    ingestUrl,
+    controlUrl,
+    data: directory,
+    streams: started.streams,
+    jobs: started.jobs,
+    durability: started.durability,
+  });
+
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    diagnostics.info('draining', { atMostMs: config.process.drainMs });
+    await shards.drain(config.process.drainMs);
+    stopWatching();
+    stopCatchingUp();
+    await control.close();
+    await books.catchUp().catch(() => {});
+    books.close();
+    attempts.close();
+    keptLines.close();
+    await lock.release();
+    diagnostics.info('stopped');
+  };
+  return {
+    kind: 'serving',
+    served: { ingestUrl, controlUrl, operatorToken, stop: () => (stopped ??= stop()) },
+  };
+}
+
+type TlsSettings = { readonly tlsCert: string; readonly tlsKey: string };
+
+/** Reads the pair at each call, so that a restarted shard gets today's; undefined without TLS. */
+function tlsOf({ tlsCert, tlsKey }: TlsSettings) {
+  return () => (tlsCert === '' ? undefined : readTls(tlsCert, tlsKey));
+}
+
+function watchCertificates(
+  config: Config,
+  diagnostics: Diagnostics,
+  ingest: Parameters<typeof watchTls>[3],
+  control: Parameters<typeof watchTls>[3],
+): () => void {
+  const stops = [
+    { settings: config.ingest, reload: ingest },
+    { settings: config.control, reload: control },
+  ]
+    .filter(({ settings }) => settings.tlsCert !== '')
+    .map(({ settings, reload }) =>
+      watchTls(settings.tlsCert, settings.tlsKey, diagnostics, reload),
+    );
+  return () => stops.forEach((stop) => stop());
+}
+
+/** The first start makes an operator token and leaves it where only this user can read it. */
+async function keepOperatorToken(control: Control, path: string): Promise<Served['operatorToken']> {
+  const token = await control.ensureOperatorToken();
+  if (token !== undefined) writeFileSync(path, `${token}\n`, { mode: 0o600 });
+  return { path, made: token !== undefined && existsSync(path) };
+}

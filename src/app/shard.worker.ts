@@ -1,0 +1,235 @@
+/**
+ * A shard's thread: one log, its buffer, delivery, and its own ingest listener. The way of a line, put together.
+ *
+ *   request ─▶ ingest ─▶ buffer (log) ─▶ answer
+ *                           └─▶ delivery ─▶ destination ─▶ waybill (log) ─▶ archive
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openBuffer, inflateBlock } from '../buffer/index.ts';
+import type { ShardBuffer } from '../buffer/index.ts';
+import { compileContent, createDelivery } from '../deliver/index.ts';
+import type { Delivery } from '../deliver/index.ts';
+import { createIngest } from '../ingest/index.ts';
+import { openArchiveWriter } from '../ledger/index.ts';
+import type { OpenArchiveWriter } from '../ledger/index.ts';
+import { assert } from '../lib/assert.ts';
+import { systemClock as clock } from '../lib/clock.ts';
+import { nodeFileSystem } from '../lib/fs/node.ts';
+import { systemRandom as random } from '../lib/random.ts';
+import { connect } from '../lib/rpc.ts';
+import { openFilesLog } from '../log/index.ts';
+import type { Attempt } from '../model/delivery.ts';
+import { limits } from '../model/limits.ts';
+import type { JobConfig, Snapshot } from '../model/snapshot.ts';
+import { routeTable } from '../route/index.ts';
+import { senders } from './senders.ts';
+import { listenForIngest } from './ingest-listener.ts';
+import type { ShardMethods, ShardStart, SupervisorMethods } from './link.ts';
+import { processDiagnostics } from './report.ts';
+import { shardCut } from './shard-cut.ts';
+
+/** How often the buffer's chores are looked at, attempts are handed over, and the archive's memory is emptied. */
+const TEND_MS = 1_000;
+const ATTEMPTS_MS = 250;
+
+const start = workerData as ShardStart;
+const { config, paths } = start;
+const diagnostics = processDiagnostics(config.process.logLevel).with({ shard: start.shard });
+const files = nodeFileSystem();
+
+assert(parentPort, 'a shard runs in a thread of its own');
+
+let snapshot = start.snapshot;
+let route = routeTable(snapshot);
+let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
+let running: { buffer: ShardBuffer; delivery: Delivery; archive: OpenArchiveWriter } | undefined;
+let applying: Promise<void> = Promise.resolve();
+
+const { remote, notify } = connect<ShardMethods, SupervisorMethods>(parentPort, {
+  apply(next) {
+    applying = applying.catch(() => {}).then(() => apply(next));
+    return applying;
+  },
+  cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
+  streams: (names) =>
+    names.flatMap((name) => {
+      const state = parts().buffer.stream(name);
+      return state ? [state] : [];
+    }),
+  stats: () => ({
+    buffer: parts().buffer.stats(),
+    ingest: parts().ingest.stats(),
+    delivery: parts().delivery.stats(),
+    durability: parts().buffer.durability,
+    heapBytes: process.memoryUsage().heapUsed,
+  }),
+  setTls: (tls) => ingest?.setTls(tls),
+  drain: (waitMs) => drain(waitMs),
+});
+
+function parts() {
+  assert(running && ingest, 'the shard was asked something before it had started');
+  return { ...running, ingest: ingest.ingest };
+}
+
+async function apply(next: Snapshot): Promise<void> {
+  if (next.version < snapshot.version) return;
+  snapshot = next;
+  // Jobs first: a line is wanted only when there is a cursor that keeps it.
+  await running?.delivery.apply(next.jobs, next.version);
+  route = routeTable(next);
+}
+
+async function run(): Promise<void> {
+  const { started } = {
+    started: (outcome: Parameters<SupervisorMethods['started']>[0]) => notify('started', outcome),
+  };
+  const openedLog = await openFilesLog({
+    files,
+    directory: paths.log,
+    clock,
+    diagnostics,
+    segmentBytes: config.buffer.segmentBytes,
+    recordBytes: limits.log.recordBytes,
+    commitBytes: limits.log.commitBytes,
+    openSegments: limits.log.openSegments,
+  });
+  if (openedLog.kind !== 'open') return started({ kind: 'refused', detail: openedLog.detail });
+  const archive = await openArchiveWriter({
+    files,
+    directory: paths.archive,
+    clock,
+    diagnostics,
+    fileBytes: limits.ledger.archiveFileBytes,
+    keepMs: limits.ledger.archiveMs,
+  });
+  const openedBuffer = await openBuffer({
+    log: openedLog.log,
+    files,
+    directory: paths.buffer,
+    clock,
+    random,
+    diagnostics,
+    ledger: archive,
+    limits: { ...limits.buffer, ...limits.log, ...config.buffer },
+  });
+  if (openedBuffer.kind !== 'open') {
+    await openedLog.log.close();
+    return started({ kind: 'refused', detail: openedBuffer.detail });
+  }
+  archive.live();
+  const { buffer } = openedBuffer;
+  if (buffer.durability === 'memory') {
+    diagnostics.warn(
+      'the data folder lies in memory: what is accepted is gone with the machine’s power',
+      { directory: paths.log },
+    );
+  }
+  const outgoing = senders({
+    config,
+    files,
+    clock,
+    diagnostics,
+    account: (id) => snapshot.accounts.find((account) => account.id === id),
+  });
+  const delivery = createDelivery({
+    buffer,
+    ...outgoing,
+    inflateBlock,
+    compileContent: (job: JobConfig, epoch: string) =>
+      compileContent(
+        job,
+        snapshot.datasets.find(
+          (dataset) => dataset.id === job.dataset && dataset.scope === job.scope.kind,
+        ),
+        epoch,
+      ),
+    keepLine: async (entry) => {
+      await remote.keepNewest([{ ...entry, atMs: clock.wallMs() }]);
+    },
+    onAttempt: handOverAttempts(),
+    clock,
+    random,
+    diagnostics,
+    limits: limits.deliver,
+    intervalMs: config.deliver.intervalMs,
+  });
+  running = { buffer, delivery, archive };
+  await apply(snapshot);
+  tendEvery(buffer, archive);
+  const door = createIngest({
+    route: () => route,
+    append: (request) => buffer.append(request),
+    countRefusal: (entry) => buffer.countRefusal(entry),
+    keepLines: (entry) => remote.keep(entry),
+    durability: buffer.durability,
+    clock,
+    random,
+    diagnostics,
+    limits: {
+      ...limits.ingest,
+      bodyBytes: config.ingest.bodyBytes,
+      lineBytes: config.ingest.lineBytes,
+      keyMs: limits.buffer.keyMs,
+    },
+  });
+  ingest = await listenForIngest(door, config, diagnostics);
+  started({
+    kind: 'ready',
+    host: ingest.host,
+    port: ingest.port,
+    streams: buffer.stats().streams,
+    jobs: buffer.stats().jobs,
+    durability: buffer.durability,
+  });
+}
+
+/** Attempts go to the control thread in bunches: it only lists them. */
+function handOverAttempts(): (attempt: Attempt) => void {
+  let waiting: Attempt[] = [];
+  const send = () => {
+    if (waiting.length > 0) notify('attempts', waiting);
+    waiting = [];
+  };
+  clock.every(ATTEMPTS_MS, send);
+  return (attempt) => {
+    waiting.push(attempt);
+    if (waiting.length >= limits.deliver.attemptsListed) send();
+  };
+}
+
+function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
+  let under = false;
+  clock.every(TEND_MS, () => {
+    if (under) return;
+    under = true;
+    void (async () => {
+      try {
+        await buffer.tend();
+        await archive.flush();
+      } catch (error) {
+        diagnostics.error('chores failed; they are tried again', { error: String(error) });
+      } finally {
+        under = false;
+      }
+    })();
+  });
+}
+
+async function drain(waitMs: number): Promise<void> {
+  const until = clock.monotonicMs() + waitMs;
+  const left = () => Math.max(0, until - clock.monotonicMs());
+  if (running && ingest) {
+    const { buffer, delivery, archive } = running;
+    await ingest.drain(left());
+    buffer.drain();
+    await Promise.race([delivery.drain(), clock.sleep(left())]);
+    await delivery.close();
+    await buffer.close();
+    await archive.close();
+  }
+  diagnostics.info('shard closed');
+  process.exit(0);
+}
+
+await run();

@@ -2,9 +2,9 @@
  * The contract of a destination. Each island (`file/`, `http/`, `s3/`, ...) exports one {@link DestinationKind} from its
  * `index.ts`; `catalog.ts` lists them. An island never imports another; a vendor's SDK is loaded on the first `open`.
  */
-import type { GuardedDialler } from "../lib/net/dialler.ts";
-import type { FileSystem } from "../lib/fs/file-system.ts";
-import type { Clock } from "../lib/clock.ts";
+import type { GuardedDialler } from '../lib/net/dialler.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
+import type { Clock } from '../lib/clock.ts';
 
 /** One setting, as API, command line and console describe it to people. */
 export interface SettingDescription {
@@ -23,7 +23,7 @@ export interface DestinationDescription {
   readonly form: string;
   readonly settings: readonly SettingDescription[];
   /** What a repeated batch does there. */
-  readonly repeats: "replaces" | "appends";
+  readonly repeats: 'replaces' | 'appends';
   /** What the receiver takes at most in one batch; absent: the engine's. */
   readonly batchBytes?: number;
   readonly batchLines?: number;
@@ -40,6 +40,8 @@ export interface DestinationPolicy {
   readonly allowHttp: boolean;
   /** Folders that `file://` may write below; empty: none. */
   readonly fileRoots: readonly string[];
+  /** Whether the account may use the machine's own cloud credentials; absent: no. */
+  readonly ambientCredentials?: boolean;
 }
 
 /** A destination's settings after parsing. `address` names it for people, without secrets. */
@@ -80,13 +82,18 @@ export interface Batch {
  * `reason` is for the job's owner: plain words, no inner address, no body, no secret.
  */
 export type SendOutcome =
-  | { readonly kind: "accepted"; readonly receipt: string; readonly status?: number }
+  | { readonly kind: 'accepted'; readonly receipt: string; readonly status?: number }
   /** The same bytes may pass later. */
-  | { readonly kind: "retry"; readonly reason: string; readonly status?: number; readonly afterMs?: number }
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly status?: number;
+      readonly afterMs?: number;
+    }
   /** Too large; try halves. */
-  | { readonly kind: "split"; readonly reason: string; readonly status?: number }
+  | { readonly kind: 'split'; readonly reason: string; readonly status?: number }
   /** The receiver says that these very bytes are bad. */
-  | { readonly kind: "reject"; readonly reason: string; readonly status?: number };
+  | { readonly kind: 'reject'; readonly reason: string; readonly status?: number };
 
 export interface Sender {
   /** One attempt. Rejects only for our own bugs; an abort answers `retry`. */

@@ -175,7 +175,7 @@ test('ranges are read strictly', () => {
 });
 
 test('every address inside of a special IPv4 range is refused, however IPv6 wraps it', () => {
-  const inside = fc.constantFrom(...['10', '127', '0', '224', '255']);
+  const inside = fc.constantFrom('10', '127', '0', '224', '255');
   fc.assert(
     fc.property(inside, fc.nat(255), fc.nat(255), fc.nat(255), (a, b, c, d) => {
       const hex = (x: number, y: number) => ((x << 8) | y).toString(16);

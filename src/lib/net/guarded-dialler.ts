@@ -151,16 +151,25 @@ class Guard {
   }
 
   #lookup(vetted: Set<string>): LookupFunction {
-    return (host, lookupOptions, callback) => {
-      this.#addressesOf(host, vetted).then(
-        (addresses) => {
-          const all = addresses.map((address) => ({ address, family: isIP(address) }));
-          if (lookupOptions.all) callback(null, all);
-          else callback(null, all[0]?.address ?? '', all[0]?.family);
-        },
-        (error: unknown) => callback(error as NodeJS.ErrnoException, []),
-      );
-    };
+    return (host, { all }, answer) => void this.#answer(host, all === true, vetted, answer);
+  }
+
+  async #answer(
+    host: string,
+    all: boolean,
+    vetted: Set<string>,
+    answer: Parameters<LookupFunction>[2],
+  ): Promise<void> {
+    let addresses: readonly string[];
+    try {
+      addresses = await this.#addressesOf(host, vetted);
+    } catch (error) {
+      answer(error as NodeJS.ErrnoException, []);
+      return;
+    }
+    const found = addresses.map((address) => ({ address, family: isIP(address) }));
+    if (all) answer(null, found);
+    else answer(null, found[0]?.address ?? '', found[0]?.family);
   }
 
   async #addressesOf(host: string, vetted: Set<string>): Promise<readonly string[]> {

@@ -1,0 +1,197 @@
+/**
+ * What every destination must pass, whatever it speaks: a test file of an island calls {@link destinationConformance} with
+ * rigs that bring about each situation. A situation that cannot come about says why.
+ */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { Batch, Sender, SendOutcome } from './destination.ts';
+
+export const SITUATIONS = [
+  'accepts',
+  'is slow',
+  'refuses the credentials',
+  'finds the batch too large',
+  'finds the content bad',
+  'asks to wait',
+  'is in trouble',
+  'redirects',
+  'cuts before the body',
+  'cuts in the body',
+  'takes the batch and its answer is lost',
+  'answers nonsense',
+  'answers endlessly',
+  'answers by half',
+  'says nothing',
+  'takes nothing',
+  'has a certificate that expired',
+  'has a certificate of nobody known',
+  'has a name that does not exist',
+  'stands at an inner address',
+  'has no space',
+] as const;
+export type Situation = (typeof SITUATIONS)[number];
+
+/** A receiver in a situation, with a sender that leads to it. */
+export interface Rig {
+  readonly sender: Sender;
+  /** What the receiver holds now, whole uploads only, by object name or in order of arrival. */
+  held(): Promise<readonly Buffer[]>;
+  /** Puts the receiver in order. */
+  recover(): void | Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Expected =
+  | { readonly kind: SendOutcome['kind']; readonly reason?: RegExp; readonly afterMs?: number }
+  /** The situation cannot come about. */
+  | { readonly notHere: string };
+
+export interface Subject {
+  readonly name: string;
+  readonly repeats: 'replaces' | 'appends';
+  readonly expected: Readonly<Record<Situation, Expected>>;
+  /** Texts that no outcome may hold: secrets, inner addresses, what the receiver's body says. */
+  readonly neverSaid: readonly string[];
+  rig(situation: Situation): Promise<Rig>;
+}
+
+/** A batch of `bytes` of body at least, that gzip cannot shrink. */
+export function sampleBatch(bytes = 2_000, id = 'job7-00000000000000aa-0'): Batch {
+  const lines = [];
+  let random = 12_345;
+  for (let size = 0; size < bytes; size += 60) {
+    random = (random * 1_103_515_245 + 12_345) % 2 ** 31;
+    const noise = createHash('sha256').update(String(random)).digest('base64');
+    lines.push(`{"RayID":"${noise}"}\n`);
+  }
+  const plain = Buffer.from(lines.join(''));
+  const body = gzipSync(plain);
+  const middle = Math.floor(body.length / 2);
+  return {
+    id,
+    job: 7,
+    stream: 'zones/z1/http_requests',
+    epoch: '00000000000000aa',
+    from: 0,
+    to: lines.length,
+    lines: lines.length,
+    name: `20260102T030405Z_20260102T030410Z_${id}.log.gz`,
+    receivedMs: { first: Date.UTC(2026, 0, 2, 3, 4, 5), last: Date.UTC(2026, 0, 2, 3, 4, 10) },
+    contentType: 'application/x-ndjson',
+    body: [body.subarray(0, middle), body.subarray(middle)],
+    bodyBytes: body.length,
+    plainBytes: plain.length,
+    sha256: createHash('sha256').update(body).digest('hex'),
+  };
+}
+
+const going = new AbortController().signal;
+
+export function destinationConformance(subject: Subject): void {
+  describe(`destination ${subject.name}`, () => {
+    for (const situation of SITUATIONS) {
+      const expected = subject.expected[situation];
+      if ('notHere' in expected) {
+        test(`a receiver that ${situation}: ${expected.notHere}`, { skip: expected.notHere });
+        continue;
+      }
+      test(`a receiver that ${situation}: ${expected.kind}`, () =>
+        tryOut(subject, situation, expected));
+    }
+    test('an aborted attempt answers retry and leaves nothing behind that a repeat would not mend', () =>
+      tryAbort(subject));
+    test('I7: a repeat brings the same bytes under the same name', () => tryRepeat(subject));
+    test('a batch is sent whole, byte for byte, also when it is large', () => tryLarge(subject));
+  });
+}
+
+async function tryOut(
+  subject: Subject,
+  situation: Situation,
+  expected: Exclude<Expected, { notHere: string }>,
+): Promise<void> {
+  const rig = await subject.rig(situation);
+  try {
+    // What "takes nothing" needs to be noticed: more than the buffers on the way hold.
+    const batch = sampleBatch(situation === 'takes nothing' ? 12_000_000 : 200_000);
+    const outcome = await rig.sender.send(batch, going);
+    assert.equal(outcome.kind, expected.kind, describeOutcome(outcome));
+    if (expected.reason) assert.match(describeOutcome(outcome), expected.reason);
+    if (expected.afterMs !== undefined) {
+      assert.ok(
+        outcome.kind === 'retry' && outcome.afterMs === expected.afterMs,
+        describeOutcome(outcome),
+      );
+    }
+    const said = JSON.stringify(outcome);
+    for (const secret of subject.neverSaid)
+      assert.ok(!said.includes(secret), `${said} holds ${secret}`);
+    if (outcome.kind === 'accepted')
+      return assert.deepEqual(await rig.held(), [Buffer.concat(batch.body)]);
+    if (situation === 'stands at an inner address') return assert.deepEqual(await rig.held(), []);
+    await rig.recover();
+    const again = await rig.sender.send(sampleBatch(200_000), going);
+    assert.equal(again.kind, 'accepted', `after the trouble: ${describeOutcome(again)}`);
+  } finally {
+    await rig.sender.close();
+    await rig.close();
+  }
+}
+
+async function tryAbort(subject: Subject): Promise<void> {
+  const rig = await subject.rig('accepts');
+  try {
+    const batch = sampleBatch();
+    assert.equal((await rig.sender.send(batch, AbortSignal.abort())).kind, 'retry');
+    const control = new AbortController();
+    const sending = rig.sender.send(sampleBatch(2_000_000), control.signal);
+    setImmediate(() => control.abort());
+    const outcome = await sending;
+    // It may have been done before the abort came.
+    assert.ok(outcome.kind === 'retry' || outcome.kind === 'accepted', describeOutcome(outcome));
+    assert.equal((await rig.sender.send(batch, going)).kind, 'accepted');
+    assert.ok((await rig.held()).some((held) => held.equals(Buffer.concat(batch.body))));
+  } finally {
+    await rig.sender.close();
+    await rig.close();
+  }
+}
+
+async function tryRepeat(subject: Subject): Promise<void> {
+  const rig = await subject.rig('accepts');
+  try {
+    const batch = sampleBatch();
+    const body = Buffer.concat(batch.body);
+    const first = await rig.sender.send(batch, going);
+    const second = await rig.sender.send(batch, going);
+    assert.equal(first.kind, 'accepted');
+    assert.deepEqual(second, first);
+    assert.deepEqual(await rig.held(), subject.repeats === 'replaces' ? [body] : [body, body]);
+  } finally {
+    await rig.sender.close();
+    await rig.close();
+  }
+}
+
+async function tryLarge(subject: Subject): Promise<void> {
+  const rig = await subject.rig('accepts');
+  try {
+    const batch = sampleBatch(5_000_000);
+    const outcome = await rig.sender.send(batch, going);
+    assert.equal(outcome.kind, 'accepted', describeOutcome(outcome));
+    const held = await rig.held();
+    assert.equal(held.length, 1);
+    assert.ok(held[0]?.equals(Buffer.concat(batch.body)));
+  } finally {
+    await rig.sender.close();
+    await rig.close();
+  }
+}
+
+function describeOutcome(outcome: SendOutcome): string {
+  return outcome.kind === 'accepted'
+    ? `accepted: ${outcome.receipt}`
+    : `${outcome.kind}: ${outcome.reason}`;
+}

@@ -1,0 +1,25 @@
+/** A folder of this machine, where the operator opened one. See docs/destinations/file.md. */
+import { assert } from '../../lib/assert.ts';
+import { publicPart } from '../conf.ts';
+import type { DestinationKind } from '../destination.ts';
+import { fileSender } from './sender.ts';
+import { readSettings } from './settings.ts';
+
+export const fileDestination: DestinationKind = {
+  describe: {
+    schemes: ['file'],
+    title: 'Local folder',
+    form: 'file:///<absolute folder>[/{DATE}]',
+    settings: [],
+    repeats: 'replaces',
+  },
+  parse(conf, policy) {
+    const settings = readSettings(conf, policy);
+    return 'scheme' in settings ? publicPart(settings) : settings;
+  },
+  open(conf, tools) {
+    const settings = readSettings(conf, tools.policy);
+    assert('scheme' in settings, 'a conf is parsed before it is opened');
+    return Promise.resolve(fileSender(settings, tools.files));
+  },
+};

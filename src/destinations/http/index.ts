@@ -1,0 +1,40 @@
+/** Any HTTP receiver: one POST a batch, body gzip. See docs/destinations/http.md. */
+import { assert } from '../../lib/assert.ts';
+import { publicPart } from '../conf.ts';
+import type { DestinationKind } from '../destination.ts';
+import { httpSender } from './sender.ts';
+import { readSettings } from './settings.ts';
+
+export const httpDestination: DestinationKind = {
+  describe: {
+    schemes: ['https', 'http'],
+    title: 'HTTP',
+    form: 'https://<host>[:<port>]/<path>[?header_<Name>=<value>][&<any>=<value>]',
+    settings: [
+      {
+        name: 'header_*',
+        help: 'Sent as a request header, with its value URL-decoded: header_Authorization=Bearer%20abc.',
+        required: false,
+        secret: true,
+        example: 'header_Authorization=Basic%20dXNlcjpwYXNz',
+      },
+      {
+        name: '*',
+        help: 'Any other parameter stays in the URL. One whose name looks like a secret is not shown.',
+        required: false,
+        secret: false,
+        example: 'source=waybill',
+      },
+    ],
+    repeats: 'appends',
+  },
+  parse(conf, policy) {
+    const settings = readSettings(conf, policy);
+    return 'scheme' in settings ? publicPart(settings) : settings;
+  },
+  open(conf, tools) {
+    const settings = readSettings(conf, tools.policy);
+    assert('scheme' in settings, 'a conf is parsed before it is opened');
+    return Promise.resolve(httpSender(settings, tools));
+  },
+};

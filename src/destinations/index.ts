@@ -1,0 +1,25 @@
+/**
+ * destinations: where batches go. One contract (`destination.ts`), one island each (`file/`, `http/`, `s3/`), one list
+ * (`catalog.ts`). An island turns settings into a sender and a receiver's answers into outcomes; it never decides what
+ * becomes of lines. Docs: docs/destinations/.
+ */
+export {
+  describeDestinations,
+  destinationScheme,
+  hasProblems,
+  openDestination,
+  parseDestination,
+  redactDestination,
+} from './catalog.ts';
+export type {
+  Batch,
+  ConfProblem,
+  DestinationDescription,
+  DestinationKind,
+  DestinationPolicy,
+  DestinationTools,
+  ParsedDestination,
+  Sender,
+  SendOutcome,
+  SettingDescription,
+} from './destination.ts';

@@ -1,0 +1,193 @@
+/**
+ * An HTTP/1.1 receiver on a bare socket that misbehaves to order: what a hostile or broken destination does cannot be said
+ * with a well-behaved HTTP server. Reads requests with a Content-Length.
+ */
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+
+export type Script =
+  /** Reads the whole request, waits `afterMs`, answers. */
+  | {
+      readonly do: 'answer';
+      readonly status: number;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+      readonly afterMs?: number;
+    }
+  /** Answers as soon as the head has come, and reads on. */
+  | { readonly do: 'answer early'; readonly status: number }
+  | { readonly do: 'cut'; readonly when: 'before the body' | 'in the body' | 'after the body' }
+  /** Reads everything and never answers. */
+  | { readonly do: 'say nothing' }
+  /** Reads the head and nothing more: the sender's buffers fill. */
+  | { readonly do: 'read nothing' }
+  | { readonly do: 'answer nonsense' }
+  | { readonly do: 'answer with an endless head' }
+  | { readonly do: 'answer with an endless body'; readonly status: number }
+  /** Says 200 and half of the body that it announced, and is silent then. */
+  | { readonly do: 'answer by half'; readonly status: number };
+
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface ScriptedReceiver {
+  readonly port: number;
+  readonly connections: () => number;
+  /** Requests whose whole body has come. */
+  readonly received: readonly ReceivedRequest[];
+  /** What is done next; the last one is done again and again. */
+  script(...next: readonly Script[]): void;
+  close(): Promise<void>;
+}
+
+const HEAD_END = Buffer.from('\r\n\r\n');
+
+export async function startScriptedReceiver(tls?: {
+  readonly cert: string;
+  readonly key: string;
+}): Promise<ScriptedReceiver> {
+  const received: ReceivedRequest[] = [];
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  let scripts: readonly Script[] = [{ do: 'answer', status: 200 }];
+  const take = (): Script => {
+    const [first, ...rest] = scripts;
+    if (first === undefined) throw new Error('no script');
+    if (rest.length > 0) scripts = rest;
+    return first;
+  };
+  const onSocket = (socket: Socket): void => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    serve(socket, take, received);
+  };
+  const server: Server = tls ? createTlsServer(tls, onSocket) : createTcpServer(onSocket);
+  if (tls) server.on('tlsClientError', () => {});
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    received,
+    script(...next) {
+      scripts = next;
+    },
+    close() {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((done) => server.close(() => done()));
+    },
+  };
+}
+
+/** Serves one connection, request after request. */
+function serve(socket: Socket, take: () => Script, received: ReceivedRequest[]): void {
+  let held = Buffer.alloc(0);
+  let script: Script | undefined;
+  socket.on('data', (chunk) => {
+    held = Buffer.concat([held, chunk]);
+    const headEnd = held.indexOf(HEAD_END);
+    if (headEnd < 0) return;
+    if (script === undefined) {
+      script = take();
+      atHead(socket, script);
+    }
+    const { method, path, headers } = parseHead(held.subarray(0, headEnd).toString('latin1'));
+    const bodyAt = headEnd + HEAD_END.length;
+    const bodyEnd = bodyAt + Number(headers['content-length'] ?? 0);
+    if (script.do === 'cut' && script.when === 'in the body' && held.length > bodyAt) {
+      cutOff(socket);
+      return;
+    }
+    if (held.length < bodyEnd) return;
+    received.push({ method, path, headers, body: Buffer.from(held.subarray(bodyAt, bodyEnd)) });
+    held = held.subarray(bodyEnd);
+    const now = script;
+    script = undefined;
+    atEnd(socket, now);
+  });
+}
+
+function parseHead(head: string): Pick<ReceivedRequest, 'method' | 'path' | 'headers'> {
+  const [first = '', ...lines] = head.split('\r\n');
+  const [method = '', path = ''] = first.split(' ');
+  const headers = lines.map((line) => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+  });
+  return { method, path, headers: Object.fromEntries(headers) as Record<string, string> };
+}
+
+function atHead(socket: Socket, script: Script): void {
+  switch (script.do) {
+    case 'cut':
+      if (script.when === 'before the body') cutOff(socket);
+      return;
+    case 'answer early':
+      socket.write(answerText(script.status, {}, ''));
+      return;
+    case 'read nothing':
+      socket.pause();
+      return;
+    default:
+  }
+}
+
+function atEnd(socket: Socket, script: Script): void {
+  switch (script.do) {
+    case 'answer': {
+      const text = answerText(script.status, script.headers ?? {}, script.body ?? '');
+      setTimeout(() => socket.write(text), script.afterMs ?? 0);
+      return;
+    }
+    case 'cut':
+      if (script.when === 'after the body') cutOff(socket);
+      return;
+    case 'answer nonsense':
+      socket.end('220 mail.example ESMTP ready\r\n');
+      return;
+    case 'answer with an endless head':
+      socket.write('HTTP/1.1 200 OK\r\n');
+      pour(socket, `x-more: ${'a'.repeat(1000)}\r\n`);
+      return;
+    case 'answer with an endless body':
+      socket.write(`HTTP/1.1 ${script.status} Whatever\r\ncontent-type: text/plain\r\n\r\n`);
+      pour(socket, 'b'.repeat(16 * 1024));
+      return;
+    case 'answer by half':
+      socket.write(`HTTP/1.1 ${script.status} Whatever\r\ncontent-length: 100\r\n\r\nhalf`);
+      return;
+    default:
+  }
+}
+
+function answerText(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): string {
+  const all = { 'content-length': String(Buffer.byteLength(body)), ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n${body}`;
+}
+
+/** As rudely as the transport permits. */
+function cutOff(socket: Socket): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
+/** Writes for as long as the other side takes it. */
+function pour(socket: Socket, text: string): void {
+  const more = (): void => {
+    while (!socket.destroyed && socket.write(text));
+  };
+  socket.on('drain', more);
+  more();
+}

@@ -1,0 +1,94 @@
+/** Rigs of the destinations' conformance suite for whatever speaks HTTP to a scripted receiver. */
+import type { Rig, Situation } from '../../src/destinations/conformance.ts';
+import type {
+  DestinationKind,
+  DestinationTools,
+  Sender,
+} from '../../src/destinations/destination.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { nodeFileSystem } from '../../src/lib/fs/node.ts';
+import { EXPIRED, VALID } from './certificates.ts';
+import { testDialler } from './dialler.ts';
+import { startScriptedReceiver } from './scripted-http.ts';
+import type { Script, ScriptedReceiver } from './scripted-http.ts';
+
+export interface ScriptedSubject {
+  readonly kind: DestinationKind;
+  readonly secure: boolean;
+  /** What the receiver does in a situation; absent: it accepts. */
+  readonly scripts: Partial<Record<Situation, Script>>;
+  /** The conf that leads to a receiver at `origin` (`https://name:port`). */
+  conf(origin: string): string;
+  /** Whether a second upload to the same path takes the first one's place. */
+  readonly keepsByPath: boolean;
+}
+
+const ACCEPT: Script = { do: 'answer', status: 200 };
+
+/** Tools whose bounds are short, so that a receiver's silence shows soon. */
+export function testTools(
+  tools: Partial<DestinationTools> & Pick<DestinationTools, 'dialler'>,
+): DestinationTools {
+  return {
+    files: nodeFileSystem(),
+    clock: systemClock,
+    policy: { allowHttp: true, fileRoots: [] },
+    ambientCredentials: false,
+    attemptMs: 10_000,
+    stallMs: 300,
+    responseBytes: 4_096,
+    ...tools,
+  };
+}
+
+export async function scriptedRig(subject: ScriptedSubject, situation: Situation): Promise<Rig> {
+  const expired = situation === 'has a certificate that expired';
+  const unknown = situation === 'has a certificate of nobody known';
+  const nowhere = situation === 'has a name that does not exist';
+  const inner = situation === 'stands at an inner address';
+  const receiver = await startScriptedReceiver(certificate(subject.secure, expired));
+  const script = subject.scripts[situation];
+  if (script) receiver.script(script);
+  const trusting = testDialler({ ca: [VALID.cert] });
+  const wary = testDialler({
+    ca: unknown ? [] : [VALID.cert, EXPIRED.cert],
+    ...(inner ? { open: [] } : {}),
+  });
+  const open = (to: ScriptedReceiver, host: string, dialler = trusting): Promise<Sender> => {
+    const origin = `${subject.secure ? 'https' : 'http'}://${host}:${to.port}`;
+    return subject.kind.open(subject.conf(origin), testTools({ dialler }));
+  };
+  const receivers = [receiver];
+  let sender = await open(receiver, nowhere ? 'nowhere.example' : 'receiver.test', wary);
+  return {
+    sender: {
+      send: (batch, signal) => sender.send(batch, signal),
+      close: () => sender.close(),
+    },
+    held() {
+      const uploads = receivers.flatMap(({ received }) => received);
+      const byPath = new Map(uploads.map(({ path, body }) => [path, body]));
+      return Promise.resolve(
+        subject.keepsByPath ? [...byPath.values()] : uploads.map(({ body }) => body),
+      );
+    },
+    async recover() {
+      receiver.script(ACCEPT);
+      if (!expired && !unknown && !nowhere) return;
+      const mended = await startScriptedReceiver(certificate(subject.secure, false));
+      receivers.push(mended);
+      await sender.close();
+      sender = await open(mended, 'receiver.test');
+    },
+    async close() {
+      trusting.close();
+      wary.close();
+      await Promise.all(receivers.map((each) => each.close()));
+    },
+  };
+}
+
+function certificate(secure: boolean, expired: boolean) {
+  if (!secure) return undefined;
+  return expired ? EXPIRED : VALID;
+}

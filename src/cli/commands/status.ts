@@ -1,0 +1,75 @@
+import type { Command } from 'commander';
+import { clientOf, printJson, withConnection } from '../context.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT } from '../control-client.ts';
+import { bytes, duration, paint } from '../output.ts';
+import type { JobView } from './jobs.ts';
+
+interface ServerStatus {
+  readonly version: string;
+  readonly durability: string;
+  readonly startedMs: number;
+  readonly nowMs?: number;
+  readonly shards: readonly Readonly<Record<string, string | number | boolean | null>>[];
+}
+
+/** `status`: whether all is well, on one screen. Ends with 1 when something is not. */
+export function addStatus(
+  program: Command,
+  context: CliContext,
+  setExit: (code: number) => void,
+): void {
+  withConnection(program.command('status').description('how the server and its jobs are doing'))
+    .addHelpText('after', '\nEnds with 1 when a shard is down or a job does not get through.')
+    .action(async (options: Record<string, string | boolean | undefined>) => {
+      const client = clientOf(context, options);
+      const status = await client.get<ServerStatus>('/v1/status');
+      const jobs = await client.get<readonly JobView[]>('/v1/jobs');
+      const failing = jobs.filter(
+        (job) => job.enabled && ['retrying', 'blocked'].includes(job.status?.activity ?? ''),
+      );
+      const down = status.shards.filter((shard) => shard['state'] !== 'running');
+      if (failing.length > 0 || down.length > 0) setExit(EXIT.problem);
+      if (options['json'])
+        return printJson(context, {
+          ...status,
+          jobs: jobs.length,
+          failingJobs: failing.map((job) => job.id),
+        });
+      const { output } = context;
+      const line = (title: string, value: string) =>
+        output.out(`${paint(output, 'bold', title.padEnd(11))} ${value}\n`);
+      line(
+        'Waybill',
+        `${status.version}, up ${duration((status.nowMs ?? status.startedMs) - status.startedMs)}, durable on ${status.durability}`,
+      );
+      for (const shard of status.shards) {
+        line(
+          `Shard ${String(shard['shard'])}`,
+          shard['state'] === 'running'
+            ? `${Number(shard['streams']).toLocaleString('en-US')} streams, ${bytes(Number(shard['heldBytes']))} on disk, disk ${Math.round(Number(shard['diskUsedShare']) * 100)} % full`
+            : paint(output, 'red', String(shard['state'])),
+        );
+        if (Number(shard['corruptLines']) > 0)
+          line(
+            '',
+            paint(output, 'red', `${String(shard['corruptLines'])} lines cannot be read back`),
+          );
+      }
+      const waiting = jobs.reduce((sum, job) => sum + (job.status?.waitingLines ?? 0), 0);
+      line(
+        'Jobs',
+        `${jobs.length}, ${jobs.filter((job) => job.enabled).length} on, ${waiting.toLocaleString('en-US')} lines waiting`,
+      );
+      for (const job of failing.slice(0, 10))
+        line(
+          '',
+          paint(
+            output,
+            'red',
+            `job ${job.id} ${job.status!.activity}: ${job.status!.errorMessage ?? 'no answer yet'}`,
+          ),
+        );
+      if (failing.length > 10) line('', `and ${failing.length - 10} more`);
+    });
+}

@@ -1,0 +1,92 @@
+/** What went wrong with a call, in the words and with the exit code that the command ends with. */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Exit codes of every command; `docs/reference/cli.md` lists them. */
+export const EXIT = { ok: 0, problem: 1, misuse: 2, unreachable: 3, refused: 4 } as const;
+
+export interface ControlClient {
+  get<T>(path: string): Promise<T>;
+  send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>;
+}
+
+interface Envelope {
+  readonly success?: boolean;
+  readonly result?: unknown;
+  readonly errors?: readonly { readonly code: number; readonly message: string }[] | null;
+  readonly error?: { readonly code: string; readonly message: string; readonly path?: string };
+}
+
+/**
+ * The control API over HTTP. `/client/v4` answers are taken out of their envelope.
+ *
+ * @param token undefined: calls fail with a hint how to give one
+ */
+export function controlClient(base: string, token: string | undefined): ControlClient {
+  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    let response: Response;
+    try {
+      response = await fetch(new URL(path, base), {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(30_000),
+      });
+    } catch (error) {
+      throw new CallFailed(
+        `no answer from ${base}: ${reasonOf(error)}. Is \`waybill serve\` running? Another address goes with --url.`,
+        EXIT.unreachable,
+      );
+    }
+    const text = await response.text();
+    const answer = parse(text);
+    if (!response.ok) throw refusal(response.status, answer, token);
+    if (isEnvelope(answer)) return answer.result;
+    return answer ?? text;
+  };
+  return {
+    get: <T>(path: string) => call('GET', path) as Promise<T>,
+    send: <T>(method: string, path: string, body?: unknown) =>
+      call(method, path, body) as Promise<T>,
+  };
+}
+
+function refusal(status: number, answer: unknown, token: string | undefined): CallFailed {
+  const { error, errors } = (answer ?? {}) as Envelope;
+  const said = error
+    ? `${error.message}${error.path ? ` (at ${error.path})` : ''} [${error.code}]`
+    : errors && errors.length > 0
+      ? errors.map((each) => `${each.message} [${each.code}]`).join('; ')
+      : `the server answered ${status}`;
+  const hint =
+    status === 401 && token === undefined
+      ? ' Give a token with --token, --token-file or WAYBILL_TOKEN; the first start wrote one to operator.token in the data folder.'
+      : '';
+  return new CallFailed(`${said}${hint}`, EXIT.refused);
+}
+
+const isEnvelope = (answer: unknown): answer is { success: true; result: unknown } =>
+  typeof answer === 'object' && answer !== null && 'success' in answer && 'result' in answer;
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
+  return cause?.code ?? cause?.message ?? message;
+}

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { fileSystemConformance } from './conformance.ts';
+import { nodeFileSystem } from './node.ts';
+
+async function withFolder(use: (root: string) => Promise<void>): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'waybill-fs-'));
+  try {
+    await use(root);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+}
+
+fileSystemConformance('the machine', (use) =>
+  withFolder((root) => use({ files: nodeFileSystem(), root })),
+);
+
+/** Takes the lock that it is given and says so. */
+const HOLDER = `
+  const { nodeFileSystem } = await import(process.argv[1]);
+  const lock = await nodeFileSystem().lock(process.argv[2]);
+  console.log(lock === 'held' ? 'held' : 'taken');
+  setInterval(() => {}, 1000);
+`;
+
+test('a lock keeps other processes out and dies with its own, even by SIGKILL', async () => {
+  await withFolder(async (root) => {
+    const files = nodeFileSystem();
+    const path = join(root, 'lock.db');
+    const module = new URL('node.ts', import.meta.url).href;
+    const hold = async () => {
+      const args = ['--input-type=module', '-e', HOLDER, module, path];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [said] = await once(child.stdout, 'data');
+      return { child, said: String(said).trim() };
+    };
+    const first = await hold();
+    assert.equal(first.said, 'taken');
+    assert.equal(await files.lock(path), 'held');
+    const second = await hold();
+    assert.equal(second.said, 'held');
+    for (const { child } of [second, first]) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const lock = await files.lock(path);
+    assert.ok(lock !== 'held');
+    const third = await hold();
+    assert.equal(third.said, 'held');
+    third.child.kill('SIGKILL');
+    await once(third.child, 'exit');
+    await lock.release();
+    assert.deepEqual(await files.list(root), ['lock.db']);
+  });
+});
+
+test('a file system in memory says so', { skip: process.platform !== 'linux' }, async (t) => {
+  const files = nodeFileSystem();
+  if (!(await files.stat('/dev/shm'))) return t.skip('this machine has no /dev/shm');
+  assert.equal((await files.space('/dev/shm')).inMemory, true);
+});

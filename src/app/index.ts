@@ -3,5 +3,7 @@
  *
  * `serve.ts` is the control thread, `shard.worker.ts` a shard's thread, `link.ts` what they say to each other.
  */
-export { serve } from './serve.ts';
-export type { Served } from './serve.ts';
+export { checkDirectory } from '../check/index.ts';
+export { serveUntilStopped } from './run.ts';
+export { terminal } from './terminal.ts';
+export { VERSION } from './version.ts';

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Diagnostics } from '../lib/diagnostics.ts';
-import { ingestServerOptions } from '../ingest/index.ts';
+import { ingestServerOptions, serveIngest } from '../ingest/index.ts';
 import type { Ingest } from '../ingest/index.ts';
 import type { Config } from '../model/config.ts';
 import { limits } from '../model/limits.ts';
@@ -15,8 +15,8 @@ export interface IngestListener {
   readonly host: string;
   readonly port: number;
   setTls(files: TlsFiles): void;
-  /** Takes no more requests, ends those under way within `waitMs`, closes. */
-  drain(waitMs: number): Promise<void>;
+  /** Takes no more requests, lets those under way end until `signal` aborts, closes. */
+  drain(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens the listener that producers reach. Rejects when the address cannot be had. */
@@ -32,8 +32,7 @@ export async function listenForIngest(
       ? createServer(options)
       : createTlsServer({ ...options, ...readTls(tlsCert, tlsKey) });
   server.maxConnections = limits.ingest.connections;
-  server.on('request', (request, response) => ingest.handle(request, response));
-  server.on('checkContinue', (request, response) => ingest.handle(request, response));
+  serveIngest(server, ingest, limits.ingest);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -50,11 +49,13 @@ export async function listenForIngest(
     setTls: (files) => {
       if (tlsCert !== '') (server as TlsServer).setSecureContext(files);
     },
-    async drain(waitMs) {
-      ingest.drain();
+    async drain(signal) {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      await Promise.race([closed, ingest.settled(waitMs)]);
+      const cutOff = new Promise<void>((resolve) =>
+        signal.addEventListener('abort', () => resolve(), { once: true }),
+      );
+      await Promise.race([Promise.all([ingest.close(), closed]), cutOff]);
       server.closeAllConnections();
     },
   };

@@ -1,8 +1,87 @@
-import { createGuardedDialler, destinationCaps, openDestination } from '../destinations/index.ts';
-import type { DestinationPolicy, Sender } from '../destinations/index.ts';
+import {
+  describeDestinations,
+  destinationScheme,
+  hasProblems,
+  openDestination,
+  parseDestination,
+} from '../destinations/index.ts';
+import type { Sender } from '../destinations/index.ts';
+import type { ReceiverDescription } from '../deliver/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
+import { parseOpenedRange } from '../lib/net/addresses.ts';
+import type { OpenedRange } from '../lib/net/addresses.ts';
+import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
+import { cAresResolver } from '../lib/net/resolver.ts';
 import type { Config } from '../model/config.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig } from '../model/snapshot.ts';
+
+export interface SendersOptions {
+  readonly config: Config;
+  readonly files: FileSystem;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  /** Whether the operator lets the account use the machine's own cloud credentials. */
+  readonly ambientCredentials: (account: string) => boolean;
+}
+
+export interface Senders {
+  readonly openSender: (job: JobConfig) => Promise<Sender>;
+  readonly describe: (job: JobConfig) => ReceiverDescription;
+}
+
+/** Makes senders for jobs, all of them behind the one guarded dialler. */
+export function senders(options: SendersOptions): Senders {
+  const { config, files, clock, diagnostics } = options;
+  const dialler = createGuardedDialler({
+    resolver: cAresResolver({ timeoutMs: limits.net.resolveMs, tries: limits.net.resolveTries }),
+    allow: config.destinations.allowAddresses.map(openedRange),
+    clock,
+    diagnostics,
+    connectMs: limits.net.connectMs,
+    idleMs: limits.net.idleMs,
+    idleSockets: limits.net.idleSockets,
+    socketsPerHost: limits.deliver.attempts,
+  });
+  const policy = {
+    allowHttp: config.destinations.allowHttp,
+    fileRoots: config.destinations.fileRoots,
+  };
+  const kinds = describeDestinations();
+  return {
+    openSender: (job) =>
+      openDestination(job.destinationConf, {
+        dialler,
+        files,
+        clock,
+        policy,
+        ambientCredentials: options.ambientCredentials(job.account),
+        attemptMs: limits.deliver.attemptMs,
+        stallMs: limits.deliver.stallMs,
+        responseBytes: limits.deliver.responseBytes,
+      }),
+    describe(job) {
+      const scheme = destinationScheme(job.destinationConf);
+      const { batchBytes, batchLines } =
+        kinds.find(({ schemes }) => schemes.includes(scheme)) ?? {};
+      const parsed = parseDestination(job.destinationConf, policy);
+      return {
+        fingerprint: hasProblems(parsed) ? scheme : parsed.fingerprint,
+        ...(batchBytes === undefined ? {} : { batchBytes }),
+        ...(batchLines === undefined ? {} : { batchLines }),
+      };
+    },
+  };
+}
+
+/** @throws Error in plain words for an entry that is no range; `serve` checks before it starts anything */
+export function openedRange(text: string): OpenedRange {
+  const range = parseOpenedRange(text);
+  if (!range)
+    throw new Error(
+      `destinations.allowAddresses: ${text} is no address range; write 10.0.0.0/8 or fd00::/8`,
+    );
+  return range;
+}

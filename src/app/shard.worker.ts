@@ -10,8 +10,9 @@ import type { ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
 import { createIngest } from '../ingest/index.ts';
+import type { KeepEntry } from '../ingest/index.ts';
 import { openArchiveWriter } from '../ledger/index.ts';
-import type { OpenArchiveWriter } from '../ledger/index.ts';
+import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
@@ -111,7 +112,10 @@ async function run(): Promise<void> {
     random,
     diagnostics,
     ledger: archive,
-    limits: { ...limits.buffer, ...limits.log, ...config.buffer },
+    limits: {
+      log: { ...limits.log, segmentBytes: config.buffer.segmentBytes },
+      buffer: { ...limits.buffer, ...config.buffer },
+    },
   });
   if (openedBuffer.kind !== 'open') {
     await openedLog.log.close();
@@ -130,7 +134,8 @@ async function run(): Promise<void> {
     files,
     clock,
     diagnostics,
-    account: (id) => snapshot.accounts.find((account) => account.id === id),
+    ambientCredentials: (id) =>
+      snapshot.accounts.some((account) => account.id === id && account.ambientCredentials),
   });
   const delivery = createDelivery({
     buffer,
@@ -147,11 +152,12 @@ async function run(): Promise<void> {
     keepLine: async (entry) => {
       await remote.keepNewest([{ ...entry, atMs: clock.wallMs() }]);
     },
+    contentOf: (id, contentVersion) => contentOf(snapshot, id, contentVersion),
     onAttempt: handOverAttempts(),
     clock,
     random,
     diagnostics,
-    limits: limits.deliver,
+    limits: { ...limits.deliver, openPlans: limits.buffer.openPlans },
     intervalMs: config.deliver.intervalMs,
   });
   running = { buffer, delivery, archive };
@@ -161,8 +167,9 @@ async function run(): Promise<void> {
     route: () => route,
     append: (request) => buffer.append(request),
     countRefusal: (entry) => buffer.countRefusal(entry),
-    keepLines: (entry) => remote.keep(entry),
+    keepLines: (entry) => remote.keep(quarantined(entry)),
     durability: buffer.durability,
+    keysReachBackMs: () => limits.buffer.keyMs,
     clock,
     random,
     diagnostics,
@@ -170,7 +177,6 @@ async function run(): Promise<void> {
       ...limits.ingest,
       bodyBytes: config.ingest.bodyBytes,
       lineBytes: config.ingest.lineBytes,
-      keyMs: limits.buffer.keyMs,
     },
   });
   ingest = await listenForIngest(door, config, diagnostics);
@@ -216,18 +222,41 @@ function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
   });
 }
 
+/** The job as it was when a plan was made; undefined when that is not known any more. */
+function contentOf({ jobs }: Snapshot, id: number, contentVersion: number): JobConfig | undefined {
+  const job = jobs.find((each) => each.id === id);
+  if (!job || job.contentVersion === contentVersion) return job;
+  const older = job.olderContents?.find((content) => content.contentVersion === contentVersion);
+  return older && { ...job, ...older };
+}
+
+function quarantined({ account, stream, reason, lines }: KeepEntry): readonly KeptLineEntry[] {
+  const atMs = clock.wallMs();
+  return lines.map(({ line, bytes, problem }) => ({
+    account,
+    stream,
+    reason,
+    job: null,
+    offset: null,
+    detail: `line ${line} of its body: ${problem}`,
+    atMs,
+    bytes,
+  }));
+}
+
 async function drain(waitMs: number): Promise<void> {
-  const until = clock.monotonicMs() + waitMs;
-  const left = () => Math.max(0, until - clock.monotonicMs());
+  const giveUp = new AbortController();
+  const stopTimer = clock.after(waitMs, () => giveUp.abort());
   if (running && ingest) {
     const { buffer, delivery, archive } = running;
-    await ingest.drain(left());
     buffer.drain();
-    await Promise.race([delivery.drain(), clock.sleep(left())]);
+    await ingest.drain(giveUp.signal);
+    await delivery.drain(giveUp.signal);
     await delivery.close();
     await buffer.close();
     await archive.close();
   }
+  stopTimer();
   diagnostics.info('shard closed');
   process.exit(0);
 }

@@ -7,6 +7,7 @@
  * sums can be deleted at any time and come out the same again.
  */
 export { openArchiveWriter } from './archive-writer.ts';
+export type { OpenArchiveWriter } from './archive-writer.ts';
 export { readArchive } from './archive-reader.ts';
 export { openBooks } from './books.ts';
 export type { Books, UsageDay } from './books.ts';

@@ -55,6 +55,8 @@ export const limits = {
     recordBytes: MIB,
     /** A segment's size; at start at most one is scanned. */
     segmentBytes: 128 * MIB,
+    /** Segments held open for reading: bounds file handles. */
+    openSegments: 64,
     /** Groups that wait for one commit, in bytes: bounds memory and the length of one sync. */
     commitBytes: 64 * MIB,
   },
@@ -63,6 +65,12 @@ export const limits = {
     blockLines: 1_000,
     /** A block's plain bytes, with room for its header and keys in one record. */
     blockBytes: MIB - 64 * KIB,
+    /** Records after which the log's tail gets its index, however small they are: places of blocks are held in memory. */
+    spanBlocks: 65_536,
+    /** The newest blocks held in memory, so that a job that keeps up never reads the disk. */
+    tailCacheBytes: 32 * MIB,
+    /** Blocks deflated at once; below libuv's pool, so that intake never delays a sync. */
+    compressions: 2,
     /** Requests that may share a block. */
     blockKeys: 512,
     /** How long a commit waits for more when more is arriving. */
@@ -158,6 +166,17 @@ export const limits = {
     responseBytes: 64 * KIB,
     /** Attempts remembered per job. */
     attemptsListed: 1_000,
+  },
+  net: {
+    /** Time for one question to one name server, and how often it is asked. */
+    resolveMs: 3_000,
+    resolveTries: 2,
+    /** Time for a connection to stand, name and TLS included. */
+    connectMs: 10_000,
+    /** Unused connections are closed after this time; most receivers keep theirs for a minute or more. */
+    idleMs: 50_000,
+    /** Unused connections kept in all. */
+    idleSockets: 256,
   },
   ledger: {
     archiveMs: 90 * DAY,

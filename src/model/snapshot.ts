@@ -20,6 +20,13 @@ export interface OutputOptions {
   readonly stringify_object?: false;
 }
 
+/** What shapes a job's content, as of one of its versions. */
+export interface JobContent {
+  readonly contentVersion: number;
+  readonly filter: string;
+  readonly outputOptions: OutputOptions | null;
+}
+
 /** One job as the data plane runs it. */
 export interface JobConfig {
   readonly id: number;
@@ -40,6 +47,8 @@ export interface JobConfig {
   readonly maxUploadIntervalMs: number;
   /** Grows when filter, output options or sample change: what a plan pins. */
   readonly contentVersion: number;
+  /** What shaped the content before, newest first: plans made then are still sent as they were planned (I7). */
+  readonly olderContents?: readonly JobContent[];
   /** The snapshot's version in which the job last changed. */
   readonly version: number;
 }

@@ -34,7 +34,8 @@ export function sdkHttpHandler(tools: ExchangeTools) {
       options: { readonly abortSignal?: AbortSignal } = {},
     ): Promise<{ response: SdkResponse }> {
       const headers = { ...request.headers };
-      // The agent and the exchange set these themselves.
+      // The agent and the exchange set these themselves; nobody here would wait for 100 Continue.
+      delete headers['expect'];
       delete headers['host'];
       delete headers['content-length'];
       const result = await exchange(

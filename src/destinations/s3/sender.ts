@@ -45,11 +45,9 @@ export async function s3Sender(settings: S3Settings, tools: DestinationTools): P
         (next) => (args) => {
           const { headers } = args.request as { headers: Record<string, string> };
           headers['x-amz-content-sha256'] = batch.sha256;
-          delete headers['expect'];
           return next(args);
         },
-        // Behind whatever else shapes headers, before the signature.
-        { step: 'finalizeRequest', name: 'waybillPayloadHash', priority: 'high' },
+        { step: 'build', name: 'waybillPayloadHash' },
       );
       try {
         const answer = await client.send(command, { abortSignal: signal });

@@ -154,10 +154,8 @@ class Exchange {
   #onAnswer(answer: IncomingMessage): void {
     this.#answer = answer;
     this.#progress();
-    const status = answer.statusCode ?? 0;
-    if (!this.#sentAll) {
-      if (status >= 300) this.#finish();
-      else this.#fail('the receiver answered before it had the whole batch');
+    if (!this.#sentAll && (answer.statusCode ?? 0) < 300) {
+      this.#fail('the receiver answered before it had the whole batch');
       return;
     }
     // A trickle is progress, but there is nothing more to learn: the rest of the answer has one stall's time in all.

@@ -1,0 +1,118 @@
+/** Everything that can be said of a request before a byte of its body is read. */
+import type { IncomingMessage } from 'node:http';
+import type { DatasetConfig, IngestTokenConfig } from '../model/snapshot.ts';
+import { streamKey } from '../model/scope.ts';
+import type { Scope, StreamKey } from '../model/scope.ts';
+import type { RouteTable } from '../route/index.ts';
+import type { IngestLimits } from './contract.ts';
+import { readCoding } from './decompress.ts';
+import type { Coding } from './decompress.ts';
+import { readIdentity } from './identity.ts';
+import type { ClaimedIdentity } from './identity.ts';
+import type { MemoryBudget } from './memory.ts';
+import { outOfMemory } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
+import type { Found } from './split.ts';
+import { readTarget } from './target.ts';
+import type { TokenReader } from './tokens.ts';
+import { tooLarge } from './upload.ts';
+
+/** A stream that the request's token may write to. */
+export type Place = Exclude<Found, string>;
+
+/** A request that may send its body. */
+export interface Admission {
+  readonly token: IngestTokenConfig;
+  readonly to:
+    | ({ readonly kind: 'stream' } & Place)
+    | { readonly kind: 'by'; readonly field: string; readonly resolve: (value: string) => Found };
+  readonly strict: boolean;
+  readonly quarantine: boolean;
+  readonly identity: ClaimedIdentity | undefined;
+  readonly coding: Coding;
+  /** Whom the body's memory is charged to: an account, or the token of a sender for many. */
+  readonly payer: string;
+}
+
+/** A refusal before the body; `place` when it concerns one stream that the token may write to. */
+export interface TurnedAway {
+  readonly refusal: Refusal;
+  readonly place?: Place;
+}
+
+/** @param draining whether new requests are to be refused, once it is known whom that concerns */
+export function admit(
+  request: IncomingMessage,
+  route: RouteTable,
+  tokens: TokenReader,
+  budget: MemoryBudget,
+  limits: IngestLimits,
+  draining: Refusal | undefined,
+): Admission | TurnedAway {
+  const target = readTarget(request.method ?? '', request.url ?? '');
+  if ('code' in target) return { refusal: target };
+  const token = tokens.read(route, request.headers.authorization);
+  if ('code' in token) return { refusal: token };
+  const kind = target.to.kind === 'scope' ? target.to.scope.kind : 'zone';
+  const place =
+    target.to.kind === 'scope'
+      ? findPlace(route, token, target.to.scope, target.dataset)
+      : undefined;
+  if (place !== undefined && 'code' in place) return { refusal: place };
+  const dataset = route.dataset(target.dataset, kind);
+  if (dataset === undefined) return { refusal: { code: 'dataset_unknown' } };
+  const away = (refusal: Refusal): TurnedAway =>
+    place === undefined ? { refusal } : { refusal, place };
+
+  if (draining !== undefined) return away(draining);
+  const identity = readIdentity(request.headers, limits.keyBytes);
+  if (identity !== undefined && 'code' in identity) return away(identity);
+  const coding = readCoding(request.headers['content-encoding']);
+  if (typeof coding === 'object') return away(coding);
+  const announcedBytes = Number(request.headers['content-length'] ?? 0);
+  if (announcedBytes > limits.bodyBytes) return away(tooLarge(limits));
+  const payer = place === undefined ? `token ${token.id}` : `account ${place.account}`;
+  const verdict = budget.room(payer, announcedBytes);
+  if (verdict !== 'ok') return away(outOfMemory(verdict));
+  const to: Admission['to'] =
+    target.to.kind === 'by'
+      ? { kind: 'by', field: target.to.field, resolve: resolver(route, token, dataset) }
+      : { kind: 'stream', ...place! };
+  return {
+    token,
+    to,
+    strict: dataset.strict,
+    quarantine: target.quarantine,
+    identity,
+    coding,
+    payer,
+  };
+}
+
+function findPlace(
+  route: RouteTable,
+  token: IngestTokenConfig,
+  scope: Scope,
+  dataset: string,
+): Place | Refusal {
+  // A token that may not write there learns nothing about whether the scope exists.
+  if (!route.allows(token, scope)) return { code: 'scope_not_allowed' };
+  const account = route.accountOf(scope);
+  if (account === undefined) return { code: 'scope_unknown' };
+  const stream: StreamKey = streamKey(scope, dataset);
+  return { stream, account, wanted: route.wanted(stream) };
+}
+
+function resolver(
+  route: RouteTable,
+  token: IngestTokenConfig,
+  dataset: DatasetConfig,
+): (value: string) => Found {
+  return (value) => {
+    const scope = route.zoneByValue(value);
+    if (scope === undefined) return 'unknown';
+    const place = findPlace(route, token, scope, dataset.id);
+    if (!('code' in place)) return place;
+    return place.code === 'scope_not_allowed' ? 'not_allowed' : 'unknown';
+  };
+}

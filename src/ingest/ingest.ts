@@ -1,0 +1,233 @@
+/**
+ * The HTTP door for lines, on node:http itself.
+ *
+ * The way of a request: what can be said without its body is said first ({@link file://./admit.ts admit}); the body is
+ * gathered within bounds of size, memory and time ({@link file://./upload.ts upload}); then it is decompressed, framed or
+ * split, and appended ({@link file://./take.ts take}); the answer names what became of each stream's lines. Lines are bytes
+ * throughout: they are looked into only where a routing field or a strict dataset asks for it, and never changed.
+ *
+ * Memory for all of this is charged to the sender's account as it is used ({@link file://./memory.ts memory}) and given
+ * back when the answer is out.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hourOf } from '../model/delivery.ts';
+import { admit } from './admit.ts';
+import type { Admission, Place } from './admit.ts';
+import { refusalReply, takenReply } from './answer.ts';
+import type { Outcome, Reply } from './answer.ts';
+import type { Ingest, IngestDeps, IngestStats } from './contract.ts';
+import { memoryBudget } from './memory.ts';
+import type { Lease } from './memory.ts';
+import type { Refusal } from './refusal.ts';
+import { slots } from './slots.ts';
+import { Tally } from './tally.ts';
+import { take } from './take.ts';
+import type { Taking } from './take.ts';
+import { tokenReader } from './tokens.ts';
+import { receive } from './upload.ts';
+import type { Upload } from './upload.ts';
+import { write, writeEarly } from './write.ts';
+
+/** When to come back to a server that starts or shuts down. */
+const STARTING: Refusal = { code: 'starting', retryAfterS: 2 };
+const DRAINING: Refusal = { code: 'draining', retryAfterS: 5 };
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly awaitsContinue: boolean;
+}
+
+export function createIngest(deps: IngestDeps): Ingest {
+  return new Door(deps);
+}
+
+class Door implements Ingest {
+  readonly #deps: IngestDeps;
+  readonly #tokens;
+  readonly #budget;
+  readonly #tally: Tally;
+  readonly #taking: Taking;
+  readonly #uploads = new Set<Upload>();
+  #underWay = 0;
+  #draining = false;
+  #idle: (() => void)[] = [];
+
+  constructor(deps: IngestDeps) {
+    const { limits } = deps;
+    this.#deps = deps;
+    this.#tokens = tokenReader(limits.tokensCached);
+    this.#budget = memoryBudget(limits.heldBytes, limits.heldBytesPerAccount);
+    this.#tally = new Tally(limits.unwantedStreams);
+    this.#taking = {
+      deps,
+      decompressing: slots(limits.decompressions),
+      fault: (error) => this.#fault(error),
+      sawPlain: (bytes) => void (this.#tally.plainBytes += bytes),
+    };
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, awaitsContinue = false): void {
+    this.#tally.requests++;
+    this.#underWay++;
+    // A broken connection shows as the end of the upload; nobody is left to hear of anything else.
+    request.on('error', () => {});
+    response.on('error', () => {});
+    const exchange = { request, response, awaitsContinue };
+    this.#exchange(exchange)
+      .catch((error: unknown) => this.#answerFault(exchange, error))
+      .finally(() => this.#leave());
+  }
+
+  #leave(): void {
+    if (--this.#underWay > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #exchange(exchange: Exchange): Promise<void> {
+    const { limits } = this.#deps;
+    const route = this.#deps.route();
+    if (route === undefined) return this.#turnAway(exchange, STARTING);
+    const draining = this.#draining ? DRAINING : undefined;
+    const admission = admit(exchange.request, route, this.#tokens, this.#budget, limits, draining);
+    if ('refusal' in admission) {
+      this.#countNotTaken(admission.place, admission.refusal, 0);
+      return this.#turnAway(exchange, admission.refusal);
+    }
+    const lease = this.#budget.lease(admission.payer);
+    try {
+      await this.#receive(exchange, admission, lease);
+    } finally {
+      this.#releaseWhenSent(exchange.response, lease);
+    }
+  }
+
+  async #receive(exchange: Exchange, admission: Admission, lease: Lease): Promise<void> {
+    const { request, response } = exchange;
+    if (exchange.awaitsContinue) response.writeContinue();
+    const upload = receive(request, lease, this.#deps.limits, this.#deps.clock);
+    this.#uploads.add(upload);
+    const end = await upload.ended;
+    this.#uploads.delete(upload);
+    if (end.kind === 'cut') {
+      this.#tally.cut++;
+      lease.release();
+      return;
+    }
+    if (end.kind === 'refused') {
+      lease.release();
+      const place = admission.to.kind === 'stream' ? admission.to : undefined;
+      this.#countNotTaken(place, end.refusal, 0);
+      this.#turnAway(exchange, end.refusal);
+      return;
+    }
+    this.#tally.bodyBytes += end.body.bytes;
+    const outcome = await take(this.#taking, admission, end.body, lease);
+    this.#count(outcome, admission);
+    const reply = this.#replyTo(outcome);
+    // What is left is the answer, until the sender has read it.
+    lease.release();
+    lease.force(reply.body.length);
+    write(response, reply, this.#draining);
+  }
+
+  #releaseWhenSent(response: ServerResponse, lease: Lease): void {
+    if (response.writableFinished || response.destroyed || lease.bytes === 0) lease.release();
+    else response.once('close', () => lease.release());
+  }
+
+  #replyTo(outcome: Outcome): Reply {
+    if (outcome.kind === 'refused') return refusalReply(outcome.refusal);
+    const keysReachBackS = Math.floor(this.#deps.keysReachBackMs() / 1000);
+    return takenReply(outcome.parts, { durability: this.#deps.durability, keysReachBackS });
+  }
+
+  /** Refuses a request whose body has not been read to its end. */
+  #turnAway({ request, response }: Exchange, refusal: Refusal): void {
+    const { limits, clock } = this.#deps;
+    this.#tally.refused(refusal.code);
+    const reply = refusalReply(refusal);
+    // Nothing more can be expected of a stalled sender.
+    if (refusal.code === 'upload_stalled') write(response, reply, true);
+    else writeEarly(request, response, reply, limits, clock, this.#draining);
+  }
+
+  #count(outcome: Outcome, { to }: Admission): void {
+    if (outcome.kind === 'refused') {
+      this.#tally.refused(outcome.refusal.code);
+      if (to.kind === 'stream') this.#countNotTaken(to, outcome.refusal, outcome.lines);
+      return;
+    }
+    for (const part of outcome.parts) {
+      this.#tally.part(part);
+      if (part.kind === 'refused' && part.stream !== undefined) {
+        this.#countNotTaken({ stream: part.stream, wanted: true }, part.refusal, part.lines);
+      }
+    }
+  }
+
+  /** Only what a known token may write to, and somebody wants, gets an entry: nobody can fill the books from outside. */
+  #countNotTaken(
+    place: Pick<Place, 'stream' | 'wanted'> | undefined,
+    refusal: Refusal,
+    lines: number,
+  ): void {
+    if (place === undefined || !place.wanted) return;
+    const hour = hourOf(this.#deps.clock.wallMs());
+    this.#deps.countRefusal({
+      stream: place.stream,
+      hour,
+      reason: refusal.code,
+      requests: 1,
+      lines,
+    });
+  }
+
+  /** Logs a fault of ours under an id that the sender is told. */
+  #fault(error: unknown): Refusal {
+    const id = this.#deps.random.bytes(8).toString('hex');
+    const stack = error instanceof Error ? error.stack : String(error);
+    this.#deps.diagnostics.error('ingest.fault', { request: id, stack });
+    return { code: 'internal', detail: `The request's id is ${id}.` };
+  }
+
+  #answerFault({ request, response }: Exchange, error: unknown): void {
+    const refusal = this.#fault(error);
+    this.#tally.refused(refusal.code);
+    request.resume();
+    if (response.headersSent) response.destroy();
+    else write(response, refusalReply(refusal), true);
+  }
+
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const upload of this.#uploads) upload.refuse(DRAINING);
+  }
+
+  stats(): IngestStats {
+    const tally = this.#tally;
+    return {
+      requests: tally.requests,
+      underWay: this.#underWay,
+      uploads: this.#uploads.size,
+      heldBytes: this.#budget.heldBytes,
+      heldBytesPeak: this.#budget.peakBytes,
+      bodyBytes: tally.bodyBytes,
+      plainBytes: tally.plainBytes,
+      acceptedLines: tally.acceptedLines,
+      acceptedBytes: tally.acceptedBytes,
+      repeatedLines: tally.repeatedLines,
+      quarantinedLines: tally.quarantinedLines,
+      unwantedLines: tally.unwantedLines,
+      unwantedByStream: tally.unwantedByStream,
+      refusals: tally.refusals,
+      cut: tally.cut,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.drain();
+    if (this.#underWay > 0) await new Promise<void>((resolve) => void this.#idle.push(resolve));
+  }
+}

@@ -1,0 +1,162 @@
+/** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
+import type { AppendResult, Lines } from '../buffer/index.ts';
+import type { Admission, Place } from './admit.ts';
+import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
+import type { IngestDeps, KeptLine } from './contract.ts';
+import { decompress, plainTooLarge } from './decompress.ts';
+import { Framing } from './frame.ts';
+import { identityFor } from './identity.ts';
+import { inTurns } from './lines.ts';
+import type { Lease } from './memory.ts';
+import type { Pieces } from './pieces.ts';
+import type { Refusal } from './refusal.ts';
+import type { Slots } from './slots.ts';
+import { Splitting } from './split.ts';
+
+export interface Taking {
+  readonly deps: IngestDeps;
+  readonly decompressing: Slots;
+  /** Logs a fault of ours. @returns how it is told to the sender */
+  readonly fault: (error: unknown) => Refusal;
+  /** Counts bytes after decompression. */
+  readonly sawPlain: (bytes: number) => void;
+}
+
+/** @param lease holds the body's bytes; the caller releases it */
+export async function take(
+  taking: Taking,
+  admission: Admission,
+  body: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const plain = await decode(taking, admission, body, lease);
+  if ('code' in plain) return { kind: 'refused', refusal: plain, lines: 0 };
+  taking.sawPlain(plain.bytes);
+  return admission.to.kind === 'by'
+    ? takeSplit(taking, admission, admission.to, plain, lease)
+    : takeFramed(taking, admission, admission.to, plain, lease);
+}
+
+async function decode(
+  { deps, decompressing }: Taking,
+  { coding, payer, to }: Admission,
+  body: Pieces,
+  lease: Lease,
+): Promise<Pieces | Refusal> {
+  const mostBytes = to.kind === 'by' ? deps.limits.splitBytes : deps.limits.plainBytes;
+  if (coding !== 'identity') {
+    return decompressing.run(payer, () => decompress(body, coding, lease, mostBytes));
+  }
+  return body.bytes > mostBytes ? plainTooLarge(mostBytes) : body;
+}
+
+async function takeFramed(
+  taking: Taking,
+  admission: Admission,
+  place: Place,
+  plain: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const { limits } = taking.deps;
+  const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
+  const framing = new Framing(plain.joinLines(), rules, limits, admission.quarantine);
+  const givenUp = await inTurns(framing, lease);
+  const framed = framing.result();
+  const refusal = givenUp ?? framed.refusal;
+  if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
+  if (framed.count === 0) return { kind: 'taken', parts: [] };
+  if (!place.wanted) {
+    return {
+      kind: 'taken',
+      parts: [{ kind: 'unwanted', stream: place.stream, lines: framed.count }],
+    };
+  }
+  const part = await store(taking, admission, place, framed.lines, framed.bad);
+  return part.kind === 'refused'
+    ? { kind: 'refused', refusal: part.refusal, lines: framed.count }
+    : { kind: 'taken', parts: [part] };
+}
+
+async function takeSplit(
+  taking: Taking,
+  admission: Admission,
+  by: Extract<Admission['to'], { kind: 'by' }>,
+  plain: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const { limits, random } = taking.deps;
+  const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
+  const seed = random.bytes(4).readUInt32LE();
+  const splitting = new Splitting(
+    plain.joinLines(),
+    { ...by, seed },
+    rules,
+    limits,
+    admission.quarantine,
+  );
+  const givenUp = await inTurns(splitting, lease);
+  const split = splitting.result();
+  const refusal = givenUp ?? split.refusal;
+  if (refusal !== undefined) return { kind: 'refused', refusal, lines: 0 };
+  const parts = split.parts.map(async (part): Promise<PartAnswer> => {
+    const { stream, count } = part;
+    if (!part.wanted) return { kind: 'unwanted', stream, lines: count };
+    if (part.refusal !== undefined)
+      return { kind: 'refused', stream, lines: count, refusal: part.refusal };
+    const stored = await store(taking, admission, part, part.lines, part.bad);
+    return stored.kind === 'refused' ? { ...stored, lines: count } : stored;
+  });
+  const strays = split.strays.map((stray): PartAnswer => ({
+    kind: 'refused',
+    lines: stray.count,
+    refusal: stray.refusal,
+  }));
+  return { kind: 'taken', parts: [...(await Promise.all(parts)), ...strays] };
+}
+
+type Stored = AcceptedPart | Extract<PartAnswer, { kind: 'refused' }>;
+
+/** Keeps a stream's bad lines and appends its good ones. Never rejects. */
+async function store(
+  taking: Taking,
+  admission: Admission,
+  { stream, account }: Place,
+  lines: Lines,
+  bad: readonly KeptLine[],
+): Promise<Stored> {
+  const { deps } = taking;
+  const accepted = {
+    kind: 'accepted',
+    stream,
+    lines: 0,
+    bytes: 0,
+    quarantined: bad.length,
+  } as const;
+  const refused = (refusal: Refusal): Stored => ({ kind: 'refused', stream, lines: 0, refusal });
+  try {
+    // First kept, then appended: lines that are neither accepted nor kept would be lost silently. When the append is
+    // refused, the sender's next try keeps them a second time.
+    const first = bad[0];
+    if (first !== undefined) {
+      const kept = await deps.keepLines({ stream, account, reason: 'quarantined', lines: bad });
+      if (kept === 'full') {
+        const detail = 'There is no room left to keep bad lines apart.';
+        return refused({ code: first.problem, line: first.line, detail });
+      }
+    }
+    if (lines.ends.length === 0) return accepted;
+    const identity =
+      admission.identity && identityFor(admission.identity, admission.token.id, stream);
+    const result = await deps.append({ stream, account, lines, ...(identity && { identity }) });
+    if (result.kind !== 'stored') return refused(appendRefusal(result));
+    const stored = { epoch: result.epoch, range: result.range, repeat: result.repeat };
+    return { ...accepted, lines: lines.ends.length, bytes: lines.bytes.length, stored };
+  } catch (error) {
+    return refused(taking.fault(error));
+  }
+}
+
+function appendRefusal(result: Exclude<AppendResult, { kind: 'stored' }>): Refusal {
+  if (result.kind === 'key_conflict') return { code: 'key_conflict', path: 'Idempotency-Key' };
+  return { code: result.reason, retryAfterS: Math.max(1, Math.ceil(result.retryAfterMs / 1000)) };
+}

@@ -1,0 +1,77 @@
+/**
+ * Receives a request's body, within its bounds of size, memory and time.
+ *
+ * The body is gathered as it was sent; it is decompressed when it is whole, so that a slow sender holds no decompressor. It
+ * ends in one of three ways: whole, refused (then the rest is still on its way and the caller must see to it), or cut off.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import type { IngestLimits } from './contract.ts';
+import type { Lease } from './memory.ts';
+import { Pieces } from './pieces.ts';
+import { outOfMemory } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
+
+export type UploadEnd =
+  | { readonly kind: 'whole'; readonly body: Pieces }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The connection ended in mid-body. Nobody is there to answer. */
+  | { readonly kind: 'cut' };
+
+export interface Upload {
+  readonly ended: Promise<UploadEnd>;
+  /** Ends the upload, if it is not over, with a refusal of the caller's. */
+  refuse(refusal: Refusal): void;
+}
+
+export function tooLarge(limits: IngestLimits): Refusal {
+  return { code: 'body_too_large', detail: `At most ${limits.bodyBytes} bytes are taken.` };
+}
+
+/** @param lease is charged as bytes arrive; the caller releases it, however the upload ends */
+export function receive(
+  request: IncomingMessage,
+  lease: Lease,
+  limits: IngestLimits,
+  clock: Clock,
+): Upload {
+  const body = new Pieces();
+  const { promise, resolve } = Promise.withResolvers<UploadEnd>();
+  const beganMs = clock.monotonicMs();
+  let lastMs = beganMs;
+  let over = false;
+
+  const finish = (end: UploadEnd): void => {
+    if (over) return;
+    over = true;
+    cancel();
+    request.off('data', onData).off('end', onEnd).off('close', onClose);
+    resolve(end);
+  };
+  const refuse = (refusal: Refusal): void => {
+    request.pause();
+    finish({ kind: 'refused', refusal });
+  };
+  const onData = (piece: Buffer): void => {
+    lastMs = clock.monotonicMs();
+    if (body.bytes + piece.length > limits.bodyBytes) return refuse(tooLarge(limits));
+    const verdict = lease.grow(piece.length);
+    if (verdict !== 'ok') return refuse(outOfMemory(verdict));
+    body.push(piece);
+  };
+  const onEnd = (): void => finish({ kind: 'whole', body });
+  const onClose = (): void => finish({ kind: 'cut' });
+
+  // One timer looks after both bounds: it is not set anew for each piece.
+  const watch = (): void => {
+    const nowMs = clock.monotonicMs();
+    const leftMs = Math.min(lastMs + limits.stallMs, beganMs + limits.requestMs) - nowMs;
+    if (leftMs <= 0) refuse({ code: 'upload_stalled' });
+    else cancel = clock.after(leftMs, watch);
+  };
+  let cancel = clock.after(Math.min(limits.stallMs, limits.requestMs), watch);
+  // An error on the request means a broken connection; `close` follows and ends the upload.
+  request.on('error', () => {});
+  request.on('data', onData).on('end', onEnd).on('close', onClose);
+  return { ended: promise, refuse };
+}

@@ -1,0 +1,62 @@
+/**
+ * Writes answers. An answer to a request whose body has not been read takes care: closing a connection on which bytes are
+ * still arriving resets it, and the sender may lose the answer that says why. So a bounded rest is read and thrown away.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import type { Reply } from './answer.ts';
+import type { IngestLimits } from './contract.ts';
+
+/**
+ * Answers a request whose body has been read, or none of whose body is worth waiting for.
+ *
+ * @param close ends the connection afterwards
+ */
+export function write(response: ServerResponse, reply: Reply, close: boolean): void {
+  writeHead(response, reply, close);
+  response.end(reply.body);
+}
+
+/** Answers a request whose body has not been read to its end. */
+export function writeEarly(
+  request: IncomingMessage,
+  response: ServerResponse,
+  reply: Reply,
+  limits: Pick<IngestLimits, 'discardBytes' | 'discardMs'>,
+  clock: Clock,
+  close: boolean,
+): void {
+  if (request.complete) return write(response, reply, close);
+  const chunked = request.headers['transfer-encoding'] !== undefined;
+  const waits = request.headers.expect !== undefined;
+  const restBytes = Number(request.headers['content-length'] ?? 0);
+  if (!close && !chunked && !waits && restBytes <= limits.discardBytes) {
+    // The rest is short: node:http reads it, and the connection can be used again.
+    request.resume();
+    write(response, reply, false);
+    return;
+  }
+  writeHead(response, reply, true);
+  response.write(reply.body);
+  let seenBytes = 0;
+  const finish = (): void => {
+    cancel();
+    request.off('data', onData).off('end', finish).off('close', finish);
+    response.end();
+  };
+  const onData = (piece: Buffer): void => {
+    seenBytes += piece.length;
+    if (seenBytes > limits.discardBytes) finish();
+  };
+  const cancel = clock.after(limits.discardMs, finish);
+  request.on('data', onData).on('end', finish).on('close', finish).resume();
+}
+
+function writeHead(response: ServerResponse, reply: Reply, close: boolean): void {
+  response.writeHead(reply.status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(reply.body),
+    ...reply.headers,
+    ...(close && { Connection: 'close' }),
+  });
+}

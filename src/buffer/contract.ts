@@ -4,7 +4,7 @@
  * No method shows a position of the log: a line's address is (stream, offset), so that a block may move. State changes by
  * one function, `apply(record)`, after the record is durable; recovery runs the same function over the log's tail.
  */
-import type { Range, OutcomeCounts, Plan, Waybill } from "../model/delivery.ts";
+import type { Range, OutcomeCounts, Plan, Waybill } from '../model/delivery.ts';
 
 /** Lines as they go into blocks: every line ended by one newline, blank ones gone. */
 export interface Lines {
@@ -16,12 +16,12 @@ export interface Lines {
 /** What makes a request recognisable when it is repeated. */
 export type RequestIdentity =
   | {
-      readonly kind: "key";
+      readonly kind: 'key';
       /** 16 bytes: a hash of token, key and stream. */
       readonly hash: Buffer;
     }
   | {
-      readonly kind: "producer";
+      readonly kind: 'producer';
       readonly producer: bigint;
       readonly epoch: number;
       /** Grows with each request of the producer to this stream. */
@@ -38,16 +38,16 @@ export interface AppendRequest {
 
 export type AppendRefusal =
   /** Disk above the low watermark and this account above its fair share, or its stream quota. */
-  | "over_fair_share"
-  | "too_many_streams"
-  | "disk_full"
+  | 'over_fair_share'
+  | 'too_many_streams'
+  | 'disk_full'
   /** Neither the write nor its repetition elsewhere could be synced. */
-  | "not_durable"
-  | "draining";
+  | 'not_durable'
+  | 'draining';
 
 export type AppendResult =
   | {
-      readonly kind: "stored";
+      readonly kind: 'stored';
       /** The stream's epoch, 16 hex digits. */
       readonly epoch: string;
       readonly range: Range;
@@ -55,11 +55,11 @@ export type AppendResult =
       readonly repeat: boolean;
     }
   /** The same key came before with another body. */
-  | { readonly kind: "key_conflict" }
-  | { readonly kind: "refused"; readonly reason: AppendRefusal; readonly retryAfterMs: number };
+  | { readonly kind: 'key_conflict' }
+  | { readonly kind: 'refused'; readonly reason: AppendRefusal; readonly retryAfterMs: number };
 
 /** How a block's bytes are stored: as they came, as a raw deflate fragment ended by a sync flush, or as a zstd frame. */
-export type Codec = "raw" | "deflate" | "zstd";
+export type Codec = 'raw' | 'deflate' | 'zstd';
 
 /** What the index knows of a block without reading it. */
 export interface BlockInfo {
@@ -79,13 +79,18 @@ export interface StoredBlock extends BlockInfo {
 
 export type ReadBlocks =
   /** Consecutive blocks; the first one holds `from` (it may begin before). */
-  | { readonly kind: "blocks"; readonly blocks: readonly StoredBlock[] }
+  | { readonly kind: 'blocks'; readonly blocks: readonly StoredBlock[] }
   /** These lines cannot be read any more; read on from `range.to`. */
-  | { readonly kind: "gap"; readonly range: Range; readonly receivedMs: number; readonly reason: "corrupt" | "erased" | "expired" }
+  | {
+      readonly kind: 'gap';
+      readonly range: Range;
+      readonly receivedMs: number;
+      readonly reason: 'corrupt' | 'erased' | 'expired';
+    }
   /** `from` is the stream's durable head. */
-  | { readonly kind: "end" }
+  | { readonly kind: 'end' }
   /** The disk did not answer; try again. */
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'failed'; readonly detail: string };
 
 export interface StreamState {
   readonly stream: string;
@@ -133,18 +138,36 @@ export interface JobWaiting {
 
 /** How a plan or a waybill was taken. `failed`: nothing was recorded; try again later. */
 export type RecordResult =
-  | { readonly kind: "durable" }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: 'durable' }
+  | { readonly kind: 'failed'; readonly detail: string };
 
 /** Where a job begins to read. */
-export type JobStart = "head" | "oldest" | { readonly offset: number };
+export type JobStart = 'head' | 'oldest' | { readonly offset: number };
 
 /** What the ledger is told, once the record behind it is durable. Order is the log's. */
 export type LedgerEvent =
-  | { readonly kind: "accepted"; readonly stream: string; readonly epoch: string; readonly range: Range; readonly hour: number; readonly bytes: number }
-  | { readonly kind: "job"; readonly job: number; readonly stream: string; readonly epoch: string; readonly start: number; readonly open: boolean }
-  | { readonly kind: "waybill"; readonly waybill: Waybill }
-  | { readonly kind: "refused"; readonly sequence: number; readonly entries: readonly RefusalCount[] };
+  | {
+      readonly kind: 'accepted';
+      readonly stream: string;
+      readonly epoch: string;
+      readonly range: Range;
+      readonly hour: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly kind: 'job';
+      readonly job: number;
+      readonly stream: string;
+      readonly epoch: string;
+      readonly start: number;
+      readonly open: boolean;
+    }
+  | { readonly kind: 'waybill'; readonly waybill: Waybill }
+  | {
+      readonly kind: 'refused';
+      readonly sequence: number;
+      readonly entries: readonly RefusalCount[];
+    };
 
 /** Lines that were not taken: refusals that name a stream, counted by hour and reason. */
 export interface RefusalCount {
@@ -178,7 +201,7 @@ export interface BufferStats {
 }
 
 export interface ShardBuffer {
-  readonly durability: "disk" | "memory";
+  readonly durability: 'disk' | 'memory';
   /** Resolves once the lines are on stable storage, or says why they are not. All of them or none. */
   append(request: AppendRequest): Promise<AppendResult>;
 

@@ -24,3 +24,7 @@ export type {
   StreamState,
 } from './contract.ts';
 export { BlockDamaged, inflateBlock } from './inflate.ts';
+export type { BufferDeps, BufferLimits } from './deps.ts';
+export { waybillBytes, waybillHash } from './format/records.codec.ts';
+export { openBuffer } from './open.ts';
+export type { OpenBufferOutcome, Recovered } from './open.ts';

@@ -1,0 +1,120 @@
+/**
+ * The checkpoint's file: a header of 16 bytes (magic `WBCP`, two bytes of format version, zeros), then chunks, the last of
+ * which says how many there are. A chunk: 4 bytes length of its payload, 4 bytes CRC-32 of what follows, 1 byte kind,
+ * 3 zero, payload. A file without its last chunk is torn, one with a wrong CRC anywhere damaged: neither is used at all.
+ */
+import { crc32 } from 'node:zlib';
+
+import type { OutcomeCounts, Plan, Range } from '../../model/delivery.ts';
+import type { ProducerSnapshot } from '../state/producers.ts';
+import type { Span } from '../state/spans.ts';
+
+export const FILE_HEADER_BYTES = 16;
+export const CHUNK_HEADER_BYTES = 12;
+/** The format that this version writes; it reads it and the two before it, of which there are none yet. */
+export const CHECKPOINT_FORMAT = 1;
+/** A chunk claiming more than this is damaged: nobody allocates on a flipped bit's word. */
+export const CHUNK_BYTES = 64 << 20;
+const MAGIC = 0x50434257;
+
+export interface HeadChunk {
+  readonly sequence: number;
+  /** Replay begins here; everything before is in the checkpoint. */
+  readonly position: number;
+  /** Blocks from here on are listed by no index yet: replay notes where they stand. */
+  readonly tailStart: number;
+  readonly serviceMs: number;
+  readonly lines: number;
+  readonly nextStream: number;
+  readonly nextSpan: number;
+  readonly refusalSequence: number;
+  readonly corruptLines: number;
+  readonly damagedBytes: number;
+}
+
+/** A stream as [id, key, account, epoch, head, bytes, lastReceivedMs, lastServiceMs, oldest, marks, stretches]. */
+export type StreamChunk = readonly [
+  id: number,
+  key: string,
+  account: string,
+  epoch: string,
+  head: number,
+  bytes: number,
+  lastReceivedMs: number,
+  lastServiceMs: number,
+  oldest: number,
+  marks: readonly number[],
+  stretches: readonly number[],
+];
+
+export interface JobChunk {
+  readonly id: number;
+  readonly stream: number;
+  readonly start: number;
+  readonly cursor: number;
+  readonly settled: readonly Range[];
+  readonly open: readonly Plan[];
+  readonly totals: OutcomeCounts;
+  readonly deliveredBytes: number;
+  readonly sequence: number;
+  readonly chain: string | null;
+  readonly lastCompleteMs: number | null;
+  readonly closedMs: number | null;
+  readonly closedServiceMs: number | null;
+  readonly appliedTo: number;
+}
+
+export type Chunk =
+  | { readonly kind: 'head'; readonly body: HeadChunk }
+  | { readonly kind: 'streams'; readonly body: readonly StreamChunk[] }
+  | { readonly kind: 'jobs'; readonly body: readonly JobChunk[] }
+  | { readonly kind: 'keys'; readonly slots: Buffer }
+  | { readonly kind: 'producers'; readonly body: readonly ProducerSnapshot[] }
+  | { readonly kind: 'spans'; readonly body: readonly Span[] }
+  /** `chunks`: how many came before. `crc`: over their CRCs in order. */
+  | { readonly kind: 'end'; readonly body: { readonly chunks: number; readonly crc: number } };
+
+const KINDS = ['head', 'streams', 'jobs', 'keys', 'producers', 'spans', 'end'] as const;
+
+export function encodeFileHeader(): Buffer {
+  const header = Buffer.alloc(FILE_HEADER_BYTES);
+  header.writeUInt32LE(MAGIC, 0);
+  header.writeUInt16LE(CHECKPOINT_FORMAT, 4);
+  return header;
+}
+
+/** The file's format version, or undefined when it is none of ours. */
+export function decodeFileHeader(header: Buffer): number | undefined {
+  if (header.length < FILE_HEADER_BYTES || header.readUInt32LE(0) !== MAGIC) return undefined;
+  return header.readUInt16LE(4);
+}
+
+export function encodeChunk(chunk: Chunk): Buffer {
+  const payload = chunk.kind === 'keys' ? chunk.slots : Buffer.from(JSON.stringify(chunk.body));
+  const bytes = Buffer.alloc(CHUNK_HEADER_BYTES + payload.length);
+  bytes.writeUInt32LE(payload.length, 0);
+  bytes.writeUInt8(KINDS.indexOf(chunk.kind), 8);
+  payload.copy(bytes, CHUNK_HEADER_BYTES);
+  bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
+  return bytes;
+}
+
+export function payloadBytes(chunkHeader: Buffer): number {
+  return chunkHeader.readUInt32LE(0);
+}
+
+/** The CRC as it stands in a chunk: what the last chunk sums up. */
+export function chunkCrc(chunk: Buffer): number {
+  return chunk.readUInt32LE(4);
+}
+
+/** @param bytes one chunk, header and payload; undefined when it is damaged */
+export function decodeChunk(bytes: Buffer): Chunk | undefined {
+  if (chunkCrc(bytes) !== crc32(bytes.subarray(8))) return undefined;
+  const kind = KINDS[bytes.readUInt8(8)];
+  const payload = bytes.subarray(CHUNK_HEADER_BYTES);
+  if (kind === undefined) return undefined;
+  if (kind === 'keys') return { kind, slots: payload };
+  // Whole by its CRC and of a version that we read, so its shape is the one that we wrote.
+  return { kind, body: JSON.parse(payload.toString('utf8')) as unknown } as Chunk;
+}

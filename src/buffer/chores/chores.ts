@@ -1,0 +1,132 @@
+/** The periodic work of a shard, each part in its own file: looking at the disk, checkpoints, trimming, ends of lines. */
+import type { Clock } from '../../lib/clock.ts';
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Position, ShardLog } from '../../log/index.ts';
+import type { Checkpoints } from '../checkpoint/checkpoints.ts';
+import type { Locator } from '../read/locate.ts';
+import type { Reader } from '../read/reader.ts';
+import type { ServiceClock } from '../service-clock.ts';
+import type { ShardState } from '../state/state.ts';
+import type { Committer } from '../write/committer.ts';
+import type { JobRecords } from '../write/job-records.ts';
+import type { SpaceGuard } from './space.ts';
+
+export interface ChoreLimits {
+  readonly checkpointBytes: number;
+  readonly holdbackMs: number;
+  readonly holdbackShare: number;
+  readonly retentionMs: number;
+  readonly openPlans: number;
+}
+
+export interface ChoreDeps {
+  readonly log: ShardLog;
+  readonly state: ShardState;
+  readonly service: ServiceClock;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+  readonly checkpoints: Checkpoints;
+  readonly committer: Committer;
+  readonly jobs: JobRecords;
+  readonly space: SpaceGuard;
+  readonly reader: Reader;
+  readonly locator: Locator;
+  readonly limits: ChoreLimits;
+}
+
+/** A checkpoint is written when this many times its own size was appended: large ones are written less often. */
+const CHECKPOINT_RATIO = 4;
+
+export class Chores {
+  readonly #deps: ChoreDeps;
+  #running: Promise<void> | undefined;
+  /** `writtenBytes` of the log when the newest checkpoint was written. */
+  #writtenAtCheckpoint = 0;
+  #spansAtCheckpoint = 0;
+
+  constructor(deps: ChoreDeps) {
+    this.#deps = deps;
+    this.#spansAtCheckpoint = deps.state.spans.nextId;
+  }
+
+  /** Does what is due. A call while one is under way joins it. */
+  tend(): Promise<void> {
+    this.#running ??= this.#tend().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #tend(): Promise<void> {
+    await this.#deps.space.look();
+    if (this.#checkpointDue()) await this.checkpoint();
+    await this.#trim();
+  }
+
+  #checkpointDue(): boolean {
+    const { checkpoints, limits, log, state } = this.#deps;
+    const written = log.stats().writtenBytes - this.#writtenAtCheckpoint;
+    if (state.spans.nextId !== this.#spansAtCheckpoint) return true;
+    return written >= Math.max(limits.checkpointBytes, checkpoints.bytes * CHECKPOINT_RATIO);
+  }
+
+  /** Writes a checkpoint now. */
+  async checkpoint(): Promise<boolean> {
+    const { checkpoints, log, service, state } = this.#deps;
+    const { writtenBytes } = log.stats();
+    const { nextId } = state.spans;
+    const done = await checkpoints.write(state, service.nowMs());
+    if (!done) return false;
+    this.#writtenAtCheckpoint = writtenBytes;
+    this.#spansAtCheckpoint = nextId;
+    return true;
+  }
+
+  /** Gives up the spans at the log's beginning that nobody needs: no cursor, no holdback, no checkpoint. */
+  async #trim(): Promise<void> {
+    const { checkpoints, log, service, state, space, limits } = this.#deps;
+    const now = service.nowMs();
+    const held = log.stats().heldBytes;
+    const total = space.totalBytes ?? Infinity;
+    let freed = 0;
+    let before = 0;
+    for (const span of state.spans.sealed) {
+      if (span.freeServiceMs === null || span.end > checkpoints.trimLimit) break;
+      const crowded = (held - freed) / total > limits.holdbackShare || space.level !== 'plenty';
+      if (now - span.freeServiceMs < limits.holdbackMs && !crowded) break;
+      before = span.end;
+      freed += span.bytes;
+    }
+    if (before === 0 || before <= log.start()) return;
+    const start = await log.trimBefore(before as Position);
+    this.#forgetBefore(start);
+  }
+
+  #forgetBefore(start: number): void {
+    const { spans, streams } = this.#deps.state;
+    const oldest = spans.trimBefore(start);
+    for (const stream of streams.values()) {
+      stream.dropStretchesBefore(oldest);
+      const tail = spans.tailRefs(stream.id)[0]?.first ?? stream.head;
+      let first = tail;
+      for (let index = 0; index < stream.stretchCount; index += 1) {
+        first = Math.min(first, stream.stretchAt(index).first);
+      }
+      stream.oldest = Math.max(stream.oldest, first);
+    }
+  }
+
+  /** Reception time from which all lines can still be replayed. */
+  get replayableSinceMs(): number | null {
+    const [oldest] = this.#deps.state.spans.sealed;
+    return oldest?.lastReceivedMs ?? null;
+  }
+
+  /** The last checkpoint, at close. */
+  async finish(): Promise<void> {
+    await this.#running;
+    await this.checkpoint();
+  }
+}

@@ -1,0 +1,31 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
+import type { Random } from '../lib/random.ts';
+import type { limits } from '../model/limits.ts';
+import type { ShardLog } from '../log/index.ts';
+import type { LedgerSink } from './contract.ts';
+
+type Numbers<T> = { readonly [name in keyof T]: number };
+
+/** The bounds of `model/limits.ts` that the buffer needs; tests hand in smaller ones. */
+export interface BufferLimits {
+  readonly log: Numbers<Pick<(typeof limits)['log'], 'segmentBytes' | 'commitBytes'>>;
+  readonly buffer: Numbers<(typeof limits)['buffer']>;
+}
+
+/** All that a shard's buffer is handed. */
+export interface BufferDeps {
+  /** Opened, and this buffer's alone. Closed by `close()`. */
+  readonly log: ShardLog;
+  readonly files: FileSystem;
+  /** Where the checkpoints lie; made when it is not there. Its disk is the one that the watermarks speak of. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+  readonly ledger: LedgerSink;
+  readonly limits: BufferLimits;
+  /** An account's weight in the fair share of a full disk; 1 for all when left out. */
+  readonly weightOf?: (account: string) => number;
+}

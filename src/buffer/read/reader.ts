@@ -1,0 +1,235 @@
+/**
+ * Reads blocks back. Whatever comes from the log is verified before it is handed on: header, stored bytes, and that it is
+ * the block that was asked for. What cannot be read is a gap of exactly the lines that it takes (I10).
+ */
+import { assert } from '../../lib/assert.ts';
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { LogRecord, Position, ShardLog } from '../../log/index.ts';
+import type { BlockInfo, ReadBlocks, StoredBlock } from '../contract.ts';
+import { BLOCK_HEADER_BYTES, decodeBlock, IDENTITY_BYTES } from '../format/block.codec.ts';
+import type { BlockRecord } from '../format/block.codec.ts';
+import type { BlockRef } from '../format/index-page.ts';
+import type { Gate } from '../gate.ts';
+import type { ShardState } from '../state/state.ts';
+import type { StreamEntry } from '../state/stream.ts';
+import type { Locator } from './locate.ts';
+import { ReadFailed } from './pages.ts';
+import type { TailCache } from './tail-cache.ts';
+
+export interface ReaderDeps {
+  readonly log: ShardLog;
+  readonly state: ShardState;
+  readonly locator: Locator;
+  readonly cache: TailCache;
+  readonly reads: Gate;
+  readonly diagnostics: Diagnostics;
+}
+
+/** Blocks in one answer at most, however small they are. */
+const BLOCKS = 4_096;
+/** Lines of the same damage are counted once: places remembered for it. */
+const DAMAGED_PLACES = 10_000;
+/** Bytes that one reading of neighbours may bring. */
+const RUN_BYTES = 4 << 20;
+type Fetched = Extract<BlockRecord, { kind: 'block' }> | 'damaged' | 'trimmed';
+
+export class Reader {
+  readonly #deps: ReaderDeps;
+  readonly #damaged = new Set<number>();
+
+  constructor(deps: ReaderDeps) {
+    this.#deps = deps;
+  }
+
+  async peek(key: string, from: number, most: number): Promise<readonly BlockInfo[]> {
+    const stream = this.#deps.state.streams.get(key);
+    if (stream === undefined || from >= stream.head) return [];
+    try {
+      return (await this.#refs(stream, from, Infinity, most)).refs.map(infoOf);
+    } catch (error) {
+      // As before a gap: whoever goes on to read is told what is the matter.
+      if (error instanceof ReadFailed) return [];
+      throw error;
+    }
+  }
+
+  async read(key: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
+    const stream = this.#deps.state.streams.get(key);
+    if (stream === undefined) return { kind: 'end' };
+    assert(from >= 0 && from <= stream.head, 'nobody reads behind the head');
+    if (from === stream.head) return { kind: 'end' };
+    try {
+      return await this.#read(stream, from, maxPlainBytes);
+    } catch (error) {
+      if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
+      throw error;
+    }
+  }
+
+  async #read(stream: StreamEntry, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
+    const { refs, gapTo } = await this.#refs(stream, from, maxPlainBytes, BLOCKS);
+    if (refs.length === 0) {
+      if (from >= stream.oldest) return gap(stream, from, gapTo, 'corrupt');
+      return gap(stream, from, Math.min(gapTo, stream.oldest), 'expired');
+    }
+    const blocks: StoredBlock[] = [];
+    for (let index = 0; index < refs.length;) {
+      const fetched = await this.#fetchRun(stream, refs.slice(index));
+      for (const one of fetched) {
+        const ref = refs[index]!;
+        if (typeof one !== 'string')
+          blocks.push({
+            ...infoOf(ref),
+            codec: one.codec,
+            stored: one.stored,
+            plainCrc: one.plainCrc,
+          });
+        else if (blocks.length > 0) return { kind: 'blocks', blocks };
+        else return this.#lost(stream, ref, from, one);
+        index += 1;
+      }
+    }
+    return { kind: 'blocks', blocks };
+  }
+
+  /** Consecutive blocks from the one that holds `from` on; `gapTo` is where the next one begins when there is none. */
+  async #refs(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    most: number,
+  ): Promise<{ readonly refs: readonly BlockRef[]; readonly gapTo: number }> {
+    const refs: BlockRef[] = [];
+    let offset = from;
+    let bytes = 0;
+    while (
+      offset < stream.head &&
+      refs.length < most &&
+      (refs.length === 0 || bytes < maxPlainBytes)
+    ) {
+      const found = await this.#deps.locator.find(stream, offset);
+      if (found.kind === 'none') return { refs, gapTo: found.next };
+      refs.push(found.ref);
+      bytes += found.ref.plainBytes;
+      offset = found.ref.first + found.ref.lines;
+    }
+    return { refs, gapTo: offset };
+  }
+
+  #lost(stream: StreamEntry, ref: BlockRef, from: number, why: 'damaged' | 'trimmed'): ReadBlocks {
+    if (why === 'trimmed') return gap(stream, from, ref.first + ref.lines, 'expired');
+    const range = { from: Math.max(from, ref.first), to: ref.first + ref.lines };
+    return { kind: 'gap', range, receivedMs: ref.receivedMs, reason: 'corrupt' };
+  }
+
+  /** The first of the blocks, and those behind it that can be had with the same reading. */
+  async #fetchRun(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+    const cached: Fetched[] = [];
+    for (const ref of refs) {
+      const block = this.#deps.cache.get(ref.position);
+      if (block === undefined) break;
+      cached.push(block);
+    }
+    if (cached.length > 0) return cached;
+    const [first, second] = refs;
+    assert(first !== undefined, 'a run has a block');
+    const lone = second === undefined || second.position < first.position;
+    return lone ? [await this.#fetchOne(stream, first)] : this.#fetchNeighbours(stream, refs);
+  }
+
+  /** Reads on from the first block, and takes of the following ones what came along. */
+  async #fetchNeighbours(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+    const [first] = refs;
+    assert(first !== undefined, 'a run has a block');
+    const wanted = Math.min(
+      RUN_BYTES,
+      refs.reduce((sum, ref) => sum + recordBytes(ref), 0),
+    );
+    const outcome = await this.#deps.reads.run(() =>
+      this.#deps.log.read(first.position as Position, wanted),
+    );
+    if (outcome.kind === 'failed') throw new ReadFailed(outcome.detail);
+    if (outcome.kind === 'fenced') throw new ReadFailed('a newer owner has the shard');
+    if (outcome.kind === 'trimmed') return ['trimmed'];
+    const came = new Map<number, LogRecord>(outcome.records.map((one) => [one.position, one]));
+    const fetched: Fetched[] = [];
+    for (const ref of refs) {
+      const record = came.get(ref.position);
+      if (record === undefined) break;
+      fetched.push(this.#verify(stream, ref, record.payload));
+    }
+    // Damage at the first one: ask for it alone, which says so.
+    return fetched.length > 0 ? fetched : [await this.#fetchOne(stream, first)];
+  }
+
+  async #fetchOne(stream: StreamEntry, ref: BlockRef): Promise<Fetched> {
+    const outcome = await this.#deps.reads.run(() =>
+      this.#deps.log.readOne(ref.position as Position),
+    );
+    switch (outcome.kind) {
+      case 'record':
+        return this.#verify(stream, ref, outcome.record.payload);
+      case 'damaged':
+        return this.#damage(stream, ref, outcome.reason);
+      case 'trimmed':
+        return 'trimmed';
+      case 'fenced':
+        throw new ReadFailed('a newer owner has the shard');
+      case 'failed':
+        throw new ReadFailed(outcome.detail);
+    }
+  }
+
+  #verify(stream: StreamEntry, ref: BlockRef, payload: Buffer): Fetched {
+    const block = decodeBlock(payload, 'verify');
+    if (block.kind === 'newer') return this.#damage(stream, ref, `version ${block.version}`);
+    if (block.kind === 'damaged') return this.#damage(stream, ref, block.reason);
+    const right =
+      block.stream === stream.id &&
+      block.epoch === stream.epoch &&
+      block.first === ref.first &&
+      block.lines === ref.lines;
+    return right ? block : this.#damage(stream, ref, 'another block stands here');
+  }
+
+  #damage(stream: StreamEntry, ref: BlockRef, reason: string): 'damaged' {
+    if (this.#damaged.has(ref.position)) return 'damaged';
+    if (this.#damaged.size < DAMAGED_PLACES) this.#damaged.add(ref.position);
+    const { state, diagnostics } = this.#deps;
+    state.corruptLines += ref.lines;
+    state.damagedBytes += ref.storedBytes;
+    diagnostics.alarm('buffer.block_damaged', {
+      stream: stream.key,
+      from: ref.first,
+      lines: ref.lines,
+      reason,
+    });
+    return 'damaged';
+  }
+}
+
+/** Lines that no block holds, up to the end of their hour: what settles them must not span two. */
+function gap(
+  stream: StreamEntry,
+  from: number,
+  to: number,
+  reason: 'corrupt' | 'expired',
+): ReadBlocks {
+  const hour = stream.hourAt(from);
+  const range = { from, to: Math.max(from + 1, Math.min(to, hour.to)) };
+  return { kind: 'gap', range, receivedMs: hour.receivedMs, reason };
+}
+
+/** About what a block takes in the log: enough for a reading that should bring it whole. */
+function recordBytes(ref: BlockRef): number {
+  return ref.storedBytes + BLOCK_HEADER_BYTES + IDENTITY_BYTES * 4;
+}
+
+function infoOf(ref: BlockRef): BlockInfo {
+  return {
+    range: { from: ref.first, to: ref.first + ref.lines },
+    receivedMs: ref.receivedMs,
+    plainBytes: ref.plainBytes,
+    storedBytes: ref.storedBytes,
+  };
+}

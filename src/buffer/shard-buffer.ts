@@ -1,0 +1,250 @@
+/** The buffer as its contract shows it: puts the parts together and keeps none of their work for itself. */
+import { assert } from '../lib/assert.ts';
+import type { Plan, Waybill } from '../model/delivery.ts';
+import type { Checkpoints } from './checkpoint/checkpoints.ts';
+import { Chores } from './chores/chores.ts';
+import { SpaceGuard } from './chores/space.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  BlockInfo,
+  BufferStats,
+  JobStart,
+  JobState,
+  JobWaiting,
+  ReadBlocks,
+  RecordResult,
+  RefusalCount,
+  ShardBuffer,
+  StreamState,
+} from './contract.ts';
+import type { BufferDeps } from './deps.ts';
+import { Gate } from './gate.ts';
+import { recallHours } from './read/hours.ts';
+import { Locator } from './read/locate.ts';
+import { Pages, ReadFailed } from './read/pages.ts';
+import { Reader } from './read/reader.ts';
+import { TailCache } from './read/tail-cache.ts';
+import { waitingOf } from './read/waiting.ts';
+import type { ServiceClock } from './service-clock.ts';
+import type { ShardState } from './state/state.ts';
+import type { StreamEntry } from './state/stream.ts';
+import { Committer } from './write/committer.ts';
+import { Intake } from './write/intake.ts';
+import { JobRecords } from './write/job-records.ts';
+import { Refusals } from './write/refusals.ts';
+
+/** Jobs below this number are the buffer's own (`keep`): they settle what nobody claims and are not shown. */
+const FIRST_JOB = 0;
+
+export class LogBuffer implements ShardBuffer {
+  readonly durability: 'disk' | 'memory';
+  readonly #deps: BufferDeps;
+  readonly #state: ShardState;
+  readonly #service: ServiceClock;
+  readonly #committer: Committer;
+  readonly #intake: Intake;
+  readonly #jobs: JobRecords;
+  readonly #refusals: Refusals;
+  readonly #reader: Reader;
+  readonly #locator: Locator;
+  readonly #space: SpaceGuard;
+  readonly #chores: Chores;
+  readonly #listeners = new Set<(streams: readonly string[]) => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    deps: BufferDeps,
+    state: ShardState,
+    service: ServiceClock,
+    checkpoints: Checkpoints,
+  ) {
+    const { clock, diagnostics, limits, log, random } = deps;
+    this.#deps = deps;
+    this.#state = state;
+    this.#service = service;
+    this.durability = log.durability;
+    const reads = new Gate(limits.buffer.reads);
+    const cache = new TailCache(limits.buffer.tailCacheBytes);
+    const weightOf = deps.weightOf ?? (() => 1);
+    this.#space = new SpaceGuard({ ...deps, state, limits: limits.buffer, weightOf });
+    this.#committer = new Committer({
+      log,
+      state,
+      clock,
+      service,
+      random,
+      diagnostics,
+      limits: { ...limits.buffer, ...limits.log },
+      applied: ({ record }, position) => {
+        if (record.kind === 'block') cache.put(position, record);
+      },
+      grew: (streams) => {
+        for (const wake of this.#listeners) wake(streams);
+      },
+      full: () => this.#space.full(),
+    });
+    this.#intake = new Intake({
+      state,
+      service,
+      admission: this.#space,
+      limits: limits.buffer,
+      compressions: new Gate(limits.buffer.compressions),
+      enqueue: (pending) => this.#committer.enqueue(pending),
+      wake: () => this.#committer.wake(),
+    });
+    this.#jobs = new JobRecords(state, this.#committer, limits.buffer);
+    this.#refusals = new Refusals(state, this.#committer, clock);
+    const pages = new Pages(log, reads, diagnostics, limits.buffer.indexCacheBytes);
+    this.#locator = new Locator(state.spans, pages);
+    this.#reader = new Reader({ log, state, locator: this.#locator, cache, reads, diagnostics });
+    this.#chores = new Chores({
+      log,
+      state,
+      service,
+      clock,
+      diagnostics,
+      checkpoints,
+      random,
+      committer: this.#committer,
+      jobs: this.#jobs,
+      space: this.#space,
+      reader: this.#reader,
+      locator: this.#locator,
+      limits: limits.buffer,
+    });
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return this.#intake.append(request);
+  }
+
+  stream(key: string): StreamState | undefined {
+    const stream = this.#state.streams.get(key);
+    return stream && streamState(stream);
+  }
+
+  *streams(): Generator<StreamState> {
+    for (const stream of this.#state.streams.values()) yield streamState(stream);
+  }
+
+  peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]> {
+    return this.#reader.peek(stream, from, most);
+  }
+
+  read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
+    return this.#reader.read(stream, from, maxPlainBytes);
+  }
+
+  onGrowth(wake: (streams: readonly string[]) => void): () => void {
+    this.#listeners.add(wake);
+    return () => this.#listeners.delete(wake);
+  }
+
+  job(id: number): JobState | undefined {
+    return this.#state.jobs.get(id)?.state();
+  }
+
+  *jobs(): Generator<JobState> {
+    for (const job of this.#state.jobs.values()) if (job.id >= FIRST_JOB) yield job.state();
+  }
+
+  async openJob(
+    id: number,
+    stream: string,
+    account: string,
+    start: JobStart,
+  ): Promise<RecordResult> {
+    assert(Number.isSafeInteger(id) && id >= FIRST_JOB, 'jobs are numbered from 0 on');
+    const known = this.#state.streams.get(stream);
+    if (known !== undefined && !this.#state.jobs.has(id) && start !== 'head') {
+      try {
+        await recallHours(known, start === 'oldest' ? known.oldest : start.offset, this.#locator);
+      } catch (error) {
+        if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
+        throw error;
+      }
+    }
+    return this.#jobs.open(id, stream, account, start);
+  }
+
+  closeJob(id: number): Promise<RecordResult> {
+    return this.#jobs.close(id);
+  }
+
+  plan(job: number, plans: readonly Plan[], replaces?: string): Promise<RecordResult> {
+    return this.#jobs.plan(job, plans, replaces);
+  }
+
+  settle(waybill: Waybill): Promise<RecordResult> {
+    return this.#jobs.settle(waybill);
+  }
+
+  waiting(job: number): JobWaiting | undefined {
+    const known = this.#state.jobs.get(job);
+    return known && waitingOf(known, this.#state.spans);
+  }
+
+  countRefusal(entry: RefusalCount): void {
+    this.#refusals.count(entry);
+  }
+
+  tend(): Promise<void> {
+    return this.#chores.tend();
+  }
+
+  stats(): BufferStats {
+    const state = this.#state;
+    const log = this.#deps.log.stats();
+    return {
+      streams: state.streams.size,
+      jobs: state.jobs.size,
+      heldBytes: log.heldBytes,
+      diskUsedShare: this.#space.usedShare,
+      commits: this.#committer.commits,
+      syncs: log.syncs,
+      writtenBytes: log.writtenBytes,
+      damagedBytes: state.damagedBytes,
+      corruptLines: state.corruptLines,
+      replayableSinceMs: this.#chores.replayableSinceMs,
+      serviceMs: this.#service.nowMs(),
+    };
+  }
+
+  drain(): void {
+    this.#space.drain();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.drain();
+    await this.#refusals.flush();
+    await this.#committer.idle();
+    await this.#chores.finish();
+    await this.#deps.log.close();
+  }
+
+  /** Makes hours known again that jobs need which began in the past: once, at the end of recovery. */
+  async recallHours(): Promise<void> {
+    for (const job of this.#state.jobs.values()) {
+      if (job.cursor < job.stream.hoursFrom)
+        await recallHours(job.stream, job.cursor, this.#locator);
+    }
+  }
+}
+
+function streamState(stream: StreamEntry): StreamState {
+  return {
+    stream: stream.key,
+    epoch: stream.epoch,
+    head: stream.head,
+    oldest: stream.oldest,
+    acceptedLines: stream.head,
+    acceptedBytes: stream.bytes,
+    lastReceivedMs: stream.lastReceivedMs,
+  };
+}

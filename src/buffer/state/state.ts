@@ -1,0 +1,353 @@
+/**
+ * All that one shard knows, and the one function that changes it: {@link ShardState.apply}, called for each record once
+ * it is durable, live and in replay alike. It never refuses: what is durable has happened. What a record says twice (a
+ * checkpoint written while state moved on, a block copied forward) is recognised and skipped.
+ */
+import { unreachable } from '../../lib/assert.ts';
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import { hourOf } from '../../model/delivery.ts';
+import type { Waybill } from '../../model/delivery.ts';
+import type { LedgerEvent, LedgerSink } from '../contract.ts';
+import type { BlockRecord } from '../format/block.codec.ts';
+import type { BlockRef } from '../format/index-page.ts';
+import type {
+  BufferRecord,
+  JobRecord,
+  PlanRecord,
+  RefusalsRecord,
+  StreamRecord,
+} from '../format/records.codec.ts';
+import { JobEntry } from './job.ts';
+import { KeyMemory } from './keys.ts';
+import { ProducerMemory } from './producers.ts';
+import { Spans } from './spans.ts';
+import type { Span } from './spans.ts';
+import { StreamEntry } from './stream.ts';
+
+export interface StateLimits {
+  readonly keys: number;
+  readonly keyMs: number;
+  readonly producers: number;
+}
+
+/** Blocks of streams whose own record was damaged, kept until its second copy comes: bounded, the rest counts as lost. */
+const ORPHANS = 1_024;
+
+export class ShardState {
+  readonly streams = new Map<string, StreamEntry>();
+  readonly streamsById = new Map<number, StreamEntry>();
+  readonly jobs = new Map<number, JobEntry>();
+  readonly spans = new Spans();
+  readonly keys: KeyMemory;
+  readonly producers: ProducerMemory;
+  nextStream = 1;
+  /** Lines appended since the shard was made, copies apart. */
+  lines = 0;
+  /** Service time of the newest record. */
+  serviceMs = 0;
+  /** Everything before this position has been applied. */
+  appliedEnd = 0;
+  refusalSequence = 0;
+  /** Lines that damage took. */
+  corruptLines = 0;
+  damagedBytes = 0;
+  readonly #ledger: LedgerSink;
+  readonly #diagnostics: Diagnostics;
+  #orphans: { readonly block: BlockRecord; readonly position: number }[] = [];
+
+  constructor(limits: StateLimits, ledger: LedgerSink, diagnostics: Diagnostics) {
+    this.keys = new KeyMemory(limits.keys, limits.keyMs);
+    this.producers = new ProducerMemory(limits.producers);
+    this.#ledger = ledger;
+    this.#diagnostics = diagnostics;
+  }
+
+  /** @param end the position behind the record */
+  apply(record: BufferRecord, position: number, end: number): void {
+    this.serviceMs = Math.max(this.serviceMs, record.serviceMs);
+    if (record.kind !== 'block' && record.kind !== 'index') this.spans.tailRecords += 1;
+    switch (record.kind) {
+      case 'block':
+        this.#block(record, position);
+        break;
+      case 'genesis':
+        break;
+      case 'stream':
+        this.#stream(record.body);
+        break;
+      case 'job':
+        this.#job(record.body, position, record.serviceMs);
+        break;
+      case 'plan':
+        this.#plan(record.body, position);
+        break;
+      case 'waybill':
+        this.#waybill(record.body, record.hash, position, record.serviceMs);
+        break;
+      case 'refusals':
+        this.#refusals(record.body);
+        break;
+      case 'index':
+        this.#index(record, position, end);
+        break;
+      default:
+        unreachable(record);
+    }
+    this.appliedEnd = Math.max(this.appliedEnd, end);
+  }
+
+  /** Only notes where a block of the tail stands: replay between the tail's beginning and the checkpoint's position. */
+  indexOnly(record: BufferRecord, position: number): void {
+    if (record.kind === 'block') this.spans.add(refOf(record, position));
+  }
+
+  #tell(event: LedgerEvent): void {
+    this.#ledger.record(event);
+  }
+
+  #block(block: BlockRecord, position: number): void {
+    const stream = this.streamsById.get(block.stream);
+    if (stream === undefined) return this.#orphan(block, position);
+    if (!block.copied) this.#countLines(block);
+    if (stream.epoch !== block.epoch) return;
+    this.spans.add(refOf(block, position));
+    if (!block.copied) this.#remember(block);
+    if (block.first < stream.head) return;
+    if (block.first > stream.head) this.#gap(stream, block);
+    const range = { from: block.first, to: block.first + block.lines };
+    stream.grow(block.lines, block.plainBytes, block.receivedMs);
+    stream.lastServiceMs = block.serviceMs;
+    this.#tell({
+      kind: 'accepted',
+      stream: stream.key,
+      epoch: stream.epoch,
+      range,
+      hour: hourOf(block.receivedMs),
+      bytes: block.plainBytes,
+    });
+  }
+
+  /** Compares the shard's own count of lines with the block's: a jump is what damage took. */
+  #countLines(block: BlockRecord): void {
+    if (block.linesBefore < this.lines) return;
+    const lost = block.linesBefore - this.lines;
+    this.lines = block.linesBefore + block.lines;
+    if (lost === 0) return;
+    this.corruptLines += lost;
+    this.#diagnostics.alarm('buffer.lines_lost_to_damage', { lines: lost });
+  }
+
+  /** Blocks before this one were damaged: their lines count as accepted, and reading them gives a corrupt gap. */
+  #gap(stream: StreamEntry, block: BlockRecord): void {
+    const range = { from: stream.head, to: block.first };
+    this.#diagnostics.alarm('buffer.stream_gap', {
+      stream: stream.key,
+      from: range.from,
+      lines: range.to - range.from,
+    });
+    stream.grow(range.to - range.from, 0, block.receivedMs);
+    const hour = hourOf(block.receivedMs);
+    this.#tell({
+      kind: 'accepted',
+      stream: stream.key,
+      epoch: stream.epoch,
+      range,
+      hour,
+      bytes: 0,
+    });
+  }
+
+  #orphan(block: BlockRecord, position: number): void {
+    if (this.#orphans.length < ORPHANS) this.#orphans.push({ block, position });
+  }
+
+  /** Lines of blocks whose stream never became known; asked once replay is over. */
+  dropOrphans(): number {
+    const lines = this.#orphans.reduce((sum, one) => sum + one.block.lines, 0);
+    this.#orphans = [];
+    this.corruptLines += lines;
+    return lines;
+  }
+
+  #remember(block: BlockRecord): void {
+    for (const entry of block.identities) {
+      const request = {
+        stream: block.stream,
+        first: entry.requestFirst,
+        lines: entry.requestLines,
+        bytes: entry.requestBytes,
+        crc: entry.requestCrc,
+      };
+      const { identity } = entry;
+      if (identity.kind === 'key') this.keys.remember(identity.hash, block.serviceMs, request);
+      else this.producers.remember(block.stream, identity, request);
+    }
+  }
+
+  #stream(body: StreamRecord): void {
+    if (this.streamsById.has(body.id)) return;
+    const stream = new StreamEntry(body.id, body.key, body.account, body.epoch);
+    this.streams.set(body.key, stream);
+    this.streamsById.set(body.id, stream);
+    this.nextStream = Math.max(this.nextStream, body.id + 1);
+    const found = this.#orphans.filter((one) => one.block.stream === body.id);
+    this.#orphans = this.#orphans.filter((one) => one.block.stream !== body.id);
+    for (const { block, position } of found) this.#block(block, position);
+  }
+
+  #job(body: JobRecord, position: number, serviceMs: number): void {
+    const known = this.jobs.get(body.job);
+    if (known !== undefined && position <= known.appliedTo) return;
+    if (body.event === 'opened') return this.#opened(body, known, position);
+    if (known === undefined) return;
+    known.appliedTo = position;
+    if (body.event === 'closed') {
+      known.closedMs = body.atMs;
+      known.closedServiceMs = serviceMs;
+    } else {
+      this.jobs.delete(known.id);
+      known.stream.jobs = known.stream.jobs.filter((one) => one.id !== known.id);
+      this.release(known.stream, serviceMs);
+    }
+    this.#tellJob(known, false);
+  }
+
+  #opened(
+    body: Extract<JobRecord, { event: 'opened' }>,
+    known: JobEntry | undefined,
+    position: number,
+  ): void {
+    if (known !== undefined) {
+      known.appliedTo = position;
+      if (body.echo) return;
+      known.closedMs = null;
+      known.closedServiceMs = null;
+      return this.#tellJob(known, true);
+    }
+    const stream = this.streamsById.get(body.stream);
+    if (stream === undefined) {
+      this.#diagnostics.alarm('buffer.job_without_stream', { job: body.job });
+      return;
+    }
+    const job = new JobEntry(body.job, stream, body.start);
+    job.appliedTo = position;
+    this.jobs.set(job.id, job);
+    stream.jobs = [...stream.jobs, job];
+    this.reclaim(stream);
+    this.#tellJob(job, true);
+  }
+
+  #tellJob(job: JobEntry, open: boolean): void {
+    const { key, epoch } = job.stream;
+    this.#tell({ kind: 'job', job: job.id, stream: key, epoch, start: job.start, open });
+  }
+
+  #plan(body: PlanRecord, position: number): void {
+    const job = this.jobs.get(body.job);
+    if (job === undefined || position <= job.appliedTo) return;
+    job.appliedTo = position;
+    job.addPlans(body.plans, body.replaces);
+  }
+
+  #waybill(waybill: Waybill, hash: string, position: number, serviceMs: number): void {
+    const job = this.jobs.get(waybill.job);
+    if (job === undefined || position <= job.appliedTo) return;
+    if (waybill.sequence !== job.sequence + 1) {
+      this.#diagnostics.alarm('buffer.waybills_missing', {
+        job: job.id,
+        expected: job.sequence + 1,
+        found: waybill.sequence,
+      });
+    }
+    job.appliedTo = position;
+    const before = job.cursor;
+    job.addWaybill(waybill, hash);
+    if (job.cursor > before) this.release(job.stream, serviceMs);
+    this.#tell({ kind: 'waybill', waybill });
+  }
+
+  #refusals(body: RefusalsRecord): void {
+    if (body.sequence <= this.refusalSequence) return;
+    this.refusalSequence = body.sequence;
+    this.#tell({ kind: 'refused', sequence: body.sequence, entries: body.entries });
+  }
+
+  #index(page: Extract<BufferRecord, { kind: 'index' }>, position: number, end: number): void {
+    const streamOf = (id: number): StreamEntry | undefined => this.streamsById.get(id);
+    const streams = [...this.spans.tailBounds()].map((bounds) => bounds.stream);
+    const sealed = this.spans.takePage(page, position, end, streamOf);
+    if (sealed === undefined) return;
+    for (const id of streams) {
+      const stream = this.streamsById.get(id);
+      if (stream !== undefined) this.release(stream, page.serviceMs);
+    }
+    if (sealed.wanted === 0) sealed.freeServiceMs ??= page.serviceMs;
+  }
+
+  /** Lets go of the spans whose lines of this stream lie behind all its cursors now. */
+  release(stream: StreamEntry, serviceMs: number): void {
+    const floor = stream.floor();
+    stream.forgetHoursBefore(floor);
+    while (stream.released < stream.stretchCount) {
+      const stretch = stream.stretchAt(stream.released);
+      if (stretch.end > floor) return;
+      stream.released += 1;
+      const span = this.spans.byId(stretch.span);
+      if (span !== undefined) unwant(span, serviceMs);
+    }
+  }
+
+  /** Takes spans back that a job which begins in the past needs again. */
+  reclaim(stream: StreamEntry): void {
+    const floor = stream.floor();
+    while (stream.released > 0) {
+      const stretch = stream.stretchAt(stream.released - 1);
+      if (stretch.end <= floor) return;
+      stream.released -= 1;
+      const span = this.spans.byId(stretch.span);
+      if (span === undefined) continue;
+      span.wanted += 1;
+      span.freeServiceMs = null;
+    }
+  }
+
+  /** Counts anew which spans are wanted: after a checkpoint was read, which does not hold this. */
+  recount(): void {
+    const freed = new Map(this.spans.sealed.map((span) => [span.id, span.freeServiceMs]));
+    for (const span of this.spans.sealed) span.wanted = 0;
+    for (const stream of this.streams.values()) {
+      const floor = stream.floor();
+      stream.released = 0;
+      while (
+        stream.released < stream.stretchCount &&
+        stream.stretchAt(stream.released).end <= floor
+      ) {
+        stream.released += 1;
+      }
+      for (let index = stream.released; index < stream.stretchCount; index += 1) {
+        const span = this.spans.byId(stream.stretchAt(index).span);
+        if (span !== undefined) span.wanted += 1;
+      }
+    }
+    for (const span of this.spans.sealed) {
+      span.freeServiceMs = span.wanted > 0 ? null : (freed.get(span.id) ?? this.serviceMs);
+    }
+  }
+}
+
+function unwant(span: Span, serviceMs: number): void {
+  span.wanted -= 1;
+  if (span.wanted === 0) span.freeServiceMs = serviceMs;
+}
+
+function refOf(block: BlockRecord, position: number): BlockRef {
+  return {
+    stream: block.stream,
+    first: block.first,
+    lines: block.lines,
+    position,
+    plainBytes: block.plainBytes,
+    storedBytes: block.stored.length,
+    receivedMs: block.receivedMs,
+  };
+}

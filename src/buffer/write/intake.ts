@@ -1,0 +1,153 @@
+/**
+ * From a request to something that a commit can take: repeats answered, refusals made, large ones cut and deflated while
+ * earlier commits are still on their way to disk.
+ */
+import { crc32 } from 'node:zlib';
+
+import { assert } from '../../lib/assert.ts';
+import type { AppendRefusal, AppendRequest, AppendResult } from '../contract.ts';
+import type { Gate } from '../gate.ts';
+import type { ServiceClock } from '../service-clock.ts';
+import type { ShardState } from '../state/state.ts';
+import { cutLines } from './cut.ts';
+import { makePiece } from './deflate.ts';
+import type { Piece } from './deflate.ts';
+import { answerRepeat, identityName } from './repeats.ts';
+
+/** A request on its way into a commit. Large ones come in pieces; a small one (`pieces` empty) shares a block. */
+export interface Pending {
+  readonly request: AppendRequest;
+  pieces: readonly Piece[];
+  /** Whether its pieces are done. Until then it holds back later requests of its stream, so that their order stays. */
+  ready: boolean;
+  /** CRC-32 of the whole body; computed only for requests that can be recognised. */
+  crc: number;
+  readonly done: (result: AppendResult) => void;
+}
+
+/** Whether lines may come in just now, and if not, why and for how long. */
+export interface Admission {
+  admit(
+    request: AppendRequest,
+    isNew: boolean,
+  ): undefined | { readonly reason: AppendRefusal; readonly retryAfterMs: number };
+}
+
+export interface IntakeDeps {
+  readonly state: ShardState;
+  readonly service: ServiceClock;
+  readonly admission: Admission;
+  readonly compressions: Gate;
+  readonly limits: { readonly blockLines: number; readonly blockBytes: number };
+  /** Puts it at the end of the queue. */
+  readonly enqueue: (pending: Pending) => void;
+  /** Says that a queued one has become ready. */
+  readonly wake: () => void;
+}
+
+/** Plain bytes from which a request has blocks of its own. */
+export const SHARED_BYTES = 64 * 1024;
+
+export class Intake {
+  readonly #deps: IntakeDeps;
+  /** Requests with an identity that are under way. */
+  readonly #underWay = new Map<string, Promise<AppendResult>>();
+  /** Streams whose first block is under way: they were charged to their account already. */
+  readonly #newStreams = new Map<string, number>();
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  async append(request: AppendRequest): Promise<AppendResult> {
+    const { identity, stream, lines } = request;
+    assert(lines.ends.length > 0, 'a request has lines');
+    assert(lines.ends.at(-1) === lines.bytes.length, 'the last line ends where the bytes end');
+    if (identity === undefined) return this.#store(request);
+    const name = identityName(stream, identity);
+    const first = this.#underWay.get(name);
+    if (first !== undefined) return this.#follow(first, request);
+    const mine = this.#storeOnce(request);
+    this.#underWay.set(name, mine);
+    try {
+      return await mine;
+    } finally {
+      this.#underWay.delete(name);
+    }
+  }
+
+  async #storeOnce(request: AppendRequest): Promise<AppendResult> {
+    const repeat = await answerRepeat(this.#deps.state, request, this.#deps.service.nowMs());
+    return repeat ?? this.#store(request);
+  }
+
+  /** A repeat of a request under way shares its outcome; when that was stored, the bodies are compared. */
+  async #follow(first: Promise<AppendResult>, request: AppendRequest): Promise<AppendResult> {
+    const outcome = await first;
+    if (outcome.kind !== 'stored') return outcome;
+    const answer = await answerRepeat(this.#deps.state, request, this.#deps.service.nowMs());
+    return answer ?? { ...outcome, repeat: true };
+  }
+
+  #store(request: AppendRequest): Promise<AppendResult> {
+    const { state, admission } = this.#deps;
+    const isNew = !state.streams.has(request.stream) && !this.#newStreams.has(request.stream);
+    const refusal = admission.admit(request, isNew);
+    if (refusal !== undefined) return Promise.resolve({ kind: 'refused', ...refusal });
+    const counted = !state.streams.has(request.stream);
+    if (counted) this.#countNew(request.stream, 1);
+    return new Promise((resolve) => {
+      const done = (result: AppendResult): void => {
+        if (counted) this.#countNew(request.stream, -1);
+        resolve(result);
+      };
+      this.#prepare({ request, pieces: [], ready: false, crc: 0, done });
+    });
+  }
+
+  #countNew(stream: string, change: number): void {
+    const count = (this.#newStreams.get(stream) ?? 0) + change;
+    if (count === 0) this.#newStreams.delete(stream);
+    else this.#newStreams.set(stream, count);
+  }
+
+  /** Streams on their way to their first block. */
+  get newStreams(): number {
+    return this.#newStreams.size;
+  }
+
+  #prepare(pending: Pending): void {
+    const { lines, identity } = pending.request;
+    const small =
+      lines.bytes.length < SHARED_BYTES &&
+      lines.ends.length <= this.#deps.limits.blockLines &&
+      lines.bytes.length <= this.#deps.limits.blockBytes;
+    if (small) {
+      if (identity !== undefined) pending.crc = crc32(lines.bytes);
+      pending.ready = true;
+      this.#deps.enqueue(pending);
+      return;
+    }
+    this.#deps.enqueue(pending);
+    void this.#deflate(pending);
+  }
+
+  async #deflate(pending: Pending): Promise<void> {
+    const { limits, compressions } = this.#deps;
+    const { lines, identity } = pending.request;
+    const cuts = cutLines(lines, limits.blockLines, limits.blockBytes);
+    let crc = 0;
+    pending.pieces = await Promise.all(
+      cuts.map((cut) =>
+        // The gate starts them in order, so the running CRC sees the pieces in theirs.
+        compressions.run(() => {
+          if (identity !== undefined) crc = crc32(cut.bytes, crc);
+          return makePiece(cut.bytes, cut.to - cut.from);
+        }),
+      ),
+    );
+    pending.crc = crc;
+    pending.ready = true;
+    this.#deps.wake();
+  }
+}

@@ -1,0 +1,51 @@
+/** One attempt: a batch to a sender, bounded in time whatever the sender does. */
+import type { Batch, Sender, SendOutcome } from '../destinations/destination.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+
+export interface AttemptBounds {
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  readonly attemptMs: number;
+  readonly abortGraceMs: number;
+  /** Aborts the attempt from outside, when delivery closes. */
+  readonly stop: AbortSignal;
+}
+
+/** Always answers: a sender that breaks its contract (throws, or ignores its abort) counts as a failed attempt. */
+export async function attempt(
+  sender: Sender,
+  batch: Batch,
+  bounds: AttemptBounds,
+): Promise<SendOutcome> {
+  const { clock, diagnostics, stop } = bounds;
+  const timeout = new AbortController();
+  const cancelTimeout = clock.after(bounds.attemptMs, () => timeout.abort());
+  const signal = AbortSignal.any([timeout.signal, stop]);
+  let cancelGrace = () => {};
+  const givenUp = new Promise<SendOutcome>((resolve) => {
+    const onAbort = () => {
+      cancelGrace = clock.after(bounds.abortGraceMs, () => {
+        diagnostics.error('delivery.attempt.ignores_abort', { job: batch.job, plan: batch.id });
+        resolve({ kind: 'retry', reason: 'The receiver did not answer in time.' });
+      });
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  const send = async (): Promise<SendOutcome> => {
+    try {
+      return await sender.send(batch, signal);
+    } catch (error) {
+      const kind = error instanceof Error ? error.name : 'unknown';
+      diagnostics.error('delivery.attempt.broke', { job: batch.job, plan: batch.id, kind });
+      return { kind: 'retry', reason: 'Waybill met a fault of its own while sending.' };
+    }
+  };
+  try {
+    return await Promise.race([send(), givenUp]);
+  } finally {
+    cancelTimeout();
+    cancelGrace();
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * What a job knows of its destination: the circuit, failures in a row, and whether batches have been accepted lately.
+ * Times are monotonic unless their name says wall. Holds no timer and starts nothing.
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Random } from '../lib/random.ts';
+import type { Attempt } from '../model/delivery.ts';
+import { backoffMs } from './backoff.ts';
+import { nextCircuit } from './circuit.ts';
+import type { CircuitEvent, CircuitState } from './circuit.ts';
+import type { DeliverLimits } from './contract.ts';
+
+export type HealthLimits = Pick<
+  DeliverLimits,
+  | 'backoffMs'
+  | 'backoffMsMax'
+  | 'retryAfterMsMax'
+  | 'probeMs'
+  | 'breakerFailures'
+  | 'acceptedRecentMs'
+>;
+
+export interface HealthTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: HealthLimits;
+}
+
+export class Health {
+  readonly #tools: HealthTools;
+  circuit: CircuitState = 'paused';
+  failuresInRow = 0;
+  /** While the circuit is not flowing: when the next probe may start. */
+  probeAtMs = 0;
+  /** Batches accepted since the destination's settings last changed; says whether another passed meanwhile. */
+  accepts = 0;
+  lastErrorWallMs: number | null = null;
+  errorMessage: string | null = null;
+  readonly attempts: Record<Attempt['outcome'], number> = {
+    accepted: 0,
+    retry: 0,
+    split: 0,
+    reject: 0,
+  };
+  #lastAcceptedMs: number | undefined;
+
+  constructor(tools: HealthTools) {
+    this.#tools = tools;
+  }
+
+  step(event: CircuitEvent): void {
+    this.circuit = nextCircuit(this.circuit, event);
+  }
+
+  /** @returns true when the circuit flows again: everything at rest may be tried at once */
+  accepted(): boolean {
+    const before = this.circuit;
+    this.failuresInRow = 0;
+    this.accepts += 1;
+    this.#lastAcceptedMs = this.#tools.clock.monotonicMs();
+    this.forgetError();
+    this.step('accepted');
+    return before !== this.circuit;
+  }
+
+  /**
+   * An attempt failed and may pass later.
+   *
+   * @param planFailures failures of this very plan in a row, this one included
+   * @returns how long the plan rests
+   */
+  failed(reason: string, planFailures: number, afterMs = 0): number {
+    const { clock, random, limits } = this.#tools;
+    this.failuresInRow += 1;
+    this.noteError(reason);
+    const obeyedMs = Math.min(Math.max(0, afterMs), limits.retryAfterMsMax);
+    if (this.failuresInRow >= limits.breakerFailures) {
+      this.step('tripped');
+      // A probe at least every `probeMs`, however long the job has been failing.
+      const bounds = { firstMs: limits.backoffMs, mostMs: limits.probeMs };
+      const delayMs = Math.max(obeyedMs, backoffMs(this.failuresInRow, bounds, random));
+      this.probeAtMs = clock.monotonicMs() + delayMs;
+    }
+    return Math.max(obeyedMs, this.ownDelayMs(planFailures));
+  }
+
+  /** How long to rest after trouble of our own that says nothing of the destination. */
+  ownDelayMs(failures: number): number {
+    const { random, limits } = this.#tools;
+    const bounds = { firstMs: limits.backoffMs, mostMs: limits.backoffMsMax };
+    return backoffMs(failures, bounds, random);
+  }
+
+  /**
+   * A batch was refused as bad.
+   *
+   * @param othersPass whether something shows that the destination accepts other batches
+   * @returns how long the plan rests
+   */
+  refused(reason: string, othersPass: boolean): number {
+    const { clock, limits } = this.#tools;
+    this.noteError(reason);
+    if (!othersPass) {
+      this.step('refused');
+      this.probeAtMs = clock.monotonicMs() + limits.probeMs;
+    }
+    return limits.probeMs;
+  }
+
+  /** Whether the destination has accepted a batch lately. */
+  acceptedLately(): boolean {
+    const { clock, limits } = this.#tools;
+    const last = this.#lastAcceptedMs;
+    return last !== undefined && clock.monotonicMs() - last <= limits.acceptedRecentMs;
+  }
+
+  /** The destination's settings changed: what was known of it counts no more. */
+  redirected(): void {
+    this.failuresInRow = 0;
+    this.#lastAcceptedMs = undefined;
+    this.step('redirected');
+  }
+
+  noteError(reason: string): void {
+    this.lastErrorWallMs = this.#tools.clock.wallMs();
+    this.errorMessage = reason;
+  }
+
+  forgetError(): void {
+    this.lastErrorWallMs = null;
+    this.errorMessage = null;
+  }
+}

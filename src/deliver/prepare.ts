@@ -1,0 +1,221 @@
+/**
+ * From a range of a stream to a batch's body: read, inflate where needed, encode, compress, hash.
+ *
+ * A job that delivers lines as they came gets stored fragments copied; only small blocks, blocks stored raw and blocks of
+ * which a part is wanted are inflated and deflated again, together. The plain bytes are the same every time (I7).
+ */
+import type { ReadBlocks, ShardBuffer, StoredBlock } from '../buffer/index.ts';
+import { unreachable } from '../lib/assert.ts';
+import { endsAsFragment } from '../lib/gzip.ts';
+import type { DropReason, OutcomeCounts, Range } from '../model/delivery.ts';
+import { BodyBuilder } from './body.ts';
+import type { Body, BodyTools } from './body.ts';
+import type { Content, DeliverLimits } from './contract.ts';
+import { encodeBlock } from './encode-block.ts';
+import type { MalformedLine } from './encode-block.ts';
+import { cutLines } from './lines.ts';
+import { Tally } from './tally.ts';
+
+/** Plain bytes asked of the buffer at once: what a preparation holds besides its body. */
+const WINDOW_BYTES = 2 * 1024 * 1024;
+
+export interface PrepareTools extends BodyTools {
+  readonly buffer: Pick<ShardBuffer, 'read'>;
+  readonly inflate: (block: StoredBlock) => Promise<Buffer>;
+  readonly limits: Pick<
+    DeliverLimits,
+    'smallBlockBytes' | 'turnBytes' | 'malformedPerBatch' | 'batchBytes'
+  >;
+}
+
+export interface PrepareRequest {
+  readonly stream: string;
+  readonly range: Range;
+  /** A plan's range is final; one that is only being planned may end earlier (before a gap, or when it grows too large). */
+  readonly pinned: boolean;
+  readonly content: Content;
+}
+
+interface Accounted {
+  /** What the counts speak of: the range asked for, or a beginning of it. */
+  readonly range: Range;
+  readonly receivedMs: { readonly first: number; readonly last: number };
+  readonly counts: OutcomeCounts;
+  readonly malformed: readonly MalformedLine[];
+}
+
+export interface PreparedBatch extends Accounted, Body {
+  readonly kind: 'batch';
+  readonly contentType: string;
+}
+
+export type Prepared =
+  | PreparedBatch
+  /** Every line is excluded or dropped. */
+  | (Accounted & { readonly kind: 'nothing' })
+  | { readonly kind: 'failed'; readonly detail: string };
+
+/** Reads and makes a batch's body. Rejects only for our own bugs. */
+export async function prepare(request: PrepareRequest, tools: PrepareTools): Promise<Prepared> {
+  return await new Preparation(request, tools).run();
+}
+
+type Inflated =
+  | { readonly kind: 'plain'; readonly plain: Buffer }
+  | { readonly kind: 'damaged' }
+  | { readonly kind: 'failed'; readonly detail: string };
+
+type Step = 'on' | 'enough' | { readonly failed: string };
+
+class Preparation {
+  readonly #request: PrepareRequest;
+  readonly #tools: PrepareTools;
+  readonly #body: BodyBuilder;
+  readonly #tally = new Tally();
+  readonly #malformed: MalformedLine[] = [];
+  #at: number;
+  #firstMs: number | undefined;
+  #lastMs = 0;
+
+  constructor(request: PrepareRequest, tools: PrepareTools) {
+    this.#request = request;
+    this.#tools = tools;
+    this.#body = new BodyBuilder(tools);
+    this.#at = request.range.from;
+  }
+
+  async run(): Promise<Prepared> {
+    const { stream, range } = this.#request;
+    while (this.#at < range.to) {
+      const read = await this.#tools.buffer.read(stream, this.#at, WINDOW_BYTES);
+      const step = await this.#take(read);
+      if (step === 'enough') break;
+      if (step !== 'on') return { kind: 'failed', detail: step.failed };
+    }
+    return await this.#finish();
+  }
+
+  async #take(read: ReadBlocks): Promise<Step> {
+    switch (read.kind) {
+      case 'failed':
+        return { failed: read.detail };
+      case 'end':
+        return { failed: 'the stream ends before the planned range does' };
+      case 'gap':
+        return this.#gap(read.reason, read.range.to, read.receivedMs);
+      case 'blocks':
+        return await this.#takeBlocks(read.blocks);
+      default:
+        return unreachable(read);
+    }
+  }
+
+  /** Lines that cannot be read: dropped by name. A batch that is only being planned ends before them. */
+  #gap(reason: DropReason, to: number, receivedMs: number): Step {
+    const { range, pinned } = this.#request;
+    if (!pinned && this.#at > range.from) return 'enough';
+    const end = Math.min(to, range.to);
+    this.#tally.drop(reason, end - this.#at);
+    this.#received(receivedMs);
+    this.#at = end;
+    return pinned ? 'on' : 'enough';
+  }
+
+  #received(receivedMs: number): void {
+    this.#firstMs ??= receivedMs;
+    this.#lastMs = Math.max(this.#lastMs, receivedMs);
+  }
+
+  async #takeBlocks(blocks: readonly StoredBlock[]): Promise<Step> {
+    const { range, pinned } = this.#request;
+    const wanted = blocks.filter((b) => b.range.to > this.#at && b.range.from < range.to);
+    if (wanted.length === 0)
+      return { failed: 'the buffer answered with other lines than asked for' };
+    // All of a window are inflated side by side; the lane bounds how many at once.
+    const inflating = wanted.map((b) => (this.#copies(b) ? undefined : this.#inflate(b)));
+    for (const [index, block] of wanted.entries()) {
+      const step = await this.#takeBlock(block, await inflating[index]);
+      if (step !== 'on') return step;
+      if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
+    }
+    return 'on';
+  }
+
+  async #takeBlock(block: StoredBlock, inflated: Inflated | undefined): Promise<Step> {
+    const to = Math.min(block.range.to, this.#request.range.to);
+    if (inflated === undefined) {
+      const { stored, plainCrc, plainBytes } = block;
+      await this.#body.addFragment({ bytes: stored, plainCrc, plainBytes });
+      this.#tally.delivered += to - this.#at;
+    } else if (inflated.kind === 'failed') {
+      return { failed: inflated.detail };
+    } else {
+      const lines =
+        inflated.kind === 'plain'
+          ? cutLines(inflated.plain, block.range.from, { from: this.#at, to })
+          : undefined;
+      if (lines === undefined) return this.#gap('corrupt', to, block.receivedMs);
+      await this.#addLines(lines, { from: this.#at, to });
+    }
+    this.#received(block.receivedMs);
+    this.#at = to;
+    return 'on';
+  }
+
+  async #addLines(lines: Buffer, range: Range): Promise<void> {
+    const { content } = this.#request;
+    if (content === 'whole') {
+      this.#tally.delivered += range.to - range.from;
+      return await this.#body.addPlain(lines);
+    }
+    const { limits, nextTurn } = this.#tools;
+    const batch = {
+      encoder: content,
+      body: this.#body,
+      tally: this.#tally,
+      malformed: this.#malformed,
+      malformedMost: limits.malformedPerBatch,
+      turnBytes: limits.turnBytes,
+      nextTurn,
+    };
+    await encodeBlock(batch, lines, range);
+  }
+
+  /** Whether the block's stored bytes can stand in the body as they are. */
+  #copies(block: StoredBlock): boolean {
+    const { range, content } = this.#request;
+    return (
+      content === 'whole' &&
+      block.codec === 'deflate' &&
+      block.plainBytes >= this.#tools.limits.smallBlockBytes &&
+      block.range.from >= this.#at &&
+      block.range.to <= range.to &&
+      endsAsFragment(block.stored)
+    );
+  }
+
+  async #inflate(block: StoredBlock): Promise<Inflated> {
+    try {
+      return { kind: 'plain', plain: await this.#tools.inflate(block) };
+    } catch (error) {
+      const name = error instanceof Error ? error.name : 'unknown error';
+      if (name === 'BlockDamaged') return { kind: 'damaged' };
+      return { kind: 'failed', detail: `a block could not be inflated (${name})` };
+    }
+  }
+
+  async #finish(): Promise<Prepared> {
+    const first = this.#firstMs ?? 0;
+    const accounted = {
+      range: { from: this.#request.range.from, to: this.#at },
+      receivedMs: { first, last: Math.max(first, this.#lastMs) },
+      counts: this.#tally.counts(),
+      malformed: this.#malformed,
+    };
+    if (this.#tally.delivered === 0) return { kind: 'nothing', ...accounted };
+    const { content } = this.#request;
+    if (content !== 'whole') await this.#body.addPlain(content.suffix);
+    const contentType = content === 'whole' ? 'application/x-ndjson' : content.contentType;
+    return { kind: 'batch', contentType, ...accounted, ...(await this.#body.finish()) };
+  }
+}

@@ -1,0 +1,24 @@
+import type { Clock } from '../lib/clock.ts';
+import type { DeliveryDeps } from './contract.ts';
+import type { PrepareTools } from './prepare.ts';
+import type { Senders } from './senders.ts';
+import type { Turns } from './turns.ts';
+
+/** What all runners share. */
+export interface RunnerTools {
+  readonly deps: DeliveryDeps;
+  readonly clock: Clock;
+  readonly prepare: PrepareTools;
+  readonly turns: Turns;
+  readonly senders: Senders;
+  /** Aborted when delivery closes. */
+  readonly stop: AbortSignal;
+  /** Whether anything new may start: false from draining on. */
+  readonly mayStart: () => boolean;
+  /** Remembers work under way, so that draining can wait for it. Reports a rejection: one of our own bugs. */
+  readonly track: (job: number, work: Promise<void>) => void;
+  /** Back-off after trouble of our own. */
+  readonly ownDelayMs: (failures: number) => number;
+  /** The job is closed and nothing of it is under way. */
+  readonly forget: (job: number) => void;
+}

@@ -1,0 +1,324 @@
+/**
+ * One job at work. Everything that happens to it (its stream grew, a timer fired, an attempt ended, its settings changed)
+ * ends in `#pump`, the one place that decides what starts next. An idle job has no timer and costs nothing.
+ */
+import type { JobState } from '../buffer/index.ts';
+import type { Cancel } from '../lib/clock.ts';
+import type { Plan } from '../model/delivery.ts';
+import type { JobConfig } from '../model/snapshot.ts';
+import type { Content, DeliveryState, JobStatus, ReceiverDescription } from './contract.ts';
+import { Health } from './health.ts';
+import { PlanRun } from './plan-run.ts';
+import type { PlanHost } from './plan-run.ts';
+import { Planner } from './planner.ts';
+import { NEVER_REFUSED } from './refusal.ts';
+import type { RunnerTools } from './runner-tools.ts';
+import { Settler } from './settler.ts';
+
+/** Compiled contents kept per job: today's, and those of the few plans that are still open. */
+const CONTENTS_KEPT = 4;
+
+export class JobRunner {
+  readonly id: number;
+  readonly stream: string;
+  readonly #tools: RunnerTools;
+  readonly #health: Health;
+  readonly #planner: Planner;
+  readonly #settler: Settler;
+  readonly #host: PlanHost;
+  /** Open plans in the order of their ranges. */
+  #runs: PlanRun[] = [];
+  #job: JobConfig;
+  readonly #contents = new Map<string, Content>();
+  #receiver: { readonly conf: string; readonly description: ReceiverDescription } | undefined;
+  #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
+  #reconciling: Promise<void> | undefined;
+  #reconcileFailures = 0;
+
+  constructor(job: JobConfig, tools: RunnerTools) {
+    this.id = job.id;
+    this.stream = job.stream;
+    this.#job = job;
+    this.#tools = tools;
+    this.#health = new Health({ ...tools.deps, clock: tools.clock });
+    this.#settler = new Settler(job.id, tools);
+    const shared = {
+      tools,
+      health: this.#health,
+      job: () => this.#job,
+      receiver: () => this.#describe(),
+      content: (made: JobConfig) => this.#content(made),
+      settle: this.#settler.settle.bind(this.#settler),
+    };
+    this.#host = {
+      ...shared,
+      mayAttempt: () => this.#mayStart(),
+      openPlans: () => this.#runs.length,
+      replaced: (run, plans) => this.#replaced(run, plans),
+      recovered: () => this.#retryAll(),
+    };
+    this.#planner = new Planner({
+      ...shared,
+      mayPlan: () => this.#mayPlan(),
+      done: () => {
+        this.#quietCheck();
+        this.#pump();
+      },
+      planned: (plan, made, prepared, turn) => {
+        const run = this.#adopt(plan, made);
+        // A blocked job's new plan waits to be its next probe.
+        if (this.#health.circuit === 'flowing') this.#start(run, run.runPrepared(prepared, turn));
+        else turn.release();
+      },
+    });
+  }
+
+  /** Takes new settings at once. Resolves when the buffer has recorded what changed, or has failed to once. */
+  configure(job: JobConfig): Promise<void> {
+    const redirected = this.#job.destinationConf !== job.destinationConf;
+    this.#job = job;
+    this.#health.step(job.enabled ? 'open' : 'pause');
+    if (redirected) {
+      this.#tools.senders.retire(this.id);
+      this.#health.redirected();
+      for (const run of this.#runs) run.refusals = NEVER_REFUSED;
+      this.#retryAll();
+    }
+    if (!job.enabled) this.#tools.senders.retire(this.id);
+    this.#planner.reset();
+    const reconciled = this.#reconcile();
+    this.#pump();
+    return reconciled;
+  }
+
+  /** The job was deleted: what is under way ends, its lines are held back. */
+  remove(): Promise<void> {
+    this.#health.step('close');
+    this.#tools.senders.retire(this.id);
+    this.#planner.reset();
+    const reconciled = this.#reconcile();
+    this.#pump();
+    return reconciled;
+  }
+
+  /** The job's stream has new lines. */
+  grew(): void {
+    if (this.#mayPlan()) {
+      this.#planner.look();
+      this.#armTimer();
+    }
+  }
+
+  /** Lets go of its timer. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  status(): JobStatus {
+    const health = this.#health;
+    const inFlight = this.#active() + (this.#planner.busy ? 1 : 0);
+    const state = this.#visibleState(inFlight);
+    const waits = state === 'backing_off' || state === 'blocked';
+    const { clock } = this.#tools;
+    const nextMs = waits ? this.#nextAttemptMs() : undefined;
+    return {
+      job: this.id,
+      state,
+      lastCompleteMs: this.#tools.deps.buffer.job(this.id)?.lastCompleteMs ?? null,
+      lastErrorMs: health.lastErrorWallMs,
+      errorMessage: health.errorMessage,
+      nextAttemptMs:
+        nextMs === undefined
+          ? null
+          : Math.round(clock.wallMs() + Math.max(0, nextMs - clock.monotonicMs())),
+      inFlight,
+      attempts: { ...health.attempts },
+      consecutiveFailures: health.failuresInRow,
+    };
+  }
+
+  #visibleState(inFlight: number): DeliveryState {
+    const { circuit } = this.#health;
+    if (circuit !== 'flowing') return circuit;
+    if (inFlight > 0) return 'sending';
+    if (this.#runs.length > 0) return 'backing_off';
+    return this.#planner.hasUnplanned() ? 'waiting' : 'idle';
+  }
+
+  #mayStart(): boolean {
+    const { circuit } = this.#health;
+    return this.#tools.mayStart() && circuit !== 'paused' && circuit !== 'closed';
+  }
+
+  /** While backing off, no more is planned than what is open: later batches will be larger. */
+  #mayPlan(): boolean {
+    const { openPlans } = this.#tools.deps.limits;
+    const most = this.#health.circuit === 'backing_off' ? 1 : openPlans;
+    return this.#mayStart() && this.#reconciling === undefined && this.#runs.length < most;
+  }
+
+  #active(): number {
+    let active = 0;
+    for (const run of this.#runs) if (run.active) active += 1;
+    return active;
+  }
+
+  #pump(): void {
+    if (!this.#mayStart() || this.#reconciling !== undefined) return this.stop();
+    const nowMs = this.#tools.clock.monotonicMs();
+    if (this.#health.circuit === 'flowing') {
+      let room = this.#tools.deps.limits.openPlans - this.#active();
+      for (const run of this.#runs) {
+        if (room <= 0 || run.active || run.dueMs > nowMs) continue;
+        room -= 1;
+        this.#start(run, run.run());
+      }
+    } else if (this.#active() === 0 && nowMs >= this.#health.probeAtMs) {
+      const probe = this.#nextProbe();
+      if (probe) this.#start(probe, probe.run());
+    }
+    if (this.#mayPlan()) this.#planner.look();
+    this.#armTimer();
+  }
+
+  /** The oldest plan while backing off; while blocked each in turn, because another may show that batches pass. */
+  #nextProbe(): PlanRun | undefined {
+    const [oldest] = this.#runs;
+    if (!oldest || this.#health.circuit === 'backing_off') return oldest;
+    return this.#runs.reduce((a, b) => (b.lastAttemptMs < a.lastAttemptMs ? b : a), oldest);
+  }
+
+  #start(run: PlanRun, work: Promise<void>): void {
+    const ended = work.finally(() => {
+      if (run.stage === 'ended') this.#runs = this.#runs.filter((other) => other !== run);
+      this.#quietCheck();
+      this.#pump();
+    });
+    this.#tools.track(this.id, ended);
+  }
+
+  #nextAttemptMs(): number | undefined {
+    if (this.#health.circuit !== 'flowing') return this.#health.probeAtMs;
+    let nextMs: number | undefined;
+    for (const run of this.#runs) {
+      if (!run.active) nextMs = Math.min(nextMs ?? run.dueMs, run.dueMs);
+    }
+    return nextMs;
+  }
+
+  #armTimer(): void {
+    const flowing = this.#health.circuit === 'flowing';
+    const active = this.#active();
+    const room = flowing ? active < this.#tools.deps.limits.openPlans : active === 0;
+    const attemptMs = room && this.#runs.length > active ? this.#nextAttemptMs() : undefined;
+    const planMs = this.#mayPlan() ? this.#planner.wakeAtMs : undefined;
+    const atMs = Math.min(attemptMs ?? Infinity, planMs ?? Infinity);
+    if (this.#timer?.atMs === atMs) return;
+    this.stop();
+    if (atMs === Infinity) return;
+    const { clock } = this.#tools;
+    const cancel = clock.after(Math.max(0, Math.ceil(atMs - clock.monotonicMs())), () => {
+      this.#timer = undefined;
+      this.#pump();
+    });
+    this.#timer = { atMs, cancel };
+  }
+
+  #adopt(plan: Plan, made: JobConfig | undefined, refusals = NEVER_REFUSED): PlanRun {
+    const run = new PlanRun(plan, this.#host, made, refusals);
+    this.#runs = [...this.#runs, run].toSorted((a, b) => a.plan.range.from - b.plan.range.from);
+    return run;
+  }
+
+  #replaced(run: PlanRun, plans: readonly Plan[]): void {
+    this.#runs = this.#runs.filter((other) => other !== run);
+    for (const plan of plans) this.#adopt(plan, run.made, run.refusals);
+  }
+
+  #retryAll(): void {
+    const nowMs = this.#tools.clock.monotonicMs();
+    this.#health.probeAtMs = nowMs;
+    for (const run of this.#runs) run.dueMs = nowMs;
+  }
+
+  #describe(): ReceiverDescription {
+    const conf = this.#job.destinationConf;
+    if (this.#receiver?.conf !== conf) {
+      this.#receiver = { conf, description: this.#tools.deps.describe(this.#job) };
+    }
+    return this.#receiver.description;
+  }
+
+  #content(made: JobConfig): Content {
+    const epoch = this.#tools.deps.buffer.job(this.id)?.epoch ?? '';
+    const key = `${made.contentVersion} ${epoch}`;
+    let content = this.#contents.get(key);
+    if (content === undefined) {
+      content = this.#tools.deps.compileContent(made, epoch);
+      this.#contents.set(key, content);
+      for (const old of this.#contents.keys()) {
+        if (this.#contents.size > CONTENTS_KEPT) this.#contents.delete(old);
+      }
+    }
+    return content;
+  }
+
+  /** Brings the buffer's record of the job (open or closed) to what the settings say. One at a time. */
+  #reconcile(): Promise<void> {
+    this.#reconciling ??= this.#reconcileNow();
+    return this.#reconciling;
+  }
+
+  async #reconcileNow(): Promise<void> {
+    const { buffer, diagnostics } = this.#tools.deps;
+    // Lets `#reconciling` be set before anything below can clear it.
+    await Promise.resolve();
+    try {
+      for (;;) {
+        const { circuit } = this.#health;
+        const wanted = circuit !== 'paused' && circuit !== 'closed';
+        const state = buffer.job(this.id);
+        const open = state !== undefined && state.closedMs === null;
+        if (wanted === open) break;
+        const { id, account } = this.#job;
+        const recorded = wanted
+          ? await buffer.openJob(id, this.stream, account, 'head')
+          : await buffer.closeJob(id);
+        if (recorded.kind === 'durable') continue;
+        diagnostics.warn('delivery.job.failed', { job: id, detail: recorded.detail });
+        return this.#reconcileLater();
+      }
+      this.#reconcileFailures = 0;
+    } finally {
+      this.#reconciling = undefined;
+    }
+    this.#resume(buffer.job(this.id));
+    this.#quietCheck();
+    this.#pump();
+  }
+
+  #reconcileLater(): void {
+    this.#reconcileFailures += 1;
+    const { clock, stop } = this.#tools;
+    clock.after(this.#tools.ownDelayMs(this.#reconcileFailures), () => {
+      if (!stop.aborted) this.#tools.track(this.id, this.#reconcile());
+    });
+  }
+
+  /** Takes the plans that the buffer holds open: those from before a restart are sent as they are, before any new one. */
+  #resume(state: JobState | undefined): void {
+    const open = state?.open ?? [];
+    this.#runs = this.#runs.filter(
+      (run) => run.active || open.some((plan) => plan.id === run.plan.id),
+    );
+    for (const plan of open) {
+      if (!this.#runs.some((run) => run.plan.id === plan.id)) this.#adopt(plan, undefined);
+    }
+  }
+
+  #quietCheck(): void {
+    const quiet = this.#active() === 0 && !this.#planner.busy && this.#reconciling === undefined;
+    if (this.#health.circuit === 'closed' && quiet) this.#tools.forget(this.id);
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Whose batch is prepared next, and how much may be under way: fairness and memory in one place (I5, I6).
+ *
+ * Accounts take turns: deficit round robin by bytes, so that an account with much to send delays the next one by no more
+ * than one batch. A turn is held until its attempt has ended and counts against four bounds: batches being prepared,
+ * attempts in all, held bytes in all, and what one account may have of both. That share shrinks as the rest gets scarce (at
+ * most half of what is still free, besides its first), so that a few slow receivers never leave nothing for the others.
+ *
+ * Jobs whose last attempt failed stand in a ring of their own with a quarter of everything, served after the healthy ones:
+ * however many receivers hang, the others' batches do not wait for them.
+ */
+import type { DeliverLimits } from './contract.ts';
+
+export interface TurnRequest {
+  readonly account: string;
+  /** Plain bytes: what preparing costs. */
+  readonly costBytes: number;
+  /** Bytes that the batch will hold, about. */
+  readonly heldBytes: number;
+  /** Whether the job's last attempt failed. */
+  readonly suspect: boolean;
+}
+
+/** A place among what is under way. */
+export interface Turn {
+  /** The body stands: lets the next preparation begin, and counts what is held in truth. */
+  prepared(heldBytes: number): void;
+  /** The attempt has ended; harmless when called twice. */
+  release(): void;
+}
+
+export type TurnLimits = Pick<
+  DeliverLimits,
+  | 'attempts'
+  | 'attemptsPerAccount'
+  | 'heldBytes'
+  | 'heldBytesPerAccount'
+  | 'preparations'
+  | 'targetBytes'
+>;
+
+interface Waiting extends TurnRequest {
+  readonly grant: (turn: Turn | undefined) => void;
+}
+
+/** One account's queue in one ring. */
+interface Queue {
+  readonly account: string;
+  readonly waiting: Waiting[];
+  deficit: number;
+}
+
+/** Counters of one account, over both rings. */
+interface Use {
+  attempts: number;
+  heldBytes: number;
+}
+
+interface Ring {
+  readonly share: number;
+  readonly queues: Map<string, Queue>;
+  /** Accounts in the order of their next turn. */
+  order: Queue[];
+  /** Accounts that have as much under way as they may: each holds a turn, so there are few. */
+  parked: Queue[];
+  readonly use: Use;
+}
+
+const SUSPECT_SHARE = 0.25;
+
+export class Turns {
+  readonly #limits: TurnLimits;
+  readonly #rings: readonly [healthy: Ring, suspect: Ring] = [newRing(1), newRing(SUSPECT_SHARE)];
+  readonly #accounts = new Map<string, Use>();
+  readonly #use: Use = { attempts: 0, heldBytes: 0 };
+  #preparing = 0;
+  #queued = 0;
+
+  constructor(limits: TurnLimits) {
+    this.#limits = limits;
+  }
+
+  /** Resolves when it is the account's turn; undefined when waiting was called off. */
+  request(request: TurnRequest): Promise<Turn | undefined> {
+    return new Promise((grant) => {
+      const ring = request.suspect ? this.#rings[1] : this.#rings[0];
+      let queue = ring.queues.get(request.account);
+      if (!queue) {
+        queue = { account: request.account, waiting: [], deficit: 0 };
+        ring.queues.set(request.account, queue);
+        ring.order.push(queue);
+      }
+      queue.waiting.push({ ...request, grant });
+      this.#queued += 1;
+      this.#serve();
+    });
+  }
+
+  /** Calls off everything that waits. */
+  callOff(): void {
+    for (const ring of this.#rings) {
+      const queues = [...ring.queues.values()];
+      ring.queues.clear();
+      ring.order = [];
+      ring.parked = [];
+      for (const queue of queues) for (const waiting of queue.waiting) waiting.grant(undefined);
+    }
+    this.#queued = 0;
+  }
+
+  stats(): { inFlight: number; preparing: number; heldBytes: number; queued: number } {
+    const { attempts, heldBytes } = this.#use;
+    return { inFlight: attempts, preparing: this.#preparing, heldBytes, queued: this.#queued };
+  }
+
+  #serve(): void {
+    for (const ring of this.#rings) this.#serveRing(ring);
+  }
+
+  #serveRing(ring: Ring): void {
+    while (this.#preparing < this.#limits.preparations) {
+      const queue = ring.order[0];
+      const head = queue?.waiting[0];
+      if (!queue || !head) return;
+      if (queue.deficit <= 0) {
+        // It has had its share of this round.
+        queue.deficit += this.#limits.targetBytes;
+        if (queue.deficit <= 0 || ring.order.length > 1) {
+          ring.order.push(ring.order.shift()!);
+          continue;
+        }
+      }
+      switch (this.#room(ring, head)) {
+        case 'none':
+          return;
+        case 'account_full':
+          ring.parked.push(ring.order.shift()!);
+          continue;
+        case 'room':
+          this.#grant(ring, queue, head);
+      }
+    }
+  }
+
+  #room(ring: Ring, request: TurnRequest): 'room' | 'account_full' | 'none' {
+    const limits = this.#limits;
+    const own = this.#accounts.get(request.account);
+    const freeAttempts = Math.min(
+      limits.attempts - this.#use.attempts,
+      Math.ceil(limits.attempts * ring.share) - ring.use.attempts,
+    );
+    const freeBytes = Math.min(
+      limits.heldBytes - this.#use.heldBytes,
+      limits.heldBytes * ring.share - ring.use.heldBytes,
+    );
+    if (own) {
+      const attempts = Math.min(limits.attemptsPerAccount, Math.ceil(freeAttempts / 2));
+      const bytes = Math.min(limits.heldBytesPerAccount, freeBytes / 2);
+      if (own.attempts + 1 > attempts || own.heldBytes + request.heldBytes > bytes) {
+        return 'account_full';
+      }
+    }
+    if (freeAttempts < 1) return 'none';
+    // A batch that is larger than all of the budget goes alone.
+    return request.heldBytes <= freeBytes || ring.use.attempts === 0 ? 'room' : 'none';
+  }
+
+  #grant(ring: Ring, queue: Queue, request: Waiting): void {
+    queue.waiting.shift();
+    queue.deficit -= request.costBytes;
+    if (queue.waiting.length === 0) {
+      ring.order.shift();
+      ring.queues.delete(queue.account);
+    }
+    this.#queued -= 1;
+    request.grant(this.#turn(ring, request));
+  }
+
+  #turn(ring: Ring, request: TurnRequest): Turn {
+    const own = this.#accounts.get(request.account) ?? { attempts: 0, heldBytes: 0 };
+    this.#accounts.set(request.account, own);
+    const uses = [own, ring.use, this.#use];
+    let heldBytes = request.heldBytes;
+    let state: 'preparing' | 'prepared' | 'released' = 'preparing';
+    for (const use of uses) {
+      use.attempts += 1;
+      use.heldBytes += heldBytes;
+    }
+    this.#preparing += 1;
+    return {
+      prepared: (bytes) => {
+        if (state !== 'preparing') return;
+        state = 'prepared';
+        this.#preparing -= 1;
+        for (const use of uses) use.heldBytes += bytes - heldBytes;
+        heldBytes = bytes;
+        this.#moreRoom();
+      },
+      release: () => {
+        if (state === 'released') return;
+        if (state === 'preparing') this.#preparing -= 1;
+        state = 'released';
+        for (const use of uses) {
+          use.attempts -= 1;
+          use.heldBytes -= heldBytes;
+        }
+        if (own.attempts === 0) this.#accounts.delete(request.account);
+        this.#moreRoom();
+      },
+    };
+  }
+
+  #moreRoom(): void {
+    for (const ring of this.#rings) {
+      if (ring.parked.length === 0) continue;
+      ring.order.unshift(...ring.parked);
+      ring.parked = [];
+    }
+    this.#serve();
+  }
+}
+
+function newRing(share: number): Ring {
+  return {
+    share,
+    queues: new Map(),
+    order: [],
+    parked: [],
+    use: { attempts: 0, heldBytes: 0 },
+  };
+}

@@ -238,6 +238,7 @@ function readOperands(
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
+/** Reads a value and says when it does not fit the operator and the field's type. */
 function readOperand(
   operator: FilterOperator,
   type: FieldType,
@@ -247,8 +248,7 @@ function readOperand(
   switch (type) {
     case 'string':
     case 'array[string]':
-      if (typeof value === 'string') return { kind: 'string', text: value };
-      throw new Mistake(path, 'must be a string');
+      return readText(value, path);
     case 'bool':
       if (typeof value === 'boolean') return { kind: 'bool', value };
       throw new Mistake(path, 'must be true or false');
@@ -264,6 +264,12 @@ function readOperand(
     case 'array[object]':
       throw new Mistake(path, `cannot be compared with a field of type ${type}`);
   }
+}
+
+function readText(value: unknown, path: string): FilterOperand {
+  if (typeof value !== 'string') throw new Mistake(path, 'must be a string');
+  if (!value.isWellFormed()) throw new Mistake(path, 'holds half of a surrogate pair');
+  return { kind: 'string', text: value };
 }
 
 const isOrder = (operator: FilterOperator): boolean =>
@@ -309,8 +315,7 @@ function readAny(operator: FilterOperator, value: unknown, path: string): Filter
       return readNumber(operator, true, value, path);
     case 'startsWith':
     case 'endsWith':
-      if (typeof value === 'string') return { kind: 'string', text: value };
-      throw new Mistake(path, 'must be a string');
+      return readText(value, path);
     case 'eq':
       if (typeof value === 'boolean') return { kind: 'bool', value };
       break;
@@ -318,7 +323,7 @@ function readAny(operator: FilterOperator, value: unknown, path: string): Filter
     case 'in':
       break;
   }
-  if (typeof value === 'string') return { kind: 'string', text: value };
+  if (typeof value === 'string') return readText(value, path);
   if (value instanceof NumberText) return { kind: 'number', text: value.text };
   throw new Mistake(
     path,

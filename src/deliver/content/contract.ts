@@ -2,7 +2,7 @@
  * What a job makes of lines: filter, sample, projection, format. Pure: the same block, range and content version give the
  * same bytes, today, in a retry and after a crash (I7).
  */
-import type { ExcludeReason, Range } from "../../model/delivery.ts";
+import type { ExcludeReason, Range } from '../../model/delivery.ts';
 
 /** What became of the lines of one range of one block. The numbers sum to the range's length. */
 export interface EncodedPiece {

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compareDecimal, parseDecimal } from './decimal.ts';
+import { DecimalReader, parseDecimal } from './decimal.ts';
 
 const compare = (left: string, right: string): number => {
   const bytes = Buffer.from(`x${left},`);
-  return Math.sign(compareDecimal(bytes, 1, 1 + left.length, parseDecimal(right))) + 0;
+  const reader = new DecimalReader();
+  reader.read(bytes, 1, 1 + left.length);
+  return Math.sign(reader.compare(parseDecimal(right))) + 0;
 };
 
 /** The same by scaled BigInts, for exponents that are small enough. */

@@ -17,6 +17,7 @@ export interface Decimal {
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
+const NINE = 0x39;
 
 /** Whole numbers of this many digits at most are exact as a JavaScript number. */
 const SMALL_DIGITS = 15;
@@ -24,48 +25,105 @@ const SMALL_DIGITS = 15;
 /** Takes a number's text apart. The text must be a number by JSON's grammar. */
 export function parseDecimal(text: string): Decimal {
   const bytes = Buffer.from(text, 'latin1');
-  const negative = bytes[0] === MINUS;
-  const digits: number[] = [];
-  takeApart(bytes, negative ? 1 : 0, bytes.length);
-  for (let index = 0; index < parts.count; index++) digits.push(digitAt(bytes, index));
-  return {
-    negative,
-    digits: Buffer.from(digits),
-    magnitude: parts.magnitude,
-    small: smallWhole(bytes, 0, bytes.length),
-  };
+  const reader = new DecimalReader();
+  reader.read(bytes, 0, bytes.length);
+  return reader.decimal();
 }
 
 /**
- * Compares the number that stands in `[start, end)` with another.
- *
- * @returns less than 0, 0 or more than 0, as the number in the bytes is smaller, equal or larger
+ * A number where it stands among other bytes: read once, compared with any number of others. Made once and used again, so
+ * that no number allocates.
  */
-export function compareDecimal(bytes: Buffer, start: number, end: number, other: Decimal): number {
-  if (other.small !== undefined) {
-    const small = smallWhole(bytes, start, end);
-    if (small !== undefined) return small - other.small;
-  }
-  const negative = bytes[start] === MINUS;
-  takeApart(bytes, negative ? start + 1 : start, end);
-  const sign = parts.count === 0 ? 0 : negative ? -1 : 1;
-  const otherSign = other.digits.length === 0 ? 0 : other.negative ? -1 : 1;
-  if (sign !== otherSign || sign === 0) return sign - otherSign;
-  return sign * compareMagnitudes(bytes, other);
-}
+export class DecimalReader {
+  #bytes: Buffer = Buffer.alloc(0);
+  #start = 0;
+  #end = 0;
+  #small: number | undefined;
+  #isApart = false;
+  #negative = false;
+  /** Where the first significant digit stands; the point may follow it. */
+  #first = 0;
+  /** Where the point stands, or -1 when it does not lie between significant digits. */
+  #point = -1;
+  /** Number of significant digits. */
+  #count = 0;
+  #magnitude = 0;
 
-function compareMagnitudes(bytes: Buffer, other: Decimal): number {
-  if (parts.magnitude !== other.magnitude) return parts.magnitude < other.magnitude ? -1 : 1;
-  const common = Math.min(parts.count, other.digits.length);
-  for (let index = 0; index < common; index++) {
-    const difference = digitAt(bytes, index) - other.digits[index]!;
-    if (difference !== 0) return difference;
+  /** Takes the number in `[start, end)`, which must be one by JSON's grammar. The bytes must stay until the next one. */
+  read(bytes: Buffer, start: number, end: number): void {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.#small = smallWhole(bytes, start, end);
+    this.#isApart = false;
   }
-  return parts.count - other.digits.length;
+
+  /** @returns less than 0, 0 or more than 0, as the number that was read is smaller, equal or larger than `other` */
+  compare(other: Decimal): number {
+    if (other.small !== undefined && this.#small !== undefined) return this.#small - other.small;
+    if (!this.#isApart) this.#takeApart();
+    const sign = this.#count === 0 ? 0 : this.#negative ? -1 : 1;
+    const otherSign = other.digits.length === 0 ? 0 : other.negative ? -1 : 1;
+    if (sign !== otherSign || sign === 0) return sign - otherSign;
+    return sign * this.#compareMagnitude(other);
+  }
+
+  /** The number as one that others can be compared with. */
+  decimal(): Decimal {
+    this.#takeApart();
+    const digits = Buffer.alloc(this.#count);
+    for (let index = 0; index < this.#count; index++) digits[index] = this.#digitAt(index);
+    return { negative: this.#negative, digits, magnitude: this.#magnitude, small: this.#small };
+  }
+
+  #compareMagnitude(other: Decimal): number {
+    if (this.#magnitude !== other.magnitude) return this.#magnitude < other.magnitude ? -1 : 1;
+    const common = Math.min(this.#count, other.digits.length);
+    for (let index = 0; index < common; index++) {
+      const difference = this.#digitAt(index) - other.digits[index]!;
+      if (difference !== 0) return difference;
+    }
+    return this.#count - other.digits.length;
+  }
+
+  #digitAt(index: number): number {
+    const at = this.#first + index;
+    return this.#bytes[this.#point >= 0 && at >= this.#point ? at + 1 : at]!;
+  }
+
+  /** Finds the significant digits. */
+  #takeApart(): void {
+    const bytes = this.#bytes;
+    this.#isApart = true;
+    this.#negative = bytes[this.#start] === MINUS;
+    let point = -1;
+    let first = -1;
+    let last = -1;
+    let index = this.#negative ? this.#start + 1 : this.#start;
+    for (; index < this.#end; index++) {
+      const byte = bytes[index]!;
+      if (byte === POINT) point = index;
+      else if (byte < ZERO || byte > NINE) break;
+      else if (byte !== ZERO) {
+        if (first < 0) first = index;
+        last = index;
+      }
+    }
+    this.#count = 0;
+    this.#magnitude = 0;
+    if (first < 0) return;
+    const wholeEnd = point < 0 ? index : point;
+    const isPointInside = point > first && point < last;
+    this.#first = first;
+    this.#point = isPointInside ? point : -1;
+    this.#count = last - first + (isPointInside ? 0 : 1);
+    const own = first < wholeEnd ? wholeEnd - first - 1 : wholeEnd - first;
+    this.#magnitude = own + exponent(bytes, index, this.#end);
+  }
 }
 
 /** The number in the run when it is whole, without exponent and of at most 15 digits. */
-export function smallWhole(bytes: Buffer, start: number, end: number): number | undefined {
+function smallWhole(bytes: Buffer, start: number, end: number): number | undefined {
   const negative = bytes[start] === MINUS;
   const first = negative ? start + 1 : start;
   if (end - first > SMALL_DIGITS) return undefined;
@@ -76,51 +134,6 @@ export function smallWhole(bytes: Buffer, start: number, end: number): number | 
     value = value * 10 + digit;
   }
   return negative ? -value : value;
-}
-
-/** Scratch of one synchronous call, so that no comparison allocates. */
-const parts = {
-  /** Where the first significant digit stands; the point may follow it. */
-  first: 0,
-  /** Where the point stands, or -1 when it does not lie between significant digits. */
-  point: -1,
-  /** Number of significant digits. */
-  count: 0,
-  magnitude: 0,
-};
-
-function digitAt(bytes: Buffer, index: number): number {
-  const at = parts.first + index;
-  return bytes[parts.point >= 0 && at >= parts.point ? at + 1 : at]!;
-}
-
-/** Finds the significant digits of the unsigned number in `[start, end)`. */
-function takeApart(bytes: Buffer, start: number, end: number): void {
-  let point = -1;
-  let first = -1;
-  let last = -1;
-  let index = start;
-  for (; index < end; index++) {
-    const byte = bytes[index]!;
-    if (byte === POINT) point = index;
-    else if (byte < ZERO || byte > 0x39) break;
-    else if (byte !== ZERO) {
-      if (first < 0) first = index;
-      last = index;
-    }
-  }
-  const wholeEnd = point < 0 ? index : point;
-  if (first < 0) {
-    parts.count = 0;
-    parts.magnitude = 0;
-    return;
-  }
-  const pointInside = point > first && point < last;
-  parts.first = first;
-  parts.point = pointInside ? point : -1;
-  parts.count = last - first + (pointInside ? 0 : 1);
-  const own = first < wholeEnd ? wholeEnd - first - 1 : wholeEnd - first;
-  parts.magnitude = own + exponent(bytes, index, end);
 }
 
 /** The exponent at `at`, or 0. Beyond 15 digits it is as good as endless, which keeps the order of all that can occur. */

@@ -1,0 +1,74 @@
+/** What the handlers share. */
+import type { Clock } from '../../lib/clock.ts';
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { Random } from '../../lib/random.ts';
+import type { Scope } from '../../model/scope.ts';
+import type { DataPlane, JobStatusView, ScopeReach } from '../data-plane.ts';
+import type { Desk } from '../desk.ts';
+import type { JobRules } from '../jobs/change.ts';
+import { refuse } from '../refusal.ts';
+import type { Refusal } from '../refusal.ts';
+import type { StateView } from '../store/state.ts';
+import type { Store } from '../store/store.ts';
+
+export interface Context {
+  readonly desk: Desk;
+  readonly store: Store;
+  readonly rules: JobRules;
+  readonly dataPlane: DataPlane;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+  readonly version: string;
+  readonly bounds: {
+    readonly dataPlaneMs: number;
+    readonly accounts: number;
+    readonly zones: number;
+    readonly datasets: number;
+    readonly tokens: number;
+  };
+}
+
+export type Asked<T> = { readonly kind: 'answer'; readonly value: T } | Refusal;
+
+/** Asks the data plane, and waits no longer than the bound: the API answers whatever the shards do (I9). */
+export async function ask<T>(
+  context: Context,
+  what: string,
+  question: () => Promise<T>,
+): Promise<Asked<T>> {
+  const { clock, diagnostics, bounds } = context;
+  return await new Promise<Asked<T>>((resolve) => {
+    const silent = (reason: string): void => {
+      diagnostics.warn('the data plane did not answer', { what, reason });
+      resolve(refuse('data_plane_silent'));
+    };
+    const cancel = clock.after(bounds.dataPlaneMs, () =>
+      silent(`nothing within ${bounds.dataPlaneMs} ms`),
+    );
+    Promise.resolve()
+      .then(question)
+      .then(
+        (value) => resolve({ kind: 'answer', value }),
+        (error: unknown) => silent(error instanceof Error ? error.message : String(error)),
+      )
+      .finally(cancel);
+  });
+}
+
+/** What jobs are doing, by id; nothing for those of which the data plane knows nothing or does not say it in time. */
+export async function statuses(
+  context: Context,
+  jobs: readonly number[],
+): Promise<ReadonlyMap<number, JobStatusView>> {
+  if (jobs.length === 0) return new Map();
+  const asked = await ask(context, 'jobStatuses', () => context.dataPlane.jobStatuses(jobs));
+  return new Map(asked.kind === 'answer' ? asked.value.map((status) => [status.job, status]) : []);
+}
+
+/** A scope with its zones and all their jobs. */
+export function reachOf(state: StateView, scope: Scope): ScopeReach {
+  const zones = scope.kind === 'account' ? state.zonesOf(scope.id) : [];
+  const scopes = [scope, ...zones.map(({ id }): Scope => ({ kind: 'zone', id }))];
+  return { scope, scopes, jobs: scopes.flatMap((one) => state.jobsOf(one).map(({ id }) => id)) };
+}

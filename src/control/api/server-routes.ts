@@ -1,0 +1,108 @@
+/** The server itself: health, metrics, status, the log of changes, and what destinations there are. */
+import { z } from 'zod';
+import { describeDestinations } from '../../destinations/index.ts';
+import { ask } from './context.ts';
+import type { Context } from './context.ts';
+import { limitQuery, wholeNumber } from './pages.ts';
+import { json, route } from './route.ts';
+import type { Answer, Route } from './route.ts';
+
+/** Prometheus' text exposition format, version 0.0.4. */
+const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export function serverRoutes(context: Context): readonly Route[] {
+  const { desk, dataPlane, store } = context;
+  return [
+    route({
+      method: 'GET',
+      path: '/healthz',
+      access: 'open',
+      help: 'Says that the process answers.',
+      handle: () => text(200, 'ok\n'),
+    }),
+    route({
+      method: 'GET',
+      path: '/readyz',
+      access: 'open',
+      help: 'Says whether producers can be served.',
+      handle() {
+        const { ready, reason } = dataPlane.ready();
+        return ready ? text(200, 'ready\n') : text(503, `not ready: ${reason ?? 'starting'}\n`);
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/metrics',
+      access: 'open',
+      help: "Metrics in Prometheus' text form.",
+      async handle() {
+        const metrics = await ask(context, 'metrics', () => dataPlane.metrics());
+        if (metrics.kind === 'refused') return metrics;
+        return { kind: 'bytes', status: 200, contentType: METRICS_TYPE, body: metrics.value };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/status',
+      access: 'operator',
+      help: 'Shows how the server is doing.',
+      async handle() {
+        const asked = await ask(context, 'status', () => dataPlane.status());
+        const { state } = desk;
+        const { ready, reason } = dataPlane.ready();
+        return json({
+          version: context.version,
+          ready,
+          reason: reason ?? null,
+          configuration: {
+            version: state.version,
+            accounts: state.accounts.size,
+            zones: state.zones.size,
+            jobs: state.jobs.size,
+            enabledJobs: [...state.jobs.values()].filter(({ enabled }) => enabled).length,
+          },
+          ...(asked.kind === 'refused'
+            ? { durability: null, started: null, shards: null }
+            : {
+                durability: asked.value.durability,
+                started: new Date(asked.value.startedMs).toISOString(),
+                shards: asked.value.shards,
+              }),
+        });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/changes',
+      access: 'operator',
+      help: 'Lists changes of the configuration, newest first: who, what, from where, before and after without secrets.',
+      query: z.strictObject({
+        limit: limitQuery,
+        before: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
+      }),
+      async handle({ query }) {
+        const { limit, before } = query;
+        const entries = await store.changes({ limit, ...(before === undefined ? {} : { before }) });
+        const last = entries.at(-1);
+        return json({
+          changes: entries.map(({ atMs, ...entry }) => ({
+            ...entry,
+            at: new Date(atMs).toISOString(),
+          })),
+          next: last && entries.length === limit ? last.version : null,
+        });
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/destinations',
+      access: 'token',
+      help: 'Describes the kinds of destination and their settings.',
+      handle: () => json({ destinations: describeDestinations() }),
+    }),
+  ];
+}
+
+function text(status: number, body: string): Answer {
+  return { kind: 'bytes', status, contentType: 'text/plain; charset=utf-8', body };
+}

@@ -1,0 +1,239 @@
+/** Puts the room together: store, key, desk, snapshots, API. */
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
+import type { Random } from '../lib/random.ts';
+import type { DestinationPolicy } from '../destinations/index.ts';
+import { limits } from '../model/limits.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { accountRoutes, zoneRoutes } from './api/accounts.ts';
+import type { Context } from './api/context.ts';
+import { datasetRoutes } from './api/datasets.ts';
+import { jobRoutes } from './api/jobs.ts';
+import { ledgerRoutes } from './api/ledger.ts';
+import { logpushRoutes } from './api/logpush.ts';
+import { makeServer } from './api/server.ts';
+import type { TlsFiles } from './api/server.ts';
+import { serverRoutes } from './api/server-routes.ts';
+import { tokenRoutes } from './api/tokens.ts';
+import type { Route } from './api/route.ts';
+import { newToken } from './auth/tokens.ts';
+import type { DataPlane } from './data-plane.ts';
+import { Desk } from './desk.ts';
+import { JOB_BOUNDS } from './jobs/change.ts';
+import { keyFromFile } from './secrets/key-file.ts';
+import { sealer as makeSealer } from './secrets/sealing.ts';
+import type { Sealer } from './secrets/sealing.ts';
+import { Snapshots } from './snapshot.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import type { Contents, Store } from './store/store.ts';
+
+export interface ControlDeps {
+  readonly files: FileSystem;
+  /** Folder of the control store; it exists. */
+  readonly directory: string;
+  /** File with the key that seals secrets; made at the first start. */
+  readonly keyFile: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+  readonly policy: DestinationPolicy;
+  /** Puts a snapshot in force; resolves when it is. Called once per change (or once for several), versions rising. */
+  readonly publish: (snapshot: Snapshot) => Promise<void>;
+  readonly dataPlane: DataPlane;
+  /** The program's version. */
+  readonly version: string;
+  /** Earlier runs left lines behind: a missing store is then a loss and refused, never taken for a first start. */
+  readonly mustExist?: boolean;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: the system chooses. */
+  readonly port: number;
+  readonly tls?: TlsFiles;
+}
+
+export interface Control {
+  /** Starts to answer; resolves with the URL. Rejects when the address cannot be had. */
+  listen(options: ListenOptions): Promise<string>;
+  /** Takes a new certificate for connections from now on. */
+  setTls(files: TlsFiles): void;
+  /** The configuration of now, whole. Each call makes a new one of the newest state. */
+  snapshot(): Snapshot;
+  /**
+   * Makes an operator token when there is none.
+   *
+   * @param keep puts the token where its owner finds it, before it counts: a crash between the two leaves no lost token
+   * @returns the token, which is not to be had again; undefined when there was one already
+   */
+  ensureOperatorToken(keep?: (token: string) => void | Promise<void>): Promise<string | undefined>;
+  /** Stops answering, finishes what is under way, closes the store. */
+  close(): Promise<void>;
+}
+
+export type OpenControlResult =
+  | { readonly kind: 'open'; readonly control: Control }
+  /** The store or its key cannot be used; `detail` says where it lies and what to do. Nothing was changed. */
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+/** Opens the control room of a data folder. */
+export async function openControl(deps: ControlDeps): Promise<OpenControlResult> {
+  const path = `${deps.directory}/control.db`;
+  const opened = await openSqliteStore({
+    path,
+    files: deps.files,
+    mustExist: deps.mustExist ?? false,
+    changesKept: limits.control.changes,
+  });
+  if (opened.kind === 'unreadable') return opened;
+  const { store } = opened;
+  const result = await openWith(deps, path, store);
+  if (result.kind === 'unreadable') await store.close();
+  return result;
+}
+
+async function openWith(deps: ControlDeps, path: string, store: Store): Promise<OpenControlResult> {
+  const loaded = await store.load();
+  if (loaded.kind === 'unreadable') return loaded;
+  const result = await openSealer(deps, path, loaded.contents);
+  if (result.kind === 'unreadable') return result;
+  return { kind: 'open', control: new OpenControl(deps, store, loaded.contents, result.sealer) };
+}
+
+type SealerResult =
+  | { readonly kind: 'sealer'; readonly sealer: Sealer }
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+/** A key is made only where nothing is sealed yet; another key than the one that sealed is refused. */
+async function openSealer(
+  deps: ControlDeps,
+  path: string,
+  contents: Contents,
+): Promise<SealerResult> {
+  const { files, keyFile, random } = deps;
+  const result = await keyFromFile(files, keyFile, random, contents.secrets.length === 0);
+  switch (result.kind) {
+    case 'unreadable':
+      return result;
+    case 'missing':
+      return {
+        kind: 'unreadable',
+        detail: `The key file ${keyFile} is missing, and ${path} holds ${contents.secrets.length} secrets sealed with it. Restore it from a backup.`,
+      };
+    case 'key': {
+      const sealer = makeSealer(result.key, random);
+      const foreign = contents.secrets.find(({ keyId }) => keyId !== sealer.keyId);
+      if (foreign) {
+        return {
+          kind: 'unreadable',
+          detail: `The key file ${keyFile} holds key ${sealer.keyId}, but secrets in ${path} are sealed with key ${foreign.keyId}. Put that key back.`,
+        };
+      }
+      return { kind: 'sealer', sealer };
+    }
+  }
+}
+
+class OpenControl implements Control {
+  readonly #context: Context;
+  readonly #store: Store;
+  readonly #snapshots: Snapshots;
+  #app: FastifyInstance | undefined;
+
+  constructor(deps: ControlDeps, store: Store, contents: Contents, sealer: Sealer) {
+    const { clock, random, diagnostics, policy, dataPlane, version } = deps;
+    this.#store = store;
+    this.#snapshots = new Snapshots(sealer, diagnostics);
+    const desk = new Desk({
+      store,
+      contents,
+      clock,
+      diagnostics,
+      publish: (state) => deps.publish(this.#snapshots.of(state)),
+      publishWaitMs: limits.control.publishWaitMs,
+    });
+    const rules = { sealer, policy, bounds: JOB_BOUNDS };
+    const bounds = limits.control;
+    this.#context = { desk, store, rules, dataPlane, clock, random, diagnostics, version, bounds };
+  }
+
+  async listen({ host, port, tls }: ListenOptions): Promise<string> {
+    const { desk, clock, random, diagnostics } = this.#context;
+    const options = {
+      routes: allRoutes(this.#context),
+      state: () => desk.state,
+      clock,
+      random,
+      diagnostics,
+      bounds: limits.control,
+    };
+    this.#app = makeServer(options, tls);
+    return await this.#app.listen({ host, port });
+  }
+
+  setTls(files: TlsFiles): void {
+    const server = this.#app?.server;
+    if (server && 'setSecureContext' in server) {
+      (server as unknown as { setSecureContext(options: TlsFiles): void }).setSecureContext(files);
+    }
+  }
+
+  snapshot(): Snapshot {
+    return this.#snapshots.of(this.#context.desk.state);
+  }
+
+  async ensureOperatorToken(
+    keep?: (token: string) => void | Promise<void>,
+  ): Promise<string | undefined> {
+    const { desk, random, clock } = this.#context;
+    const exists = (): boolean =>
+      [...desk.state.tokens.values()].some(({ kind }) => kind === 'operator');
+    if (exists()) return undefined;
+    const { id, secret, hash } = newToken('operator', random);
+    await keep?.(secret);
+    const made = await desk.change({ who: 'server', address: null }, 'token.create', () => ({
+      kind: 'draft',
+      edits: [
+        {
+          kind: 'token',
+          id,
+          before: null,
+          after: {
+            id,
+            kind: 'operator',
+            name: 'first operator',
+            hash,
+            permissions: [],
+            scopes: 'all',
+            createdMs: Math.floor(clock.wallMs()),
+          },
+        },
+      ],
+      value: secret,
+    }));
+    if (made.kind === 'refused') throw new Error(made.message);
+    return made.value;
+  }
+
+  async close(): Promise<void> {
+    await this.#app?.close();
+    await this.#context.desk.settled();
+    await this.#store.close();
+  }
+}
+
+/** Every route of the API. */
+export function allRoutes(context: Context): readonly Route[] {
+  return [
+    ...logpushRoutes(context),
+    ...accountRoutes(context),
+    ...zoneRoutes(context),
+    ...datasetRoutes(context),
+    ...tokenRoutes(context),
+    ...jobRoutes(context),
+    ...ledgerRoutes(context),
+    ...serverRoutes(context),
+  ];
+}

@@ -1,0 +1,86 @@
+/**
+ * What the control API asks of the rest of the server. `app` implements it over messages to the shard threads and over the
+ * ledger room; everything passed either way can be cloned. Answers may be late or missing: the API bounds its waiting (I9).
+ */
+import type { KeptLine, JobLedger, ScopeLedger, UsageDay } from '../ledger/index.ts';
+import type { Attempt, OutcomeCounts } from '../model/delivery.ts';
+import type { Scope } from '../model/scope.ts';
+
+/** What a job is doing, in the words that its owner sees. */
+export type JobActivity =
+  /** Nothing is waiting. */
+  | 'idle'
+  | 'delivering'
+  /** The last attempt failed; another follows by itself. */
+  | 'retrying'
+  /** The receiver refuses everything; probed until it takes something again. */
+  | 'blocked'
+  /** Not enabled: cursor and lines are held back. */
+  | 'off';
+
+export interface JobStatusView {
+  readonly job: number;
+  readonly activity: JobActivity;
+  /** The stream's epoch, 16 hex digits; null before the stream's first line. */
+  readonly epoch: string | null;
+  /** End of the settled prefix, and the stream's durable end. */
+  readonly cursor: number;
+  readonly head: number;
+  readonly waitingLines: number;
+  readonly waitingBytes: number;
+  /** Reception time of the oldest waiting line; null when none waits. */
+  readonly oldestWaitingMs: number | null;
+  /** Reception time up to which everything is settled; null before the first waybill. */
+  readonly lastCompleteMs: number | null;
+  /** Time and text of the last failure; null after a success. */
+  readonly lastErrorMs: number | null;
+  readonly errorMessage: string | null;
+  readonly totals: OutcomeCounts;
+  readonly deliveredBytes: number;
+  /** Attempts under way. */
+  readonly inFlight: number;
+  /** When the next attempt is due; null unless `retrying` or `blocked`. */
+  readonly nextAttemptMs: number | null;
+}
+
+/** A page of lines that were kept apart, of these scopes' streams. */
+export interface KeptLinesQuery {
+  readonly scopes: readonly Scope[];
+  /** Only lines with a greater id. */
+  readonly afterId: number;
+  readonly limit: number;
+}
+
+/** A scope with what belongs to it: for an account also its zones, and the ids of all their jobs. */
+export interface ScopeReach {
+  readonly scope: Scope;
+  readonly scopes: readonly Scope[];
+  readonly jobs: readonly number[];
+}
+
+/** What an operator sees of the server; plain JSON. */
+export interface ServerStatus {
+  readonly version: string;
+  readonly durability: 'disk' | 'memory';
+  readonly startedMs: number;
+  readonly shards: readonly Readonly<Record<string, string | number | boolean | null>>[];
+}
+
+export interface DataPlane {
+  /** Jobs that the data plane does not know yet are left out. */
+  jobStatuses(ids: readonly number[]): Promise<readonly JobStatusView[]>;
+  /** Newest first. */
+  attempts(job: number, limit: number): Promise<readonly Attempt[]>;
+  /** Also for deleted jobs, as long as the books remember them; undefined: never heard of it. */
+  jobLedger(job: number, hours: number): Promise<JobLedger | undefined>;
+  scopeLedger(reach: ScopeReach, hours: number): Promise<ScopeLedger>;
+  /** Newest day first. */
+  usage(reach: ScopeReach, days: number): Promise<readonly UsageDay[]>;
+  keptLines(query: KeptLinesQuery): Promise<readonly KeptLine[]>;
+  keptLine(id: number): Promise<KeptLine | undefined>;
+  status(): Promise<ServerStatus>;
+  /** Prometheus' text form. */
+  metrics(): Promise<string>;
+  /** Whether producers can be served; `reason` when not. Must answer at once. */
+  ready(): { readonly ready: boolean; readonly reason?: string };
+}

@@ -1,0 +1,181 @@
+/**
+ * Where changes are made: one after the other, each from the newest state, each one transaction of the store and one new
+ * version, each published to the data plane before it is answered (or at the latest after a bound).
+ */
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { Refusal } from './refusal.ts';
+import { refuse } from './refusal.ts';
+import { State } from './store/state.ts';
+import type { StateView } from './store/state.ts';
+import type { Change, Contents, Edit, SealedSecret, Store } from './store/store.ts';
+
+/** Who makes a change, and from where. */
+export interface Actor {
+  /** A token's id, or `server`. */
+  readonly who: string;
+  readonly address: string | null;
+}
+
+/** What a change consists of, as its maker works it out from the state that he is shown. */
+export interface Draft<T> {
+  readonly kind: 'draft';
+  readonly edits: readonly Edit[];
+  readonly seal?: readonly SealedSecret[];
+  readonly dropSecrets?: readonly string[];
+  /** What the maker wants to answer with, once it is committed. */
+  readonly value: T;
+}
+
+/** A change, a refusal, or nothing to do (the state is already so). */
+export type Edited<T> = Draft<T> | Refusal | { readonly kind: 'unchanged'; readonly value: T };
+
+export type Changed<T> = { readonly kind: 'changed'; readonly value: T } | Refusal;
+
+export interface DeskOptions {
+  readonly store: Store;
+  readonly contents: Contents;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+  /** Puts the state in force. Called after each change; resolves when it is. */
+  readonly publish: (state: StateView) => Promise<void>;
+  readonly publishWaitMs: number;
+}
+
+const ATTEMPTS = 3;
+
+export class Desk {
+  readonly #options: DeskOptions;
+  #state: State;
+  #queue: Promise<unknown> = Promise.resolve();
+  #publishing: Promise<void> | undefined;
+  #publishAgain: Promise<void> | undefined;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    this.#state = new State(options.contents);
+  }
+
+  /** The newest state. Read it in one turn: after an await it may be another. */
+  get state(): StateView {
+    return this.#state;
+  }
+
+  /**
+   * Makes one change.
+   *
+   * @param what its name in the change log, such as `job.create`
+   * @param edit works the change out from the state; called again when somebody else was quicker
+   */
+  change<T>(
+    actor: Actor,
+    what: string,
+    edit: (state: StateView, version: number) => Edited<T>,
+  ): Promise<Changed<T>> {
+    const turn = this.#queue.then(() => this.#change(actor, what, edit));
+    this.#queue = turn.catch(() => {});
+    return turn.then(async (changed) => {
+      if (changed.kind === 'changed' && changed.published) await this.#within(changed.published);
+      return changed.kind === 'changed' ? { kind: 'changed', value: changed.value } : changed;
+    });
+  }
+
+  /** Resolves when every change made so far has been answered by the store. */
+  async settled(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #change<T>(
+    actor: Actor,
+    what: string,
+    edit: (state: StateView, version: number) => Edited<T>,
+  ): Promise<{ kind: 'changed'; value: T; published?: Promise<void> } | Refusal> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const base = this.#state.version;
+      const edited = edit(this.#state, base + 1);
+      if (edited.kind === 'refused') return edited;
+      if (edited.kind === 'unchanged') return { kind: 'changed', value: edited.value };
+      const change: Change = {
+        base,
+        atMs: Math.floor(this.#options.clock.wallMs()),
+        who: actor.who,
+        address: actor.address,
+        what,
+        edits: edited.edits,
+        seal: edited.seal ?? [],
+        dropSecrets: edited.dropSecrets ?? [],
+      };
+      const result = await this.#options.store.commit(change);
+      switch (result.kind) {
+        case 'committed':
+          this.#state.apply(change, result.version);
+          this.#options.diagnostics.info('configuration changed', {
+            version: result.version,
+            what,
+            who: actor.who,
+          });
+          return { kind: 'changed', value: edited.value, published: this.#publish() };
+        case 'failed':
+          this.#options.diagnostics.alarm('the control store does not take changes', {
+            detail: result.detail,
+          });
+          return refuse('store_unavailable');
+        case 'stale':
+          if (!(await this.#reload())) return refuse('store_unavailable');
+      }
+    }
+    return refuse('conflict');
+  }
+
+  async #reload(): Promise<boolean> {
+    const loaded = await this.#options.store.load();
+    if (loaded.kind === 'unreadable') {
+      // What runs goes on with what it has (I4).
+      this.#options.diagnostics.alarm('the control store cannot be read', {
+        detail: loaded.detail,
+      });
+      return false;
+    }
+    this.#state = new State(loaded.contents);
+    return true;
+  }
+
+  /** One publication at a time, and at most one waiting that covers every change up to its start. */
+  #publish(): Promise<void> {
+    if (!this.#publishing) return (this.#publishing = this.#publishNow());
+    return (this.#publishAgain ??= this.#publishing.then(() => {
+      this.#publishAgain = undefined;
+      return (this.#publishing = this.#publishNow());
+    }));
+  }
+
+  async #publishNow(): Promise<void> {
+    try {
+      await this.#options.publish(this.#state);
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#options.diagnostics.alarm('a configuration could not be put in force', {
+        version: this.#state.version,
+        detail,
+      });
+    } finally {
+      if (!this.#publishAgain) this.#publishing = undefined;
+    }
+  }
+
+  async #within(published: Promise<void>): Promise<void> {
+    const { clock, publishWaitMs } = this.#options;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(publishWaitMs, () => {
+        this.#options.diagnostics.warn('a configuration is not in force yet', {
+          version: this.#state.version,
+        });
+        resolve();
+      });
+      void published.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * control: the configuration and who may change it; the API for people and their tools.
+ *
+ * The way of a change: a route (`api/`) checks who speaks (`auth/`) and what is sent; the desk (`desk.ts`) works out a draft
+ * from the newest state, commits it to the store (`store/`, one change = one transaction = one version) and publishes the
+ * new snapshot (`snapshot.ts`) to the data plane before the answer goes out. Secrets (`secrets/`) are sealed before they
+ * reach the store, and opened only for a snapshot and for Logpush's GET. Of the lines themselves this room knows what the
+ * data plane tells it (`data-plane.ts`), and it waits for that only so long (I9).
+ */
+export { openControl } from './control.ts';
+export type { Control, ControlDeps, ListenOptions, OpenControlResult } from './control.ts';
+export type { TlsFiles } from './api/server.ts';
+export type {
+  DataPlane,
+  JobActivity,
+  JobStatusView,
+  KeptLinesQuery,
+  ScopeReach,
+  ServerStatus,
+} from './data-plane.ts';

@@ -1,0 +1,357 @@
+/**
+ * The control store on Node's own SQLite: WAL, every commit synced, checked as a whole when it is opened.
+ *
+ * A store that cannot be trusted is refused with its path and what to do; it is never made anew in place of a damaged one
+ * (I4, I10). A new one is made under another name and renamed when it is complete, so that an empty file is always damage.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { FileSystem } from '../../lib/fs/file-system.ts';
+import { addHash, checksumText, objectHash, removeHash } from './checksum.ts';
+import { RECORDS } from './records.ts';
+import type { Kind, RecordOf } from './records.ts';
+import type {
+  Change,
+  ChangeEntry,
+  ChangeQuery,
+  CommitResult,
+  Edit,
+  LoadResult,
+  OpenStoreResult,
+  SealedSecret,
+  Store,
+} from './store.ts';
+import { FORMAT_VERSION, migrate } from './schema.ts';
+
+export interface SqliteStoreOptions {
+  readonly path: string;
+  readonly files: FileSystem;
+  /** Earlier runs left data behind: then a missing store is a loss, and never a first start. */
+  readonly mustExist: boolean;
+  /** Entries kept of the change log. */
+  readonly changesKept: number;
+}
+
+const ADVICE =
+  'Nothing was changed. Restore the file (with its -wal beside it) from a backup, or move it away to begin with an empty configuration.';
+
+/** Opens the store, making it at the first start. */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenStoreResult> {
+  const { path, files } = options;
+  const unreadable = (what: string): OpenStoreResult => ({
+    kind: 'unreadable',
+    detail: `The control store ${path} ${what}. ${ADVICE}`,
+  });
+  try {
+    const found = await files.stat(path);
+    if (found?.bytes === 0) return unreadable('is empty (0 bytes)');
+    if (!found && options.mustExist)
+      return unreadable('is missing although there is data of earlier runs');
+    if (!found) await makeStore(path, files);
+  } catch (error) {
+    return unreadable(`could not be made: ${messageOf(error)}`);
+  }
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    const { user_version: format } = database.prepare('PRAGMA user_version').get() as {
+      user_version: number;
+    };
+    if (format > FORMAT_VERSION) {
+      database.close();
+      return unreadable(
+        `has format ${format}, and this version reads up to ${FORMAT_VERSION}: it was written by a newer one`,
+      );
+    }
+    configure(database);
+    const check = database.prepare('PRAGMA integrity_check(1)').get() as {
+      integrity_check: string;
+    };
+    if (check.integrity_check !== 'ok') {
+      database.close();
+      return unreadable(`is damaged: ${check.integrity_check}`);
+    }
+    migrate(database, format);
+    return { kind: 'open', store: new SqliteStore(database, options) };
+  } catch (error) {
+    database?.close();
+    return unreadable(`cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** Makes a complete, empty store beside `path` and renames it. */
+async function makeStore(path: string, files: FileSystem): Promise<void> {
+  const draft = `${path}.new`;
+  for (const leftover of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) {
+    if (await files.stat(leftover)) await files.unlink(leftover);
+  }
+  const created = await files.open(draft, 'create');
+  await created.close();
+  const database = new DatabaseSync(draft);
+  try {
+    database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL');
+    migrate(database, 0);
+  } finally {
+    database.close();
+  }
+  await files.rename(draft, path);
+  const slash = path.lastIndexOf('/');
+  await files.syncDirectory(slash <= 0 ? (slash === 0 ? '/' : '.') : path.slice(0, slash));
+}
+
+function configure(database: DatabaseSync): void {
+  database.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 2000',
+  );
+}
+
+class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #changesKept: number;
+  #closed = false;
+
+  constructor(database: DatabaseSync, options: SqliteStoreOptions) {
+    this.#database = database;
+    this.#path = options.path;
+    this.#changesKept = options.changesKept;
+  }
+
+  load(): Promise<LoadResult> {
+    return Promise.resolve(this.#load());
+  }
+
+  #load(): LoadResult {
+    const unreadable = (what: string): LoadResult => ({
+      kind: 'unreadable',
+      detail: `The control store ${this.#path} ${what}. ${ADVICE}`,
+    });
+    try {
+      this.#database.exec('BEGIN');
+      const records: { [K in Kind]: RecordOf<K>[] } = {
+        account: [],
+        zone: [],
+        dataset: [],
+        job: [],
+        token: [],
+      };
+      let sum = 0n;
+      for (const row of this.#database
+        .prepare('SELECT kind, id, body FROM objects ORDER BY kind, id')
+        .iterate()) {
+        const { kind, id, body } = row as { kind: string; id: string; body: string };
+        sum = addHash(sum, objectHash(`${kind}/${id}`, body));
+        if (!addRecord(records, kind, body))
+          return unreadable(`holds a ${kind} "${id}" that cannot be read`);
+      }
+      const secrets: SealedSecret[] = [];
+      for (const row of this.#database
+        .prepare('SELECT id, version, key_id, sealed FROM secrets')
+        .iterate()) {
+        const secret = secretOf(row as unknown as SecretRow);
+        sum = addHash(sum, secretHash(secret));
+        secrets.push(secret);
+      }
+      const meta = this.#meta();
+      if (meta.checksum !== checksumText(sum)) {
+        return unreadable('is damaged: its content does not have the checksum of its last change');
+      }
+      records.job.sort((a, b) => a.id - b.id);
+      return {
+        kind: 'loaded',
+        contents: { version: meta.version, nextJob: meta.nextJob, records, secrets },
+      };
+    } catch (error) {
+      return unreadable(`cannot be read: ${messageOf(error)}`);
+    } finally {
+      this.#endTransaction('COMMIT');
+    }
+  }
+
+  commit(change: Change): Promise<CommitResult> {
+    return Promise.resolve(this.#commit(change));
+  }
+
+  #commit(change: Change): CommitResult {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      const meta = this.#meta();
+      if (meta.version !== change.base) {
+        this.#endTransaction('ROLLBACK');
+        return { kind: 'stale' };
+      }
+      let sum = BigInt(`0x${meta.checksum}`);
+      for (const edit of change.edits) sum = this.#edit(edit, sum);
+      for (const id of change.dropSecrets) sum = this.#dropSecret(id, sum);
+      for (const secret of change.seal) sum = this.#seal(secret, sum);
+      const version = meta.version + 1;
+      const nextJob = change.edits.reduce(
+        (next, edit) =>
+          edit.kind === 'job' && edit.after ? Math.max(next, edit.after.id + 1) : next,
+        meta.nextJob,
+      );
+      this.#database
+        .prepare('UPDATE meta SET version = ?, next_job = ?, checksum = ?')
+        .run(version, nextJob, checksumText(sum));
+      this.#record(change, version, checksumText(sum));
+      this.#database.exec('COMMIT');
+      return { kind: 'committed', version };
+    } catch (error) {
+      this.#endTransaction('ROLLBACK');
+      return { kind: 'failed', detail: messageOf(error) };
+    }
+  }
+
+  #edit(edit: Edit, sum: bigint): bigint {
+    const key = `${edit.kind}/${edit.id}`;
+    const stored = this.#database
+      .prepare('SELECT body FROM objects WHERE kind = ? AND id = ?')
+      .get(edit.kind, edit.id) as { body: string } | undefined;
+    const without = stored ? removeHash(sum, objectHash(key, stored.body)) : sum;
+    if (edit.after === null) {
+      this.#database
+        .prepare('DELETE FROM objects WHERE kind = ? AND id = ?')
+        .run(edit.kind, edit.id);
+      return without;
+    }
+    const body = JSON.stringify(edit.after);
+    this.#database
+      .prepare(
+        'INSERT INTO objects (kind, id, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+      )
+      .run(edit.kind, edit.id, body);
+    return addHash(without, objectHash(key, body));
+  }
+
+  #dropSecret(id: string, sum: bigint): bigint {
+    const row = this.#database
+      .prepare('SELECT id, version, key_id, sealed FROM secrets WHERE id = ?')
+      .get(id);
+    if (!row) return sum;
+    this.#database.prepare('DELETE FROM secrets WHERE id = ?').run(id);
+    return removeHash(sum, secretHash(secretOf(row as unknown as SecretRow)));
+  }
+
+  #seal(secret: SealedSecret, sum: bigint): bigint {
+    const without = this.#dropSecret(secret.id, sum);
+    this.#database
+      .prepare('INSERT INTO secrets (id, version, key_id, sealed) VALUES (?, ?, ?, ?)')
+      .run(secret.id, secret.version, secret.keyId, secret.sealed);
+    return addHash(without, secretHash(secret));
+  }
+
+  #record(change: Change, version: number, checksum: string): void {
+    const edits = change.edits.map(({ kind, id, before, after }) => ({
+      kind,
+      id,
+      before: forAudit(before),
+      after: forAudit(after),
+    }));
+    this.#database
+      .prepare(
+        'INSERT INTO changes (version, at_ms, who, address, what, edits, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        version,
+        change.atMs,
+        change.who,
+        change.address,
+        change.what,
+        JSON.stringify(edits),
+        checksum,
+      );
+    this.#database
+      .prepare('DELETE FROM changes WHERE version <= ?')
+      .run(version - this.#changesKept);
+  }
+
+  changes(query: ChangeQuery): Promise<readonly ChangeEntry[]> {
+    const rows = this.#database
+      .prepare(
+        'SELECT version, at_ms, who, address, what, edits FROM changes WHERE version < ? ORDER BY version DESC LIMIT ?',
+      )
+      .all(query.before ?? Number.MAX_SAFE_INTEGER, query.limit) as unknown as readonly ChangeRow[];
+    return Promise.resolve(
+      rows.map((row) => ({
+        version: row.version,
+        atMs: row.at_ms,
+        who: row.who,
+        address: row.address,
+        what: row.what,
+        edits: JSON.parse(row.edits) as ChangeEntry['edits'],
+      })),
+    );
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) this.#database.close();
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  #meta(): { version: number; nextJob: number; checksum: string } {
+    const row = this.#database.prepare('SELECT version, next_job, checksum FROM meta').get() as {
+      version: number;
+      next_job: number;
+      checksum: string;
+    };
+    return { version: row.version, nextJob: row.next_job, checksum: row.checksum };
+  }
+
+  #endTransaction(how: 'COMMIT' | 'ROLLBACK'): void {
+    if (this.#database.isTransaction) this.#database.exec(how);
+  }
+}
+
+interface SecretRow {
+  readonly id: string;
+  readonly version: number;
+  readonly key_id: string;
+  readonly sealed: Uint8Array;
+}
+
+interface ChangeRow {
+  readonly version: number;
+  readonly at_ms: number;
+  readonly who: string;
+  readonly address: string | null;
+  readonly what: string;
+  readonly edits: string;
+}
+
+function secretOf(row: SecretRow): SealedSecret {
+  return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
+}
+
+function secretHash(secret: SealedSecret): bigint {
+  return objectHash(`secret/${secret.id}/${secret.version}/${secret.keyId}`, secret.sealed);
+}
+
+/** What the change log shows of a record: all but hashes of secrets. */
+function forAudit(record: Edit['after']): unknown {
+  if (record === null) return null;
+  const shown: Record<string, unknown> = { ...record };
+  delete shown['hash'];
+  delete shown['created'];
+  return shown;
+}
+
+function addRecord(records: { [K in Kind]: RecordOf<K>[] }, kind: string, body: string): boolean {
+  const add = <K extends Kind>(of: K): boolean => {
+    const parsed = RECORDS[of].safeParse(parseBody(body));
+    if (parsed.success) (records[of] as unknown[]).push(parsed.data);
+    return parsed.success;
+  };
+  return Object.hasOwn(RECORDS, kind) && add(kind as Kind);
+}
+
+function parseBody(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

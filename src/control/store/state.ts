@@ -1,0 +1,174 @@
+/**
+ * The configuration in memory, with the ways to look things up. It always equals one version of the store: a committed
+ * change is applied in one turn, so that no reader sees half of it.
+ */
+import type { Scope } from '../../model/scope.ts';
+import { datasetKey } from './records.ts';
+import type {
+  AccountRecord,
+  DatasetRecord,
+  JobRecord,
+  TokenRecord,
+  ZoneRecord,
+} from './records.ts';
+import type { Change, Contents, Edit, SealedSecret } from './store.ts';
+
+/** What readers may ask. */
+export interface StateView {
+  readonly version: number;
+  readonly nextJob: number;
+  readonly accounts: ReadonlyMap<string, AccountRecord>;
+  readonly zones: ReadonlyMap<string, ZoneRecord>;
+  /** Those that operators defined, by store id; built-in ones are elsewhere. */
+  readonly datasets: ReadonlyMap<string, DatasetRecord>;
+  readonly jobs: ReadonlyMap<number, JobRecord>;
+  readonly tokens: ReadonlyMap<string, TokenRecord>;
+  token(hash: string): TokenRecord | undefined;
+  zoneByName(name: string): ZoneRecord | undefined;
+  zonesOf(account: string): readonly ZoneRecord[];
+  jobsOf(scope: Scope): readonly JobRecord[];
+  /** The account that a scope belongs to; undefined when there is no such scope. */
+  accountOf(scope: Scope): string | undefined;
+  secret(id: string): SealedSecret | undefined;
+}
+
+export class State implements StateView {
+  version: number;
+  nextJob: number;
+  readonly accounts = new Map<string, AccountRecord>();
+  readonly zones = new Map<string, ZoneRecord>();
+  readonly datasets = new Map<string, DatasetRecord>();
+  readonly jobs = new Map<number, JobRecord>();
+  readonly tokens = new Map<string, TokenRecord>();
+  readonly #tokensByHash = new Map<string, TokenRecord>();
+  readonly #zonesByName = new Map<string, ZoneRecord>();
+  readonly #zonesByAccount = new Map<string, Map<string, ZoneRecord>>();
+  readonly #jobsByScope = new Map<string, Map<number, JobRecord>>();
+  readonly #secrets = new Map<string, SealedSecret>();
+
+  constructor(contents: Contents) {
+    this.version = contents.version;
+    this.nextJob = contents.nextJob;
+    const { records } = contents;
+    for (const account of records.account) this.accounts.set(account.id, account);
+    for (const zone of records.zone) this.#putZone(zone);
+    for (const dataset of records.dataset)
+      this.datasets.set(datasetKey(dataset.scope, dataset.id), dataset);
+    for (const job of records.job) this.#putJob(job);
+    for (const token of records.token) this.#putToken(token);
+    for (const secret of contents.secrets) this.#secrets.set(secret.id, secret);
+  }
+
+  token(hash: string): TokenRecord | undefined {
+    return this.#tokensByHash.get(hash);
+  }
+
+  zoneByName(name: string): ZoneRecord | undefined {
+    return this.#zonesByName.get(name);
+  }
+
+  zonesOf(account: string): readonly ZoneRecord[] {
+    return [...(this.#zonesByAccount.get(account)?.values() ?? [])];
+  }
+
+  jobsOf(scope: Scope): readonly JobRecord[] {
+    return [...(this.#jobsByScope.get(scopeText(scope))?.values() ?? [])];
+  }
+
+  accountOf(scope: Scope): string | undefined {
+    if (scope.kind === 'zone') return this.zones.get(scope.id)?.account;
+    return this.accounts.has(scope.id) ? scope.id : undefined;
+  }
+
+  secret(id: string): SealedSecret | undefined {
+    return this.#secrets.get(id);
+  }
+
+  /** Takes over a change that the store has committed as `version`. */
+  apply(change: Change, version: number): void {
+    for (const edit of change.edits) this.#apply(edit);
+    for (const id of change.dropSecrets) this.#secrets.delete(id);
+    for (const secret of change.seal) this.#secrets.set(secret.id, secret);
+    this.version = version;
+  }
+
+  #apply(edit: Edit): void {
+    switch (edit.kind) {
+      case 'account':
+        if (edit.after) this.accounts.set(edit.id, edit.after);
+        else this.accounts.delete(edit.id);
+        return;
+      case 'dataset':
+        if (edit.after) this.datasets.set(edit.id, edit.after);
+        else this.datasets.delete(edit.id);
+        return;
+      case 'zone':
+        this.#removeZone(edit.id);
+        if (edit.after) this.#putZone(edit.after);
+        return;
+      case 'token':
+        this.#removeToken(edit.id);
+        if (edit.after) this.#putToken(edit.after);
+        return;
+      case 'job':
+        if (edit.after) this.#putJob(edit.after);
+        else this.#removeJob(Number(edit.id));
+        return;
+    }
+  }
+
+  #putZone(zone: ZoneRecord): void {
+    this.zones.set(zone.id, zone);
+    this.#zonesByName.set(zone.name, zone);
+    groupOf(this.#zonesByAccount, zone.account).set(zone.id, zone);
+  }
+
+  #removeZone(id: string): void {
+    const zone = this.zones.get(id);
+    if (!zone) return;
+    this.zones.delete(id);
+    this.#zonesByName.delete(zone.name);
+    leave(this.#zonesByAccount, zone.account, id);
+  }
+
+  #putToken(token: TokenRecord): void {
+    this.tokens.set(token.id, token);
+    this.#tokensByHash.set(token.hash, token);
+  }
+
+  #removeToken(id: string): void {
+    const token = this.tokens.get(id);
+    if (!token) return;
+    this.tokens.delete(id);
+    this.#tokensByHash.delete(token.hash);
+  }
+
+  #putJob(job: JobRecord): void {
+    this.jobs.set(job.id, job);
+    groupOf(this.#jobsByScope, scopeText(job.scope)).set(job.id, job);
+    this.nextJob = Math.max(this.nextJob, job.id + 1);
+  }
+
+  #removeJob(id: number): void {
+    const job = this.jobs.get(id);
+    if (!job) return;
+    this.jobs.delete(id);
+    leave(this.#jobsByScope, scopeText(job.scope), id);
+  }
+}
+
+function scopeText(scope: Scope): string {
+  return `${scope.kind}/${scope.id}`;
+}
+
+function groupOf<K, V>(groups: Map<string, Map<K, V>>, name: string): Map<K, V> {
+  let group = groups.get(name);
+  if (!group) groups.set(name, (group = new Map()));
+  return group;
+}
+
+function leave<K, V>(groups: Map<string, Map<K, V>>, name: string, member: K): void {
+  const group = groups.get(name);
+  group?.delete(member);
+  if (group?.size === 0) groups.delete(name);
+}

@@ -1,0 +1,94 @@
+/**
+ * The control store's contract. Asynchronous, so that another engine (PostgreSQL) can stand behind it; its unit is one
+ * change: one transaction, one new version, taken only when the caller saw the newest version (compare-and-set).
+ */
+import type { Kind, RecordOf } from './records.ts';
+
+/** What replaces what. `before` null: it is new; `after` null: it is gone. */
+export type Edit = {
+  readonly [K in Kind]: {
+    readonly kind: K;
+    readonly id: string;
+    readonly before: RecordOf<K> | null;
+    readonly after: RecordOf<K> | null;
+  };
+}[Kind];
+
+/** A secret as it lies in the store: nobody reads it without the key. */
+export interface SealedSecret {
+  readonly id: string;
+  readonly version: number;
+  /** Which key sealed it. */
+  readonly keyId: string;
+  readonly sealed: Buffer;
+}
+
+export interface Change {
+  /** The version that the change was made from; the change's own is one more. */
+  readonly base: number;
+  readonly atMs: number;
+  /** Who: a token's id, or `server`. */
+  readonly who: string;
+  /** From which address; null for the server's own changes. */
+  readonly address: string | null;
+  /** What was done, such as `job.create`. */
+  readonly what: string;
+  readonly edits: readonly Edit[];
+  readonly seal: readonly SealedSecret[];
+  /** Ids of secrets that nothing needs any more. */
+  readonly dropSecrets: readonly string[];
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly version: number }
+  /** Somebody else changed something since; read again. */
+  | { readonly kind: 'stale' }
+  /** Nothing was changed. */
+  | { readonly kind: 'failed'; readonly detail: string };
+
+/** Everything that the store holds, of one version. */
+export interface Contents {
+  readonly version: number;
+  /** The id that the next job gets. Ids of deleted jobs never come back: books and plans name them. */
+  readonly nextJob: number;
+  readonly records: { readonly [K in Kind]: readonly RecordOf<K>[] };
+  readonly secrets: readonly SealedSecret[];
+}
+
+/** An entry of the change log, as an auditor reads it. */
+export interface ChangeEntry {
+  readonly version: number;
+  readonly atMs: number;
+  readonly who: string;
+  readonly address: string | null;
+  readonly what: string;
+  readonly edits: readonly {
+    readonly kind: string;
+    readonly id: string;
+    readonly before: unknown;
+    readonly after: unknown;
+  }[];
+}
+
+export interface ChangeQuery {
+  /** Only entries below this version; absent: from the newest. */
+  readonly before?: number;
+  readonly limit: number;
+}
+
+export type LoadResult =
+  | { readonly kind: 'loaded'; readonly contents: Contents }
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+export interface Store {
+  load(): Promise<LoadResult>;
+  commit(change: Change): Promise<CommitResult>;
+  /** Newest first. */
+  changes(query: ChangeQuery): Promise<readonly ChangeEntry[]>;
+  close(): Promise<void>;
+}
+
+export type OpenStoreResult =
+  | { readonly kind: 'open'; readonly store: Store }
+  /** Damaged, newer than this version, or not to be had. `detail` names the path and what to do. */
+  | { readonly kind: 'unreadable'; readonly detail: string };

@@ -1,0 +1,177 @@
+/** The official `cloudflare` npm SDK against our API: jobs and fields, and its error classes. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import Cloudflare from 'cloudflare';
+import { S3, startControl, tokenFor, withScopes } from './support/control.ts';
+import type { TestControl } from './support/control.ts';
+
+let server: TestControl;
+let client: Cloudflare;
+
+before(async () => {
+  server = await startControl();
+  await withScopes(server);
+  const apiToken = await tokenFor(server, {
+    kind: 'account',
+    permissions: ['logs_write'],
+    scopes: [{ kind: 'account', id: 'a1' }],
+  });
+  client = new Cloudflare({ apiToken, baseURL: `${server.url}/client/v4`, maxRetries: 0 });
+});
+after(() => server.close());
+
+test('the SDK creates, reads, lists, changes and deletes a job', async () => {
+  const filter = '{"where":{"key":"EdgeResponseStatus","operator":"geq","value":500}}';
+  const made = await client.logpush.jobs.create({
+    zone_id: 'z1',
+    destination_conf: S3,
+    dataset: 'http_requests',
+    name: 'errors',
+    filter,
+    output_options: { field_names: ['RayID', 'EdgeResponseStatus'], timestamp_format: 'rfc3339' },
+    max_upload_records: 1000,
+  });
+  assert.ok(made);
+  const id = made.id!;
+  assert.ok(Number.isInteger(id) && id >= 1);
+  assert.equal(made.enabled, false);
+  assert.equal(made.destination_conf, S3);
+  // The SDK's type leaves `filter` out of what comes back; the API does not.
+  assert.equal(Reflect.get(made, 'filter'), filter);
+  assert.equal(made.last_complete, null);
+
+  assert.deepEqual(await client.logpush.jobs.get(id, { zone_id: 'z1' }), made);
+
+  const changed = await client.logpush.jobs.update(id, {
+    zone_id: 'z1',
+    enabled: true,
+    max_upload_records: null,
+  });
+  assert.equal(changed?.enabled, true);
+  assert.equal(changed?.max_upload_records, 0);
+  assert.equal(Reflect.get(changed!, 'filter'), filter);
+  assert.deepEqual(changed?.output_options, made.output_options);
+
+  const listed = [];
+  for await (const job of client.logpush.jobs.list({ zone_id: 'z1' })) listed.push(job?.id);
+  assert.deepEqual(listed, [id]);
+  const ofDataset = [];
+  for await (const job of client.logpush.datasets.jobs.get('http_requests', { zone_id: 'z1' }))
+    ofDataset.push(job?.id);
+  assert.deepEqual(ofDataset, [id]);
+
+  const deleted = await client.logpush.jobs.delete(id, { zone_id: 'z1' });
+  assert.deepEqual(deleted, { id });
+  await assert.rejects(client.logpush.jobs.get(id, { zone_id: 'z1' }), Cloudflare.NotFoundError);
+});
+
+test('the SDK makes jobs of an account as well', async () => {
+  const made = await client.logpush.jobs.create({
+    account_id: 'a1',
+    destination_conf: S3,
+    dataset: 'audit_logs',
+  });
+  assert.equal(made?.dataset, 'audit_logs');
+  assert.equal((await client.logpush.jobs.get(made!.id!, { account_id: 'a1' }))?.id, made?.id);
+  await assert.rejects(
+    client.logpush.jobs.get(made!.id!, { zone_id: 'z1' }),
+    Cloudflare.NotFoundError,
+  );
+});
+
+test('the SDK reads the fields of a dataset with what they hold', async () => {
+  const fields = (await client.logpush.datasets.fields.get('http_requests', {
+    zone_id: 'z1',
+  })) as Record<string, string>;
+  assert.ok(Object.keys(fields).length > 100);
+  assert.equal(typeof fields['RayID'], 'string');
+});
+
+test('errors arrive as the classes that the SDK has for them, with their codes', async () => {
+  const codeOf = async (
+    promise: Promise<unknown>,
+    kind: new (...args: never[]) => Error,
+  ): Promise<number> => {
+    try {
+      await promise;
+    } catch (error) {
+      assert.ok(error instanceof kind, `${String(error)} is a ${kind.name}`);
+      return (error as InstanceType<typeof Cloudflare.APIError>).errors[0]!.code!;
+    }
+    return assert.fail('it was not refused');
+  };
+  const { jobs } = client.logpush;
+  assert.equal(await codeOf(jobs.get(99_999, { zone_id: 'z1' }), Cloudflare.NotFoundError), 1000);
+  assert.equal(
+    await codeOf(jobs.delete(99_999, { zone_id: 'z1' }), Cloudflare.NotFoundError),
+    1000,
+  );
+  assert.equal(
+    await codeOf(
+      jobs.create({ zone_id: 'z1', destination_conf: 'nowhere' }),
+      Cloudflare.BadRequestError,
+    ),
+    1002,
+  );
+  assert.equal(
+    await codeOf(
+      jobs.create({ zone_id: 'z1', destination_conf: S3, kind: 'edge' }),
+      Cloudflare.BadRequestError,
+    ),
+    1002,
+  );
+  assert.equal(
+    await codeOf(jobs.list({ zone_id: 'z2' }).asResponse(), Cloudflare.PermissionDeniedError),
+    10_000,
+  );
+  assert.equal(
+    await codeOf(jobs.list({ zone_id: 'none' }).asResponse(), Cloudflare.PermissionDeniedError),
+    10_000,
+  );
+
+  const stranger = client.withOptions({ apiToken: 'wb_acct_nobody' });
+  assert.equal(
+    await codeOf(stranger.logpush.jobs.get(1, { zone_id: 'z1' }), Cloudflare.AuthenticationError),
+    10_000,
+  );
+
+  const reader = client.withOptions({
+    apiToken: await tokenFor(server, {
+      kind: 'account',
+      permissions: ['logs_read'],
+      scopes: [{ kind: 'zone', id: 'z1' }],
+    }),
+  });
+  assert.equal(
+    await codeOf(reader.logpush.jobs.get(1, { zone_id: 'z1' }), Cloudflare.PermissionDeniedError),
+    1004,
+  );
+  const notHere = client.get('/zones/z1/logpush/nothing');
+  assert.equal(await codeOf(notHere, Cloudflare.NotFoundError), 7003);
+});
+
+test('a create that the SDK repeats after a lost answer finds the first one', async () => {
+  let cut = true;
+  const flaky = client.withOptions({
+    maxRetries: 2,
+    fetch: async (input, init) => {
+      const response = await fetch(input as string, init);
+      if (cut) {
+        cut = false;
+        await response.arrayBuffer();
+        throw new TypeError('the connection was lost');
+      }
+      return response;
+    },
+  });
+  const body = { zone_id: 'z1', destination_conf: S3, name: 'once' };
+  const made = await flaky.logpush.jobs.create(body);
+  const named = async (): Promise<number> => {
+    const list = await client.logpush.jobs.list({ zone_id: 'z1' });
+    return list.result.filter((job) => job?.name === 'once').length;
+  };
+  assert.equal(await named(), 1);
+  const second = await client.logpush.jobs.create(body);
+  assert.notEqual(second?.id, made?.id, 'a create that is no repetition makes another job');
+  assert.equal(await named(), 2);
+});

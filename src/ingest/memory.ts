@@ -46,7 +46,7 @@ export function memoryBudget(totalBytes: number, payerBytes: number): MemoryBudg
     const tight = held + bytes > totalBytes * TIGHT_SHARE;
     const equalPart = totalBytes / (heldBy.size + (own === 0 ? 1 : 0));
     const fair = Math.max(equalPart, totalBytes * SMALL_SHARE);
-    if (tight && own + bytes > fair) return 'over_fair_share';
+    if (tight && equalPart < totalBytes && own + bytes > fair) return 'over_fair_share';
     return held + bytes > totalBytes ? 'overloaded' : 'ok';
   };
   const charge = (payer: string, bytes: number): void => {

@@ -29,10 +29,11 @@ export function ingestServerOptions(
   | 'noDelay'
   | 'requireHostHeader'
 > {
+  const requestTimeout = limits.requestMs + GRACE_MS;
   return {
     maxHeaderSize: HEADER_BYTES,
-    headersTimeout: HEADERS_MS,
-    requestTimeout: limits.requestMs + GRACE_MS,
+    headersTimeout: Math.min(HEADERS_MS, requestTimeout),
+    requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: CHECK_MS,
     noDelay: true,

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Pieces } from './pieces.ts';
+
+test('pieces of any size join to what came, ended by a newline', () => {
+  const sizes = fc.array(fc.oneof(fc.nat(5), fc.nat(3_000)), { maxLength: 30 });
+  fc.assert(
+    fc.property(sizes, fc.boolean(), (lengths, ended) => {
+      const input = lengths.map((length, index) => Buffer.alloc(length, 97 + (index % 26)));
+      if (ended) input.push(Buffer.from('\n'));
+      const pieces = new Pieces();
+      for (const piece of input) pieces.push(Buffer.from(piece));
+      const expected = Buffer.concat(input).toString();
+      assert.equal(pieces.bytes, expected.length);
+      const joined = pieces.joinLines().toString();
+      assert.equal(joined, expected === '' || ended ? expected : `${expected}\n`);
+      assert.equal(pieces.bytes, 0);
+    }),
+  );
+});
+
+test('single bytes are kept together', () => {
+  const pieces = new Pieces();
+  for (let index = 0; index < 10_000; index++) pieces.push(Buffer.from('x'));
+  assert.ok(pieces.take().length <= 4);
+});
+
+test('a body in one piece is not copied', () => {
+  const piece = Buffer.from('{}\n');
+  const pieces = new Pieces();
+  pieces.push(piece);
+  assert.equal(pieces.joinLines(), piece);
+});

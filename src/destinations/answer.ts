@@ -12,7 +12,9 @@ export function retryAfterMs(
 ): number | undefined {
   if (header === undefined) return undefined;
   const text = header.trim();
-  const waitMs = /^\d{1,12}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  const isDate = /^[A-Z][a-z]+,? /.test(text);
+  if (!isDate && !/^\d{1,12}$/.test(text)) return undefined;
+  const waitMs = isDate ? Date.parse(text) - nowMs : Number(text) * 1_000;
   if (Number.isNaN(waitMs)) return undefined;
   return Math.min(Math.max(waitMs, 0), maxMs);
 }

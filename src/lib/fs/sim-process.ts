@@ -73,7 +73,7 @@ export class SimProcess implements FileSystem {
         await effect.until;
         return this.#dead ? never() : act(bytes);
       case 'fail':
-        if (effect.afterBytes !== undefined) act(Math.min(bytes, effect.afterBytes));
+        if (effect.afterBytes !== undefined && bytes > 0) act(Math.min(bytes, effect.afterBytes));
         failed();
         throw new FsError(effect.code, operation, path, 'planned');
     }

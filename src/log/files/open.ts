@@ -58,7 +58,8 @@ async function openLocked(options: FilesLogOptions, lock: Lock): Promise<OpenOut
   if ((await segments.openNext(found.tail)) === 'fenced') {
     return { kind: 'locked', detail: `${directory} was opened by another process meanwhile` };
   }
-  if (before && before !== segments.all.at(-1)) await cutPast(options, before);
+  // Replaced, it is not there any more: its name is now the new one's.
+  if (before && segments.all.includes(before)) await cutPast(options, before);
   options.onStep?.('tail-cut');
 
   if (inMemory) diagnostics.warn('log.in_memory', { directory });

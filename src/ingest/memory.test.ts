@@ -47,7 +47,7 @@ test('a refused charge charges nothing; a lease released twice gives back once',
   const budget = memoryBudget(100, 100);
   const lease = budget.lease('a');
   assert.equal(lease.grow(60), 'ok');
-  assert.equal(lease.grow(60), 'overloaded');
+  assert.equal(lease.grow(60), 'over_fair_share');
   assert.equal(lease.bytes, 60);
   lease.shrink(10);
   assert.equal(budget.heldBytes, 50);

@@ -14,6 +14,8 @@ export const EXIT = { ok: 0, problem: 1, misuse: 2, unreachable: 3, refused: 4 }
 
 export interface ControlClient {
   get<T>(path: string): Promise<T>;
+  /** All items of a paged list: `{<name>: […], next}` over as many pages as there are. */
+  list<T>(path: string, name: string): Promise<readonly T[]>;
   send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>;
 }
 
@@ -54,8 +56,21 @@ export function controlClient(base: string, token: string | undefined): ControlC
     if (isEnvelope(answer)) return answer.result;
     return answer ?? text;
   };
+  const list = async <T>(path: string, name: string): Promise<readonly T[]> => {
+    const items: T[] = [];
+    let after: string | null = null;
+    do {
+      const query: string =
+        after === null ? '' : `${path.includes('?') ? '&' : '?'}after=${encodeURIComponent(after)}`;
+      const page = (await call('GET', `${path}${query}`)) as Record<string, unknown>;
+      items.push(...((page[name] as readonly T[] | undefined) ?? []));
+      after = page['next'] === null || page['next'] === undefined ? null : String(page['next']);
+    } while (after !== null);
+    return items;
+  };
   return {
     get: <T>(path: string) => call('GET', path) as Promise<T>,
+    list,
     send: <T>(method: string, path: string, body?: unknown) =>
       call(method, path, body) as Promise<T>,
   };

@@ -3,13 +3,13 @@
  * handed in by `main.ts`.
  */
 import { Command, CommanderError } from 'commander';
+import type { CheckDirectory } from '../model/check-report.ts';
 import { CallFailed, EXIT } from './control-client.ts';
 import type { CliContext } from './context.ts';
 import { addDirectory } from './commands/directory.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLog } from './commands/log.ts';
-import type { CheckDirectory } from './commands/log.ts';
 import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
 import type { Serve } from './commands/serve.ts';

@@ -5,6 +5,7 @@
  * (`plan-run.ts`), a settler chains the waybills. What all jobs share is bounded in `turns.ts` (fairness, attempts, memory)
  * and `senders.ts`. Semantics: docs/delivery.md.
  */
+export { compileContent } from './content/index.ts';
 export { createDelivery } from './delivery.ts';
 export type {
   Content,

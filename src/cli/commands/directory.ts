@@ -19,8 +19,10 @@ interface Zone {
 interface Dataset {
   readonly id: string;
   readonly scope: string;
-  readonly fields: readonly { readonly name: string; readonly type: string }[];
+  readonly description: string;
+  readonly open: boolean;
   readonly strict: boolean;
+  readonly builtIn: boolean;
 }
 
 export function addDirectory(program: Command, context: CliContext): void {
@@ -39,7 +41,7 @@ function addList<Row>(
 ): Command {
   return withConnection(group.command('list').description(`list ${what}`)).action(
     async (options: Record<string, string>) => {
-      const rows = await clientOf(context, options).get<readonly Row[]>(path(options));
+      const rows = await clientOf(context, options).list<Row>(path(options), what);
       if (options['json']) printJson(context, rows);
       else
         context.output.out(
@@ -146,11 +148,10 @@ function addDatasets(program: Command, context: CliContext): void {
   addList<Dataset>(group, context, 'datasets', () => '/v1/datasets', [
     { title: 'ID', value: (dataset) => dataset.id },
     { title: 'SCOPE', value: (dataset) => dataset.scope },
-    {
-      title: 'FIELDS',
-      value: (dataset) => (dataset.fields.length === 0 ? 'open' : dataset.fields.length),
-    },
+    { title: 'FIELDS', value: (dataset) => (dataset.open ? 'any' : 'listed') },
     { title: 'STRICT', value: (dataset) => (dataset.strict ? 'yes' : 'no') },
+    { title: 'FROM', value: (dataset) => (dataset.builtIn ? 'built in' : 'operator') },
+    { title: 'WHAT', value: (dataset) => dataset.description },
   ]);
   withConnection(
     group

@@ -33,12 +33,12 @@ interface JobStatusView {
   readonly head: number;
   readonly waitingLines: number;
   readonly waitingBytes: number;
-  readonly oldestWaitingMs: number | null;
-  readonly lastCompleteMs: number | null;
-  readonly lastErrorMs: number | null;
+  readonly oldestWaiting: string | null;
+  readonly lastComplete: string | null;
+  readonly lastError: string | null;
   readonly errorMessage: string | null;
   readonly deliveredBytes: number;
-  readonly totals: { readonly delivered: number };
+  readonly delivered: number;
 }
 
 interface AttemptView {
@@ -67,7 +67,7 @@ function addList(group: Command, context: CliContext): void {
   withConnection(
     withScope(group.command('list').description('list jobs and how they are doing')),
   ).action(async (options: Options) => {
-    const all = await clientOf(context, options).get<readonly JobView[]>('/v1/jobs');
+    const all = await clientOf(context, options).list<JobView>('/v1/jobs', 'jobs');
     const scope = options['account'] || options['zone'] ? scopeOf(options) : undefined;
     const jobs = all.filter(
       (job) => !scope || (job.scope.kind === scope.kind && job.scope.id === scope.id),
@@ -86,7 +86,7 @@ function addList(group: Command, context: CliContext): void {
           { title: 'NAME', value: (job) => job.name },
           { title: 'STREAM', value: (job) => streamOf(job) },
           { title: 'STATE', value: stateOf, style: (job) => stateStyle(stateOf(job)) },
-          { title: 'DELIVERED', value: (job) => job.status?.totals.delivered ?? 0 },
+          { title: 'DELIVERED', value: (job) => job.status?.delivered ?? 0 },
           { title: 'WAITING', value: (job) => job.status?.waitingLines ?? 0 },
           { title: 'DESTINATION', value: (job) => job.destination },
         ],
@@ -176,7 +176,7 @@ function addShow(group: Command, context: CliContext): void {
   ).action(async (id: string, options: Options) => {
     const client = clientOf(context, options);
     const job = await findJob(client, id);
-    const attempts = await client.get<readonly AttemptView[]>(
+    const { attempts } = await client.get<{ attempts: readonly AttemptView[] }>(
       `/v1/jobs/${job.id}/attempts?limit=10`,
     );
     if (options['json']) return printJson(context, { ...job, attempts });
@@ -191,26 +191,17 @@ function addShow(group: Command, context: CliContext): void {
     if (status) {
       line(
         'Delivered',
-        `${status.totals.delivered.toLocaleString('en-US')} lines, ${bytes(status.deliveredBytes)}`,
+        `${status.delivered.toLocaleString('en-US')} lines, ${bytes(status.deliveredBytes)}`,
       );
       line(
         'Waiting',
         `${status.waitingLines.toLocaleString('en-US')} lines, ${bytes(status.waitingBytes)}`,
       );
-      line(
-        'Complete to',
-        status.lastCompleteMs === null
-          ? 'nothing yet'
-          : new Date(status.lastCompleteMs).toISOString(),
-      );
+      line('Complete to', status.lastComplete ?? 'nothing yet');
       if (status.errorMessage !== null)
         line(
           'Last error',
-          paint(
-            output,
-            'red',
-            `${new Date(status.lastErrorMs!).toISOString()} ${status.errorMessage}`,
-          ),
+          paint(output, 'red', `${status.lastError ?? ''} ${status.errorMessage}`),
         );
     }
     if (attempts.length > 0) {

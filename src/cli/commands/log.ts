@@ -1,37 +1,10 @@
 /** `log check`: looks at a data folder from outside, without the server's own code. */
 import type { Command } from 'commander';
+import type { CheckDirectory, CheckReport } from '../../model/check-report.ts';
 import type { CliContext } from '../context.ts';
 import { printJson } from '../context.ts';
 import { EXIT } from '../control-client.ts';
 import { paint, table } from '../output.ts';
-
-/** What the recount found; the offline checker makes it. */
-export interface CheckReport {
-  readonly directory: string;
-  readonly segments: number;
-  readonly blocks: number;
-  readonly lines: number;
-  /** Integrity errors in plain words; empty when all is well. */
-  readonly problems: readonly string[];
-  readonly books: readonly BookLine[];
-}
-
-/** One job's recount. `balanced`: accepted = delivered + excluded + dropped + waiting, each counted by itself. */
-export interface BookLine {
-  readonly job: number;
-  readonly stream: string;
-  readonly accepted: number;
-  readonly delivered: number;
-  readonly excluded: number;
-  readonly dropped: number;
-  readonly waiting: number;
-  readonly balanced: boolean;
-}
-
-export type CheckDirectory = (
-  directory: string,
-  what: { readonly books: boolean },
-) => Promise<CheckReport | { readonly misuse: string }>;
 
 export function addLog(
   program: Command,

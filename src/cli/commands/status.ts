@@ -2,14 +2,13 @@ import type { Command } from 'commander';
 import { clientOf, printJson, withConnection } from '../context.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../control-client.ts';
-import { bytes, duration, paint } from '../output.ts';
+import { bytes, paint } from '../output.ts';
 import type { JobView } from './jobs.ts';
 
 interface ServerStatus {
   readonly version: string;
   readonly durability: string;
-  readonly startedMs: number;
-  readonly nowMs?: number;
+  readonly started: string;
   readonly shards: readonly Readonly<Record<string, string | number | boolean | null>>[];
 }
 
@@ -24,7 +23,7 @@ export function addStatus(
     .action(async (options: Record<string, string | boolean | undefined>) => {
       const client = clientOf(context, options);
       const status = await client.get<ServerStatus>('/v1/status');
-      const jobs = await client.get<readonly JobView[]>('/v1/jobs');
+      const jobs = await client.list<JobView>('/v1/jobs', 'jobs');
       const failing = jobs.filter(
         (job) => job.enabled && ['retrying', 'blocked'].includes(job.status?.activity ?? ''),
       );
@@ -41,7 +40,7 @@ export function addStatus(
         output.out(`${paint(output, 'bold', title.padEnd(11))} ${value}\n`);
       line(
         'Waybill',
-        `${status.version}, up ${duration((status.nowMs ?? status.startedMs) - status.startedMs)}, durable on ${status.durability}`,
+        `${status.version}, since ${status.started}, durable on ${status.durability}`,
       );
       for (const shard of status.shards) {
         line(

@@ -21,7 +21,7 @@ export function addTokens(program: Command, context: CliContext): void {
     .description('who may send lines, and who may change what');
   withConnection(group.command('list').description('list tokens (never their text)')).action(
     async (options: Options) => {
-      const tokens = await clientOf(context, options).get<readonly TokenView[]>('/v1/tokens');
+      const tokens = await clientOf(context, options).list<TokenView>('/v1/tokens', 'tokens');
       if (options['json']) return printJson(context, tokens);
       context.output.out(
         `${table(

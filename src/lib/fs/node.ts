@@ -131,7 +131,8 @@ async function space(path: string): Promise<Space> {
   const stats = await call<fs.StatsFs>('space', path, (done) => fs.statfs(path, done));
   return {
     freeBytes: stats.bavail * stats.bsize,
-    totalBytes: stats.blocks * stats.bsize,
+    // As df counts: what is kept for root is neither used nor to be had.
+    totalBytes: (stats.blocks - stats.bfree + stats.bavail) * stats.bsize,
     inMemory: IN_MEMORY.has(stats.type),
   };
 }

@@ -1,9 +1,15 @@
 /**
  * app: the composition root. It makes every room, hands each what it needs, and owns the order of start and stop.
  *
- * `serve.ts` is the control thread, `shard.worker.ts` a shard's thread, `link.ts` what they say to each other.
+ * `run.ts` is a server from start to signal, `serve.ts` its control thread, `shard.worker.ts` a shard's thread, `link.ts`
+ * what they say to each other.
  */
-export { checkDirectory } from '../check/index.ts';
+import type { CheckDirectory } from '../cli/index.ts';
+
 export { serveUntilStopped } from './run.ts';
 export { terminal } from './terminal.ts';
 export { VERSION } from './version.ts';
+
+/** Loaded when it is asked for: a server has no use for the offline checker. */
+export const checkDirectory: CheckDirectory = async (directory, what) =>
+  (await import('../check/index.ts')).checkDirectory(directory, what);

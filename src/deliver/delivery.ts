@@ -150,8 +150,7 @@ class ShardDelivery implements Delivery {
   #closeUnknown(wanted: ReadonlySet<number>): Promise<void>[] {
     const closing: Promise<void>[] = [];
     for (const state of this.#deps.buffer.jobs()) {
-      // Ids below 1 are the buffer's own (`keep`), not customers' jobs.
-      if (state.closedMs !== null || state.job < 1) continue;
+      if (state.closedMs !== null) continue;
       if (wanted.has(state.job) || this.#runners.has(state.job)) continue;
       closing.push(this.#closeJob(state.job));
     }

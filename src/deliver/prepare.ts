@@ -102,6 +102,7 @@ class Preparation {
       case 'end':
         return { failed: 'the stream ends before the planned range does' };
       case 'gap':
+        if (read.range.to <= this.#at) return { failed: 'the buffer names a gap elsewhere' };
         return this.#gap(read.reason, read.range.to, read.receivedMs);
       case 'blocks':
         return await this.#takeBlocks(read.blocks);
@@ -129,7 +130,7 @@ class Preparation {
   async #takeBlocks(blocks: readonly StoredBlock[]): Promise<Step> {
     const { range, pinned } = this.#request;
     const wanted = blocks.filter((b) => b.range.to > this.#at && b.range.from < range.to);
-    if (wanted.length === 0)
+    if (wanted.length === 0 || wanted[0]!.range.from > this.#at)
       return { failed: 'the buffer answered with other lines than asked for' };
     // All of a window are inflated side by side; the lane bounds how many at once.
     const inflating = wanted.map((b) => (this.#copies(b) ? undefined : this.#inflate(b)));

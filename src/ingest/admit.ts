@@ -1,8 +1,6 @@
 /** Everything that can be said of a request before a byte of its body is read. */
 import type { IncomingMessage } from 'node:http';
-import type { DatasetConfig, IngestTokenConfig } from '../model/snapshot.ts';
-import { streamKey } from '../model/scope.ts';
-import type { Scope, StreamKey } from '../model/scope.ts';
+import type { IngestTokenConfig } from '../model/snapshot.ts';
 import type { RouteTable } from '../route/index.ts';
 import type { IngestLimits } from './contract.ts';
 import { readCoding } from './decompress.ts';
@@ -12,13 +10,11 @@ import type { ClaimedIdentity } from './identity.ts';
 import type { MemoryBudget } from './memory.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
-import type { Found } from './split.ts';
+import { findPlace } from './place.ts';
+import type { Found, Place, ZoneFinder } from './place.ts';
 import { readTarget } from './target.ts';
 import type { TokenReader } from './tokens.ts';
 import { tooLarge } from './upload.ts';
-
-/** A stream that the request's token may write to. */
-export type Place = Exclude<Found, string>;
 
 /** A request that may send its body. */
 export interface Admission {
@@ -40,13 +36,19 @@ export interface TurnedAway {
   readonly place?: Place;
 }
 
+/** What admission looks at besides the request and the configuration. */
+export interface Gatekeepers {
+  readonly tokens: TokenReader;
+  readonly zones: ZoneFinder;
+  readonly budget: MemoryBudget;
+  readonly limits: IngestLimits;
+}
+
 /** @param draining whether new requests are to be refused, once it is known whom that concerns */
 export function admit(
   request: IncomingMessage,
   route: RouteTable,
-  tokens: TokenReader,
-  budget: MemoryBudget,
-  limits: IngestLimits,
+  { tokens, zones, budget, limits }: Gatekeepers,
   draining: Refusal | undefined,
 ): Admission | TurnedAway {
   const target = readTarget(request.method ?? '', request.url ?? '');
@@ -76,7 +78,7 @@ export function admit(
   if (verdict !== 'ok') return away(outOfMemory(verdict));
   const to: Admission['to'] =
     target.to.kind === 'by'
-      ? { kind: 'by', field: target.to.field, resolve: resolver(route, token, dataset) }
+      ? { kind: 'by', field: target.to.field, resolve: zones.finder(route, token, dataset.id) }
       : { kind: 'stream', ...place! };
   return {
     token,
@@ -86,33 +88,5 @@ export function admit(
     identity,
     coding,
     payer,
-  };
-}
-
-function findPlace(
-  route: RouteTable,
-  token: IngestTokenConfig,
-  scope: Scope,
-  dataset: string,
-): Place | Refusal {
-  // A token that may not write there learns nothing about whether the scope exists.
-  if (!route.allows(token, scope)) return { code: 'scope_not_allowed' };
-  const account = route.accountOf(scope);
-  if (account === undefined) return { code: 'scope_unknown' };
-  const stream: StreamKey = streamKey(scope, dataset);
-  return { stream, account, wanted: route.wanted(stream) };
-}
-
-function resolver(
-  route: RouteTable,
-  token: IngestTokenConfig,
-  dataset: DatasetConfig,
-): (value: string) => Found {
-  return (value) => {
-    const scope = route.zoneByValue(value);
-    if (scope === undefined) return 'unknown';
-    const place = findPlace(route, token, scope, dataset.id);
-    if (!('code' in place)) return place;
-    return place.code === 'scope_not_allowed' ? 'not_allowed' : 'unknown';
   };
 }

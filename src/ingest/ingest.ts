@@ -12,12 +12,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hourOf } from '../model/delivery.ts';
 import { admit } from './admit.ts';
-import type { Admission, Place } from './admit.ts';
+import type { Admission, Gatekeepers } from './admit.ts';
 import { refusalReply, takenReply } from './answer.ts';
 import type { Outcome, Reply } from './answer.ts';
 import type { Ingest, IngestDeps, IngestStats } from './contract.ts';
 import { memoryBudget } from './memory.ts';
 import type { Lease } from './memory.ts';
+import { zoneFinder } from './place.ts';
+import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
 import { slots } from './slots.ts';
 import { Tally } from './tally.ts';
@@ -44,8 +46,7 @@ export function createIngest(deps: IngestDeps): Ingest {
 
 class Door implements Ingest {
   readonly #deps: IngestDeps;
-  readonly #tokens;
-  readonly #budget;
+  readonly #gate: Gatekeepers;
   readonly #tally: Tally;
   readonly #taking: Taking;
   readonly #uploads = new Set<Upload>();
@@ -56,8 +57,12 @@ class Door implements Ingest {
   constructor(deps: IngestDeps) {
     const { limits } = deps;
     this.#deps = deps;
-    this.#tokens = tokenReader(limits.tokensCached);
-    this.#budget = memoryBudget(limits.heldBytes, limits.heldBytesPerAccount);
+    this.#gate = {
+      tokens: tokenReader(limits.tokensCached),
+      zones: zoneFinder(limits.zonesCached),
+      budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
+      limits,
+    };
     this.#tally = new Tally(limits.unwantedStreams);
     this.#taking = {
       deps,
@@ -85,16 +90,15 @@ class Door implements Ingest {
   }
 
   async #exchange(exchange: Exchange): Promise<void> {
-    const { limits } = this.#deps;
     const route = this.#deps.route();
     if (route === undefined) return this.#turnAway(exchange, STARTING);
     const draining = this.#draining ? DRAINING : undefined;
-    const admission = admit(exchange.request, route, this.#tokens, this.#budget, limits, draining);
+    const admission = admit(exchange.request, route, this.#gate, draining);
     if ('refusal' in admission) {
       this.#countNotTaken(admission.place, admission.refusal, 0);
       return this.#turnAway(exchange, admission.refusal);
     }
-    const lease = this.#budget.lease(admission.payer);
+    const lease = this.#gate.budget.lease(admission.payer);
     try {
       await this.#receive(exchange, admission, lease);
     } finally {
@@ -211,8 +215,8 @@ class Door implements Ingest {
       requests: tally.requests,
       underWay: this.#underWay,
       uploads: this.#uploads.size,
-      heldBytes: this.#budget.heldBytes,
-      heldBytesPeak: this.#budget.peakBytes,
+      heldBytes: this.#gate.budget.heldBytes,
+      heldBytesPeak: this.#gate.budget.peakBytes,
       bodyBytes: tally.bodyBytes,
       plainBytes: tally.plainBytes,
       acceptedLines: tally.acceptedLines,

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { limits } from '../model/limits.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { IngestLimits } from './contract.ts';
+import type { Found } from './place.ts';
 import { Splitting } from './split.ts';
-import type { Found, Split } from './split.ts';
+import type { Split } from './split.ts';
 
 interface Options {
   readonly strict?: boolean;
@@ -40,7 +41,7 @@ function split(body: string, options: Options = {}): Split {
 
 function linesByStream(result: Split): Map<string, string[]> {
   return new Map(
-    result.parts.map(({ stream, lines }) => {
+    result.parts.map(({ place: { stream }, lines }) => {
       let start = 0;
       return [
         stream,
@@ -141,7 +142,7 @@ test('bad lines of known streams are kept apart on request, bounded over the req
     quarantine: true,
     limits: { quarantinedPerRequest: 2 },
   });
-  const shown = result.parts.map(({ stream, bad, refusal, lines }) => [
+  const shown = result.parts.map(({ place: { stream }, bad, refusal, lines }) => [
     stream,
     bad.map((line) => line.line),
     refusal?.line,
@@ -174,7 +175,7 @@ test('thousands of zones in one body, more values than the table holds', () => {
   const result = split(body, { limits: { streamsPerRequest: 3_000 } });
   assert.equal(result.parts.length, 3_000);
   for (const [id, part] of result.parts.entries()) {
-    assert.equal(part.stream, `zones/z${id}/http`);
+    assert.equal(part.place.stream, `zones/z${id}/http`);
     assert.equal(
       part.lines.bytes.toString(),
       `{"Zone":"z${id}","n":${id}}\n{"Zone":"z${id}","n":${id + 3_000}}\n`,

@@ -15,20 +15,13 @@ import type { IngestLimits, KeptLine, LineProblem } from './contract.ts';
 import { keptLine } from './frame.ts';
 import { LineWalk, NumberList, tooManyLines, walkOneTurn } from './lines.ts';
 import type { LineRules, Work } from './lines.ts';
+import type { Found, Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
 import { ValueTable } from './value-table.ts';
 
-/** What a value of the field leads to. */
-export type Found =
-  | { readonly stream: StreamKey; readonly account: string; readonly wanted: boolean }
-  | 'unknown'
-  | 'not_allowed';
-
 /** The lines of one stream in a body. */
 export interface StreamPart {
-  readonly stream: StreamKey;
-  readonly account: string;
-  readonly wanted: boolean;
+  readonly place: Place;
   /** Lines of the body that belong to it, whether good or bad. */
   readonly count: number;
   /** Its good lines; empty when it is not wanted or refused. */
@@ -59,9 +52,7 @@ const PART_BYTES = 512;
 const NO_BYTES = Buffer.alloc(0);
 
 interface Part {
-  readonly stream: StreamKey;
-  readonly account: string;
-  readonly wanted: boolean;
+  readonly place: Place;
   readonly bad: KeptLine[];
   count: number;
   goodLines: number;
@@ -159,7 +150,7 @@ export class Splitting implements Work {
     if (index === NOT_ALLOWED) return this.#stray('scope_not_allowed');
     const part = this.#parts[index]!;
     part.count++;
-    if (part.refusal !== undefined || !part.wanted) return;
+    if (part.refusal !== undefined || !part.place.wanted) return;
     const problem = walk.problem(this.#rules);
     if (problem !== undefined) return this.#putAside(part, problem);
     part.goodLines++;
@@ -204,7 +195,7 @@ export class Splitting implements Work {
     const index = this.#parts.length;
     this.#partOf.set(found.stream, index);
     this.#parts.push({
-      ...found,
+      place: found,
       bad: [],
       count: 0,
       goodLines: 0,

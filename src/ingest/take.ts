@@ -1,6 +1,6 @@
 /** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
 import type { AppendResult, Lines } from '../buffer/index.ts';
-import type { Admission, Place } from './admit.ts';
+import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
@@ -8,6 +8,7 @@ import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
 import { inTurns } from './lines.ts';
 import type { Lease } from './memory.ts';
+import type { Place } from './place.ts';
 import type { Pieces } from './pieces.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
@@ -99,11 +100,12 @@ async function takeSplit(
   const refusal = givenUp ?? split.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: 0 };
   const parts = split.parts.map(async (part): Promise<PartAnswer> => {
-    const { stream, count } = part;
-    if (!part.wanted) return { kind: 'unwanted', stream, lines: count };
+    const { place, count } = part;
+    const { stream } = place;
+    if (!place.wanted) return { kind: 'unwanted', stream, lines: count };
     if (part.refusal !== undefined)
       return { kind: 'refused', stream, lines: count, refusal: part.refusal };
-    const stored = await store(taking, admission, part, part.lines, part.bad);
+    const stored = await store(taking, admission, place, part.lines, part.bad);
     return stored.kind === 'refused' ? { ...stored, lines: count } : stored;
   });
   const strays = split.strays.map((stray): PartAnswer => ({

@@ -45,6 +45,8 @@ export const limits = {
     discardMs: 2_000,
     /** Tokens whose hash is remembered, so that a hot one is hashed once per configuration. */
     tokensCached: 1_000,
+    /** Zones found by a `?by=` value that are remembered, some 200 bytes each. */
+    zonesCached: 50_000,
     /** Streams whose unwanted lines are counted one by one; those of all others are summed. */
     unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */
@@ -59,6 +61,8 @@ export const limits = {
     openSegments: 64,
     /** Groups that wait for one commit, in bytes: bounds memory and the length of one sync. */
     commitBytes: 64 * MIB,
+    /** Segments of one shard held open for reading: a backlog's readers are at few places at once. */
+    openSegments: 64,
   },
   buffer: {
     /** Lines in a block: what one flipped bit may cost at most. */

@@ -4,7 +4,7 @@
  * `run.ts` is a server from start to signal, `serve.ts` its control thread, `shard.worker.ts` a shard's thread, `link.ts`
  * what they say to each other.
  */
-import type { CheckDirectory } from '../cli/index.ts';
+import type { CheckDirectory } from '../model/check-report.ts';
 
 export { serveUntilStopped } from './run.ts';
 export { terminal } from './terminal.ts';

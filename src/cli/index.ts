@@ -17,7 +17,6 @@ import { addStatus } from './commands/status.ts';
 import { addTokens } from './commands/tokens.ts';
 
 export type { CliContext } from './context.ts';
-export type { CheckDirectory, CheckReport } from './commands/log.ts';
 export type { Output } from './output.ts';
 
 export interface CliParts {

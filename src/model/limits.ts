@@ -57,12 +57,8 @@ export const limits = {
     recordBytes: MIB,
     /** A segment's size; at start at most one is scanned. */
     segmentBytes: 128 * MIB,
-    /** Segments held open for reading: bounds file handles. */
-    openSegments: 64,
     /** Groups that wait for one commit, in bytes: bounds memory and the length of one sync. */
     commitBytes: 64 * MIB,
-    /** Segments of one shard held open for reading: a backlog's readers are at few places at once. */
-    openSegments: 64,
   },
   buffer: {
     /** Lines in a block: what one flipped bit may cost at most. */

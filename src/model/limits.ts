@@ -59,6 +59,8 @@ export const limits = {
     segmentBytes: 128 * MIB,
     /** Groups that wait for one commit, in bytes: bounds memory and the length of one sync. */
     commitBytes: 64 * MIB,
+    /** Segments of one shard held open for reading: a backlog's readers are at few places at once. */
+    openSegments: 64,
   },
   buffer: {
     /** Lines in a block: what one flipped bit may cost at most. */

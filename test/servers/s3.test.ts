@@ -50,10 +50,7 @@ for (const wish of ['real', 'stand-in'] as const) {
       const conf =
         `s3://${bucket}/${path}?region=${region}&endpoint=${s3.endpoint}` +
         `&access-key-id=${accessKey}&secret-access-key=${encodeURIComponent(secretKey)}`;
-      const sender = await openDestination(
-        conf,
-        testTools({ dialler, stallMs: 5_000, responseBytes: 65_536 }),
-      );
+      const sender = await openDestination(conf, testTools({ dialler, responseBytes: 65_536 }));
       try {
         return await sender.send(change.batch ?? sampleBatch(), new AbortController().signal);
       } finally {

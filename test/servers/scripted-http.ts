@@ -86,31 +86,40 @@ export async function startScriptedReceiver(tls?: {
   };
 }
 
+/** A request on its way in. */
+interface Incoming {
+  readonly head: Pick<ReceivedRequest, 'method' | 'path' | 'headers'>;
+  readonly script: Script;
+  readonly bodyBytes: number;
+}
+
 /** Serves one connection, request after request. */
 function serve(socket: Socket, take: () => Script, received: ReceivedRequest[]): void {
-  let held = Buffer.alloc(0);
-  let script: Script | undefined;
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  let incoming: Incoming | undefined;
   socket.on('data', (chunk) => {
-    held = Buffer.concat([held, chunk]);
-    const headEnd = held.indexOf(HEAD_END);
-    if (headEnd < 0) return;
-    if (script === undefined) {
-      script = take();
-      atHead(socket, script);
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (incoming === undefined) {
+      const held = Buffer.concat(chunks);
+      const headEnd = held.indexOf(HEAD_END);
+      if (headEnd < 0) return;
+      const head = parseHead(held.subarray(0, headEnd).toString('latin1'));
+      incoming = { head, script: take(), bodyBytes: Number(head.headers['content-length'] ?? 0) };
+      chunks = [held.subarray(headEnd + HEAD_END.length)];
+      bytes = chunks[0]?.length ?? 0;
+      atHead(socket, incoming.script);
     }
-    const { method, path, headers } = parseHead(held.subarray(0, headEnd).toString('latin1'));
-    const bodyAt = headEnd + HEAD_END.length;
-    const bodyEnd = bodyAt + Number(headers['content-length'] ?? 0);
-    if (script.do === 'cut' && script.when === 'in the body' && held.length > bodyAt) {
-      cutOff(socket);
-      return;
-    }
-    if (held.length < bodyEnd) return;
-    received.push({ method, path, headers, body: Buffer.from(held.subarray(bodyAt, bodyEnd)) });
-    held = held.subarray(bodyEnd);
-    const now = script;
-    script = undefined;
-    atEnd(socket, now);
+    const { head, script, bodyBytes } = incoming;
+    if (script.do === 'cut' && script.when === 'in the body' && bytes > 0) return cutOff(socket);
+    if (bytes < bodyBytes) return;
+    const all = Buffer.concat(chunks);
+    received.push({ ...head, body: all.subarray(0, bodyBytes) });
+    chunks = [all.subarray(bodyBytes)];
+    bytes -= bodyBytes;
+    incoming = undefined;
+    atEnd(socket, script);
   });
 }
 

@@ -25,7 +25,10 @@ export interface ScriptedSubject {
 
 const ACCEPT: Script = { do: 'answer', status: 200 };
 
-/** Tools whose bounds are short, so that a receiver's silence shows soon. */
+/** Where a test waits for our own patience to end. */
+const SILENT: readonly Situation[] = ['says nothing', 'takes nothing', 'answers by half'];
+
+/** Tools for tests; bounds are long enough for a busy machine. */
 export function testTools(
   tools: Partial<DestinationTools> & Pick<DestinationTools, 'dialler'>,
 ): DestinationTools {
@@ -34,8 +37,8 @@ export function testTools(
     clock: systemClock,
     policy: { allowHttp: true, fileRoots: [] },
     ambientCredentials: false,
-    attemptMs: 10_000,
-    stallMs: 300,
+    attemptMs: 60_000,
+    stallMs: 10_000,
     responseBytes: 4_096,
     ...tools,
   };
@@ -46,6 +49,7 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   const unknown = situation === 'has a certificate of nobody known';
   const nowhere = situation === 'has a name that does not exist';
   const inner = situation === 'stands at an inner address';
+  const stallMs = SILENT.includes(situation) ? 300 : 10_000;
   const receiver = await startScriptedReceiver(certificate(subject.secure, expired));
   const script = subject.scripts[situation];
   if (script) receiver.script(script);
@@ -56,7 +60,7 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   });
   const open = (to: ScriptedReceiver, host: string, dialler = trusting): Promise<Sender> => {
     const origin = `${subject.secure ? 'https' : 'http'}://${host}:${to.port}`;
-    return subject.kind.open(subject.conf(origin), testTools({ dialler }));
+    return subject.kind.open(subject.conf(origin), testTools({ dialler, stallMs }));
   };
   const receivers = [receiver];
   let sender = await open(receiver, nowhere ? 'nowhere.example' : 'receiver.test', wary);

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { test } from 'node:test';
 import { SimDisk } from '../../lib/fs/sim.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { testDialler } from '../../../test/servers/dialler.ts';
@@ -15,7 +16,7 @@ const FAULTS: Partial<Record<Situation, { operation: 'open' | 'write' | 'sync'; 
   'has no space': { operation: 'write', code: 'ENOSPC' },
 };
 
-destinationConformance({
+const claims = destinationConformance({
   name: 'file',
   repeats: 'replaces',
   neverSaid: [],
@@ -70,3 +71,4 @@ destinationConformance({
     };
   },
 });
+for (const { name, check } of claims) test(name, check);

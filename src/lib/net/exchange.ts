@@ -219,13 +219,14 @@ class Exchange {
   }
 
   /** One timer for the whole exchange: it looks when the last progress was, and waits for the rest. */
-  #watchForStall(delayMs: number): void {
+  #watchForStall(delayMs: number, lastLook = false): void {
     const { clock, stallMs } = this.#tools;
     this.#timers[1] = clock.after(delayMs, () => {
       const quietMs = clock.monotonicMs() - this.#progressAt;
-      if (quietMs >= stallMs)
-        this.#giveUp(`nothing moved for ${Math.round(stallMs / 1000)} seconds`);
-      else this.#watchForStall(stallMs - quietMs);
+      if (quietMs < stallMs) this.#watchForStall(stallMs - quietMs);
+      // When this thread was busy, timers come before what waits at the sockets: those have their turn first.
+      else if (!lastLook) this.#watchForStall(1, true);
+      else this.#giveUp(`nothing moved for ${Math.round(stallMs / 1000)} seconds`);
     });
   }
 }

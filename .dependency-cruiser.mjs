@@ -13,6 +13,7 @@ const mayImport = {
   deliver: ['lib', 'model', 'destinations'],
   control: ['lib', 'model', 'destinations', 'ledger', 'route'],
   client: ['lib', 'model'],
+  check: ['lib', 'model'],
   cli: ['lib', 'model', 'client'],
 };
 

@@ -1,0 +1,101 @@
+/** The ledger's archive, read by `docs/formats/archive.md` and by nothing of the ledger's own code. */
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
+import { FileBytes, parsed } from './bytes.ts';
+import { NewerFormat } from './findings.ts';
+import type { Findings } from './findings.ts';
+import type { Waybill } from './waybill.ts';
+
+const NAME = /^(\d{10})\.wba$/;
+const MAGIC = Buffer.from('WBARCHV\n', 'latin1');
+const VERSION = 1;
+const HEADER_BYTES = 32;
+const FRAME_BYTES = 8;
+const PAYLOAD_BYTES_MAX = 1_048_576;
+
+export type ArchiveEvent =
+  | {
+      readonly kind: 'accepted';
+      readonly stream: string;
+      readonly epoch: string;
+      readonly range: { readonly from: number; readonly to: number };
+    }
+  | {
+      readonly kind: 'job';
+      readonly job: number;
+      readonly stream: string;
+      readonly epoch: string;
+      readonly start: number;
+      readonly open: boolean;
+    }
+  | { readonly kind: 'waybill'; readonly waybill: Waybill }
+  | { readonly kind: 'refused' };
+
+export interface ArchiveToRead {
+  readonly files: FileSystem;
+  readonly directory: string;
+  readonly findings: Findings;
+  readonly event: (event: ArchiveEvent) => void;
+}
+
+/**
+ * Reads all of it. Returns the number of its oldest file (0 when there is none): above 1, older ones have been given up.
+ *
+ * @throws {NewerFormat} for a file that a later version wrote; FsError when the disk does not answer
+ */
+export async function readArchive(archive: ArchiveToRead): Promise<number> {
+  const { files, directory } = archive;
+  const names = (await files.list(directory)).filter((name) => NAME.test(name));
+  for (const name of names) {
+    const file = await files.open(join(directory, name), 'read');
+    try {
+      await readFile(archive, name, file);
+    } finally {
+      await file.close();
+    }
+  }
+  return Number(NAME.exec(names[0] ?? '')?.[1] ?? 0);
+}
+
+async function readFile(archive: ArchiveToRead, name: string, file: FileHandle): Promise<void> {
+  const { findings } = archive;
+  const bytes = new FileBytes(file, await file.sizeBytes());
+  const header = await bytes.at(0, HEADER_BYTES);
+  // A file that a crash left without its first bytes held nothing yet.
+  if (header.length < HEADER_BYTES || onlyZeros(header)) return;
+  const wrong = wrongHeader(header, name);
+  if (wrong !== undefined) return findings.add(`${name}: ${wrong}`);
+  for (let at = HEADER_BYTES; ;) {
+    const frame = await bytes.at(at, FRAME_BYTES);
+    if (frame.length < FRAME_BYTES) return;
+    const length = frame.readUInt32LE(0);
+    if (length === 0 && onlyZeros(await bytes.at(at, PAYLOAD_BYTES_MAX))) return;
+    const sane = length > 0 && length <= PAYLOAD_BYTES_MAX;
+    const payload = sane ? await bytes.at(at + FRAME_BYTES, length) : undefined;
+    // The frame goes on past the end: a crash cut it, or it is being written just now.
+    if (payload !== undefined && payload.length < length) return;
+    const whole = payload !== undefined && crc32(payload) === frame.readUInt32LE(4);
+    const event = whole ? (parsed(payload) as ArchiveEvent | undefined) : undefined;
+    if (event === undefined) {
+      return findings.add(`${name}: no event can be read at byte ${at}, nor behind it`);
+    }
+    archive.event(event);
+    at += FRAME_BYTES + length;
+  }
+}
+
+function wrongHeader(header: Buffer, name: string): string | undefined {
+  if (!header.subarray(0, 8).equals(MAGIC)) return 'it does not begin as an archive file';
+  if (crc32(header.subarray(0, 24)) !== header.readUInt32LE(24))
+    return "its header's CRC-32 differs";
+  const version = header.readUInt16LE(8);
+  if (version > VERSION) throw new NewerFormat(name, version);
+  const number = header.readUInt32LE(12);
+  return number === Number(name.slice(0, 10)) ? undefined : `its header says file ${number}`;
+}
+
+function onlyZeros(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
+}

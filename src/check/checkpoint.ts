@@ -1,0 +1,128 @@
+/** Checkpoint files, read by `docs/formats/checkpoint.md` and by nothing of the buffer's own code. */
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
+import { FileBytes, parsed } from './bytes.ts';
+import { NewerFormat } from './findings.ts';
+import type { Findings } from './findings.ts';
+import type { Counts } from './waybill.ts';
+
+const NAME = /^checkpoint-\d{12}\.wbc$/;
+const MAGIC = Buffer.from('WBCP', 'latin1');
+const VERSION = 1;
+const HEADER_BYTES = 16;
+const CHUNK_HEADER_BYTES = 12;
+const HEAD = 0;
+const STREAMS = 1;
+const JOBS = 2;
+const END = 6;
+
+export interface CheckpointHead {
+  readonly sequence: number;
+  /** Records before it are in the checkpoint. */
+  readonly position: number;
+  /** The log is needed from here on. */
+  readonly tailStart: number;
+}
+
+export interface CheckpointStream {
+  readonly id: number;
+  readonly key: string;
+  readonly epoch: string;
+  readonly head: number;
+}
+
+export interface CheckpointJob {
+  readonly id: number;
+  readonly stream: number;
+  readonly start: number;
+  readonly cursor: number;
+  readonly settled: readonly { readonly from: number; readonly to: number }[];
+  readonly totals: Counts;
+  /** Of its newest waybill. */
+  readonly sequence: number;
+}
+
+export interface Checkpoint {
+  readonly name: string;
+  readonly head: CheckpointHead;
+  readonly streams: readonly CheckpointStream[];
+  readonly jobs: readonly CheckpointJob[];
+}
+
+/**
+ * The whole checkpoints of a folder, oldest first; what is wrong with others goes to `findings`.
+ *
+ * @throws {NewerFormat} for a file that a later version wrote; FsError when the disk does not answer
+ */
+export async function readCheckpoints(
+  files: FileSystem,
+  directory: string,
+  findings: Findings,
+): Promise<Checkpoint[]> {
+  const found: Checkpoint[] = [];
+  for (const name of (await files.list(directory)).filter((one) => NAME.test(one))) {
+    const file = await files.open(join(directory, name), 'read');
+    try {
+      const read = await readCheckpoint(name, file);
+      if (typeof read === 'string') findings.add(`${name}: ${read}`);
+      else found.push(read);
+    } finally {
+      await file.close();
+    }
+  }
+  return found.toSorted((a, b) => a.head.sequence - b.head.sequence);
+}
+
+/** A stream as it stands in a chunk; what is behind its head is of no use here. */
+type StreamTuple = readonly [id: number, key: string, account: string, epoch: string, head: number];
+
+async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoint | string> {
+  const bytes = new FileBytes(file, await file.sizeBytes());
+  const header = await bytes.at(0, HEADER_BYTES);
+  if (header.length < HEADER_BYTES) return 'its header is cut short';
+  if (!header.subarray(0, 4).equals(MAGIC)) return 'it does not begin as a checkpoint';
+  const version = header.readUInt16LE(4);
+  if (version > VERSION) throw new NewerFormat(name, version);
+  if (version !== VERSION) return `it has format version ${version}`;
+
+  let head: CheckpointHead | undefined;
+  const streams: CheckpointStream[] = [];
+  const jobs: CheckpointJob[] = [];
+  let chunks = 0;
+  let crcOfAll = 0;
+  for (let at = HEADER_BYTES; ; chunks += 1) {
+    const chunk = await chunkAt(bytes, at);
+    if (typeof chunk === 'string') return `${chunk} at byte ${at}`;
+    const json = () => parsed(chunk.payload);
+    if (chunk.kind === END) {
+      const end = json() as { readonly chunks: number; readonly crc: number };
+      if (end.chunks !== chunks || end.crc !== crcOfAll || !head) return 'a chunk is missing';
+      return { name, head, streams, jobs };
+    }
+    if (chunk.kind === HEAD) head = json() as CheckpointHead;
+    if (chunk.kind === STREAMS) {
+      for (const [id, key, , epoch, reached] of json() as readonly StreamTuple[]) {
+        streams.push({ id, key, epoch, head: reached });
+      }
+    }
+    if (chunk.kind === JOBS) jobs.push(...(json() as readonly CheckpointJob[]));
+    crcOfAll = crc32(chunk.crcBytes, crcOfAll);
+    at += CHUNK_HEADER_BYTES + chunk.payload.length;
+  }
+}
+
+async function chunkAt(bytes: FileBytes, at: number) {
+  const head = await bytes.at(at, CHUNK_HEADER_BYTES);
+  if (head.length < CHUNK_HEADER_BYTES) return 'it ends too early';
+  const length = head.readUInt32LE(0);
+  const whole = await bytes.at(at, CHUNK_HEADER_BYTES + length);
+  if (whole.length < CHUNK_HEADER_BYTES + length) return 'a chunk is cut short';
+  if (crc32(whole.subarray(8)) !== whole.readUInt32LE(4)) return "a chunk's CRC-32 differs";
+  return {
+    kind: whole.readUInt8(8),
+    crcBytes: whole.subarray(4, 8),
+    payload: whole.subarray(CHUNK_HEADER_BYTES),
+  };
+}

@@ -1,0 +1,230 @@
+/**
+ * A shard's account, put together from what checkpoints, archive and log say, each read on its own. It takes them in that
+ * order: under a running server what is read later is newer, so the log knows everything that the others do.
+ */
+import { createHash } from 'node:crypto';
+
+import type { ArchiveEvent } from './archive.ts';
+import { wrongWith } from './block.ts';
+import type { Checkpoint, CheckpointJob } from './checkpoint.ts';
+import { count } from './findings.ts';
+import type { Findings } from './findings.ts';
+import { IndexCheck } from './index-check.ts';
+import { JobBook } from './job-book.ts';
+import { Ranges } from './ranges.ts';
+import { readRecord } from './record.ts';
+import type { Block } from './record.ts';
+import { waybillHash } from './waybill.ts';
+import type { Waybill } from './waybill.ts';
+
+/** All that is known of one stream in one epoch. */
+export class StreamBook {
+  readonly key: string;
+  readonly epoch: string;
+  /** Offsets of lines that can be read in the log. */
+  readonly kept = new Ranges();
+  /** Offsets that the archive says were accepted. */
+  readonly archived = new Ranges();
+  /** By the newest checkpoint. */
+  checkpointHead = 0;
+
+  constructor(key: string, epoch: string) {
+    this.key = key;
+    this.epoch = epoch;
+  }
+
+  /** The next offset, by the log and its checkpoint. */
+  get head(): number {
+    return Math.max(this.kept.end, this.checkpointHead);
+  }
+}
+
+/** A job as its own records describe it. */
+export interface JobFacts {
+  readonly id: number;
+  readonly stream: StreamBook;
+  readonly start: number;
+  /** False once its cursor was given up: later lines are not its own. */
+  alive: boolean;
+  readonly checkpoint: CheckpointJob | undefined;
+  readonly book: JobBook;
+}
+
+interface StreamBody {
+  readonly id: number;
+  readonly key: string;
+  readonly epoch: string;
+}
+type JobBody =
+  | {
+      readonly event: 'opened';
+      readonly job: number;
+      readonly stream: number;
+      readonly start: number;
+    }
+  | { readonly event: 'closed' | 'forgotten'; readonly job: number };
+
+export class Recount {
+  readonly streams = new Map<string, StreamBook>();
+  readonly jobs = new Map<number, JobFacts>();
+  blocks = 0;
+  readonly #findings: Findings;
+  readonly #streamsById = new Map<number, StreamBook>();
+  readonly #index: IndexCheck;
+  /** Waybills seen before the job that they belong to is known. */
+  readonly #books = new Map<number, JobBook>();
+  #checkpointPosition = 0;
+  #checkpointJobs = new Map<number, CheckpointJob>();
+  /** What the next block should say of the lines before it; undefined at the log's oldest block. */
+  #linesBefore: number | undefined;
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+    this.#index = new IndexCheck(findings);
+  }
+
+  /** Comes first, so that sums up to the newest one can be kept apart. */
+  checkpoints(checkpoints: readonly Checkpoint[]): void {
+    const newest = checkpoints.at(-1);
+    if (!newest) return;
+    this.#checkpointPosition = newest.head.position;
+    this.#checkpointJobs = new Map(newest.jobs.map((job) => [job.id, job]));
+    for (const { id, key, epoch, head } of newest.streams) {
+      const stream = this.#stream(key, epoch);
+      stream.checkpointHead = head;
+      this.#streamsById.set(id, stream);
+    }
+    for (const job of newest.jobs) {
+      const stream = this.#streamsById.get(job.stream);
+      if (stream) this.#job(job.id, stream, job.start).alive = true;
+      else this.#findings.add(`${newest.name}: job ${job.id} has a stream that it does not know`);
+    }
+  }
+
+  /** Lines that can be read in the log, each once. */
+  lines(): number {
+    let sum = 0;
+    for (const { kept } of this.streams.values()) sum += kept.within(0, kept.end);
+    return sum;
+  }
+
+  event(event: ArchiveEvent): void {
+    switch (event.kind) {
+      case 'accepted':
+        this.#stream(event.stream, event.epoch).archived.add(event.range.from, event.range.to);
+        return;
+      case 'job':
+        this.#job(event.job, this.#stream(event.stream, event.epoch), event.start);
+        return;
+      case 'waybill':
+        return this.#waybill(event.waybill, waybillHash(event.waybill));
+      case 'refused':
+        return;
+    }
+  }
+
+  /** One record of the log. */
+  record(position: number, payload: Buffer): void {
+    const record = readRecord(payload);
+    switch (record.kind) {
+      case 'damaged':
+        return this.#tell(position, record.reason);
+      case 'block':
+        return this.#block(position, record);
+      case 'index':
+        return this.#index.page(position, record);
+      case 'stream': {
+        const { id, key, epoch } = record.body as StreamBody;
+        this.#streamsById.set(id, this.#stream(key, epoch));
+        return;
+      }
+      case 'job':
+        return this.#jobRecord(position, record.body as JobBody);
+      case 'waybill': {
+        const waybill = record.body as Waybill;
+        const hash = createHash('sha256').update(record.bytes).digest('hex');
+        return this.#waybill(waybill, hash);
+      }
+      case 'genesis':
+      case 'plan':
+      case 'refusals':
+        return;
+    }
+  }
+
+  #block(position: number, block: Block): void {
+    this.#index.block(position, block);
+    if (!block.copied) this.#countLines(position, block);
+    const stream = this.#streamsById.get(block.stream);
+    const wrong =
+      stream === undefined
+        ? `a block is of stream number ${block.stream}, which is recorded nowhere`
+        : block.epoch === stream.epoch
+          ? wrongWith(block)
+          : 'a block is of another epoch than its stream';
+    if (wrong !== undefined) return this.#tell(position, wrong);
+    stream!.kept.add(block.first, block.first + block.lines);
+    this.blocks += 1;
+  }
+
+  /** The shard's own count of lines stands in each block: a jump shows what is missing, whatever else is. */
+  #countLines(position: number, block: Block): void {
+    const missing = block.linesBefore - (this.#linesBefore ?? block.linesBefore);
+    if (missing !== 0) this.#tell(position, `${count(missing, 'line')} missing before the block`);
+    this.#linesBefore = block.linesBefore + block.lines;
+  }
+
+  #jobRecord(position: number, body: JobBody): void {
+    if (body.event === 'opened') {
+      const stream = this.#streamsById.get(body.stream);
+      if (!stream) return this.#tell(position, `job ${body.job} has a stream that is not known`);
+      this.#job(body.job, stream, body.start);
+    }
+    const job = this.jobs.get(body.job);
+    // What stands before the checkpoint's position is in it.
+    if (job && position >= this.#checkpointPosition) job.alive = body.event !== 'forgotten';
+  }
+
+  #waybill(waybill: Waybill, hash: string): void {
+    this.#book(waybill.job).add(waybill, hash);
+    const stream = this.jobs.get(waybill.job)?.stream;
+    if (stream && (stream.key !== waybill.stream || stream.epoch !== waybill.epoch)) {
+      const { job, sequence } = waybill;
+      this.#findings.add(`job ${job}: waybill ${sequence} is of another stream than the job`);
+    }
+  }
+
+  #stream(key: string, epoch: string): StreamBook {
+    const name = `${key} ${epoch}`;
+    const known = this.streams.get(name) ?? new StreamBook(key, epoch);
+    this.streams.set(name, known);
+    return known;
+  }
+
+  #job(id: number, stream: StreamBook, start: number): JobFacts {
+    const known = this.jobs.get(id);
+    if (known) return known;
+    const checkpoint = this.#checkpointJobs.get(id);
+    const job = { id, stream, start, alive: false, checkpoint, book: this.#book(id) };
+    this.jobs.set(id, job);
+    return job;
+  }
+
+  #book(job: number): JobBook {
+    let book = this.#books.get(job);
+    if (!book) {
+      book = new JobBook(job, this.#checkpointJobs.get(job)?.sequence ?? 0, this.#findings);
+      this.#books.set(job, book);
+    }
+    return book;
+  }
+
+  /** Books of jobs that nothing else speaks of. */
+  strayBooks(): JobBook[] {
+    return [...this.#books.values()].filter(({ job }) => !this.jobs.has(job));
+  }
+
+  #tell(position: number, what: string): void {
+    this.#findings.add(`record at position ${position}: ${what}`);
+  }
+}

@@ -1,0 +1,70 @@
+/** A waybill as the books need it, and its hash: the link that the job's next waybill names. */
+import { createHash } from 'node:crypto';
+
+export interface Counts {
+  readonly delivered: number;
+  readonly excluded: { readonly [reason: string]: number };
+  readonly dropped: { readonly [reason: string]: number };
+}
+
+/** The fields in the order in which their bytes are hashed (`docs/formats/record.md`). */
+export interface Waybill {
+  readonly job: number;
+  readonly sequence: number;
+  readonly stream: string;
+  readonly epoch: string;
+  readonly range: { readonly from: number; readonly to: number };
+  readonly hour: number;
+  readonly counts: Counts;
+  readonly plan: string | null;
+  readonly sha256: string | null;
+  readonly plainBytes: number;
+  readonly sentBytes: number;
+  readonly receipt: string | null;
+  readonly destination: string | null;
+  readonly configVersion: number;
+  readonly atMs: number;
+  readonly previous: string | null;
+}
+
+const ORDER = [
+  'job',
+  'sequence',
+  'stream',
+  'epoch',
+  'range',
+  'hour',
+  'counts',
+  'plan',
+  'sha256',
+  'plainBytes',
+  'sentBytes',
+  'receipt',
+  'destination',
+  'configVersion',
+  'atMs',
+  'previous',
+] as const satisfies readonly (keyof Waybill)[];
+
+/** Hex SHA-256 of the waybill's canonical JSON. */
+export function waybillHash(waybill: Waybill): string {
+  const canonical = Object.fromEntries(ORDER.map((key) => [key, part(waybill, key)]));
+  return createHash('sha256').update(JSON.stringify(canonical)).digest('hex');
+}
+
+function part(waybill: Waybill, key: keyof Waybill): unknown {
+  if (key === 'range') return { from: waybill.range.from, to: waybill.range.to };
+  if (key !== 'counts') return waybill[key];
+  const { delivered, excluded, dropped } = waybill.counts;
+  return { delivered, excluded: reasons(excluded), dropped: reasons(dropped) };
+}
+
+/** Reasons with lines, by name. */
+function reasons(counts: Counts['excluded']): Counts['excluded'] {
+  const some = Object.entries(counts).filter(([, lines]) => lines > 0);
+  return Object.fromEntries(some.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+export function sum(counts: Counts['excluded']): number {
+  return Object.values(counts).reduce((all, lines) => all + lines, 0);
+}

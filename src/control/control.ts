@@ -48,7 +48,7 @@ export interface ControlDeps {
   readonly mustExist?: boolean;
 }
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0: the system chooses. */
   readonly port: number;
@@ -73,7 +73,7 @@ export interface Control {
   close(): Promise<void>;
 }
 
-export type OpenControlResult =
+type OpenControlResult =
   | { readonly kind: 'open'; readonly control: Control }
   /** The store or its key cannot be used; `detail` says where it lies and what to do. Nothing was changed. */
   | { readonly kind: 'unreadable'; readonly detail: string };

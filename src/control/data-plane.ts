@@ -44,7 +44,7 @@ export interface JobStatusView {
 }
 
 /** A page of lines that were kept apart, of these scopes' streams. */
-export interface KeptLinesQuery {
+interface KeptLinesQuery {
   readonly scopes: readonly Scope[];
   /** Only lines with a greater id. */
   readonly afterId: number;

@@ -18,7 +18,7 @@ export interface Actor {
 }
 
 /** What a change consists of, as its maker works it out from the state that he is shown. */
-export interface Draft<T> {
+interface Draft<T> {
   readonly kind: 'draft';
   readonly edits: readonly Edit[];
   readonly seal?: readonly SealedSecret[];

@@ -8,13 +8,11 @@
  * data plane tells it (`data-plane.ts`), and it waits for that only so long (I9).
  */
 export { openControl } from './control.ts';
-export type { Control, ControlDeps, ListenOptions, OpenControlResult } from './control.ts';
-export type { TlsFiles } from './api/server.ts';
+export type { Control, ControlDeps } from './control.ts';
 export type {
   DataPlane,
   JobActivity,
   JobStatusView,
-  KeptLinesQuery,
   ScopeReach,
   ServerStatus,
 } from './data-plane.ts';

@@ -148,7 +148,7 @@ async function answerJobs(context: Context, jobs: readonly JobRecord[]): Promise
 }
 
 /** A job of the scope; one of another scope is as unknown as one that never was. */
-export function jobOf(
+function jobOf(
   state: StateView,
   scope: Scope,
   text: string | undefined,

@@ -150,7 +150,7 @@ function check(
 const SHOWN = 200;
 
 /** Says where a schema is not met and what would be right; never what was sent there. */
-export function schemaRefusal(error: z.ZodError, code: 'body_invalid' | 'query_invalid'): Refusal {
+function schemaRefusal(error: z.ZodError, code: 'body_invalid' | 'query_invalid'): Refusal {
   const [issue] = error.issues;
   if (!issue) return refuse(code);
   if (issue.code === 'unrecognized_keys') {

@@ -83,6 +83,6 @@ function statusBody(status: JobStatusView): Readonly<Record<string, unknown>> {
   };
 }
 
-export function rfc3339(ms: number | null | undefined): string | null {
+function rfc3339(ms: number | null | undefined): string | null {
   return ms === null || ms === undefined ? null : new Date(ms).toISOString();
 }

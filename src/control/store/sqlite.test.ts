@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, test } from 'node:test';
+import { nodeFileSystem } from '../../lib/fs/node.ts';
+import type { AccountRecord } from './records.ts';
+import { openSqliteStore } from './sqlite.ts';
+import type { Change, Contents, Store } from './store.ts';
+
+let directory: string;
+let path: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'waybill-store-'));
+  path = join(directory, 'control.db');
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+async function open(mustExist = false): Promise<Store> {
+  const opened = await tryOpen(mustExist);
+  return opened.kind === 'open' ? opened.store : assert.fail(opened.detail);
+}
+
+function tryOpen(mustExist = false) {
+  return openSqliteStore({ path, files: nodeFileSystem(), mustExist, changesKept: 5 });
+}
+
+async function contents(store: Store): Promise<Contents> {
+  const loaded = await store.load();
+  return loaded.kind === 'loaded' ? loaded.contents : assert.fail(loaded.detail);
+}
+
+const account = (id: string, name = id): AccountRecord => ({
+  id,
+  name,
+  ambientCredentials: false,
+  createdMs: 1,
+});
+
+function change(base: number, ...accounts: readonly AccountRecord[]): Change {
+  return {
+    base,
+    atMs: 1_000 + base,
+    who: 'tester',
+    address: '192.0.2.1',
+    what: 'account.put',
+    edits: accounts.map((after) => ({ kind: 'account', id: after.id, before: null, after })),
+    seal: [],
+    dropSecrets: [],
+  };
+}
+
+async function detailOf(mustExist = false): Promise<string> {
+  const opened = await tryOpen(mustExist);
+  if (opened.kind === 'unreadable') return opened.detail;
+  const loaded = await opened.store.load();
+  await opened.store.close();
+  return loaded.kind === 'unreadable' ? loaded.detail : assert.fail('it was taken for good');
+}
+
+test('what was committed is there after reopening, under its version', async () => {
+  const store = await open();
+  assert.deepEqual(await store.commit(change(0, account('a'))), { kind: 'committed', version: 1 });
+  const sealed = { id: 's1', version: 1, keyId: 'k', sealed: Buffer.from([1, 2, 3]) };
+  assert.deepEqual(await store.commit({ ...change(1, account('a', 'new')), seal: [sealed] }), {
+    kind: 'committed',
+    version: 2,
+  });
+  await store.close();
+  const again = await open(true);
+  const found = await contents(again);
+  assert.equal(found.version, 2);
+  assert.deepEqual(found.records.account, [account('a', 'new')]);
+  assert.deepEqual(found.secrets, [sealed]);
+  assert.deepEqual(await again.commit({ ...change(2), dropSecrets: ['s1'] }), {
+    kind: 'committed',
+    version: 3,
+  });
+  assert.deepEqual((await contents(again)).secrets, []);
+  await again.close();
+});
+
+test('a change made from an older version is stale and changes nothing', async () => {
+  const store = await open();
+  await store.commit(change(0, account('a')));
+  assert.deepEqual(await store.commit(change(0, account('b'))), { kind: 'stale' });
+  const found = await contents(store);
+  assert.equal(found.version, 1);
+  assert.deepEqual(found.records.account, [account('a')]);
+  await store.close();
+});
+
+test('the change log tells who changed what, newest first, and the oldest entries make room', async () => {
+  const store = await open();
+  for (let base = 0; base < 8; base++)
+    await store.commit(change(base, account('a', `name ${base}`)));
+  const entries = await store.changes({ limit: 3 });
+  assert.deepEqual(
+    entries.map(({ version }) => version),
+    [8, 7, 6],
+  );
+  assert.equal(entries[0]?.who, 'tester');
+  assert.equal(entries[0]?.address, '192.0.2.1');
+  assert.deepEqual(entries[0]?.edits[0]?.after, account('a', 'name 7'));
+  assert.deepEqual(
+    (await store.changes({ limit: 100, before: 6 })).map(({ version }) => version),
+    [5, 4],
+  );
+  await store.close();
+});
+
+test('I4, I10: a damaged store is refused with its path and advice, and left as it is', async () => {
+  const store = await open();
+  for (let base = 0; base < 50; base++)
+    await store.commit(change(base, account(`a${base}`, 'n'.repeat(200))));
+  await store.close();
+  const whole = readFileSync(path);
+  const damaged: Record<string, Buffer> = {
+    'an empty file': Buffer.alloc(0),
+    'no database': Buffer.from('x'.repeat(whole.length)),
+    'cut short': whole.subarray(0, whole.length / 2),
+    'a page of zeros': Buffer.concat([
+      whole.subarray(0, 4096),
+      Buffer.alloc(4096),
+      whole.subarray(8192),
+    ]),
+    // SQLite itself has no checksum over a text: ours has.
+    'one flipped bit in a name': flipIn(whole, 'n'.repeat(100)),
+  };
+  for (const [what, bytes] of Object.entries(damaged)) {
+    writeFileSync(path, bytes);
+    const detail = await detailOf();
+    assert.ok(detail.includes(path) && detail.includes('backup'), `${what}: ${detail}`);
+    assert.deepEqual(readFileSync(path), bytes, `${what}: the file is as it was`);
+  }
+});
+
+function flipIn(whole: Buffer, text: string): Buffer {
+  const copy = Buffer.from(whole);
+  const at = copy.indexOf(text);
+  assert.ok(at > 0);
+  copy.writeUInt8(copy.readUInt8(at) ^ 2, at);
+  return copy;
+}
+
+test('I4: a store that went missing is no first start when there is data of earlier runs', async () => {
+  assert.match(await detailOf(true), /missing although there is data/);
+  const store = await open(false);
+  assert.equal((await contents(store)).version, 0);
+  await store.close();
+});
+
+test('a store of a newer version is refused clearly', async () => {
+  await (await open()).close();
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA user_version = 99');
+  database.close();
+  assert.match(await detailOf(), /format 99.*newer/);
+});
+
+test('a first start that was cut short leaves nothing that the next one trips over', async () => {
+  writeFileSync(`${path}.new`, 'half a draft');
+  const store = await open();
+  assert.equal((await contents(store)).version, 0);
+  await store.close();
+});
+
+test('a change that cannot be written fails as a whole, and the next one passes', async () => {
+  const store = await open();
+  await store.commit(change(0, account('a')));
+  const impossible = { ...change(1, account('b')), who: null as unknown as string };
+  assert.equal((await store.commit(impossible)).kind, 'failed');
+  assert.deepEqual((await contents(store)).records.account, [account('a')]);
+  assert.deepEqual(await store.commit(change(1, account('b'))), { kind: 'committed', version: 2 });
+  await store.close();
+});
+
+test('ids of deleted jobs never come back', async () => {
+  const store = await open();
+  const job = {
+    id: 7,
+    name: '',
+    enabled: true,
+    scope: { kind: 'zone' as const, id: 'z' },
+    dataset: 'd',
+    destination: 's3://b',
+    secret: { id: 'job-7', version: 1 },
+    filter: '',
+    outputOptions: null,
+    logpullOptions: '',
+    frequency: 'high' as const,
+    maxUploadBytes: 0,
+    maxUploadRecords: 0,
+    maxUploadIntervalSeconds: 0,
+    contentVersion: 1,
+    version: 1,
+    created: { atMs: 1, mark: '' },
+  };
+  await store.commit({ ...change(0), edits: [{ kind: 'job', id: '7', before: null, after: job }] });
+  await store.commit({ ...change(1), edits: [{ kind: 'job', id: '7', before: job, after: null }] });
+  assert.equal((await contents(store)).nextJob, 8);
+  await store.close();
+});

@@ -12,12 +12,10 @@ import type { Operand } from './operand.ts';
 import { KIND } from './line.ts';
 import type { Kind, LineScanner } from './line.ts';
 import { Value } from './value.ts';
-import { findQuoteOrBackslash } from './words.ts';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
-const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
 
 /** `MALFORMED`: a value that had to be looked into is not JSON. */
@@ -93,8 +91,7 @@ function judgeElements(value: Value, operands: readonly Operand[]): Verdict {
   while (at < end) {
     const elementEnd = skipValue(bytes, at, end);
     if (elementEnd < 0) return MALFORMED;
-    const kind = elementKind(bytes, view, at, elementEnd);
-    if (!value.set(bytes, view, at, elementEnd, kind)) return MALFORMED;
+    if (!value.set(bytes, view, at, elementEnd, elementKind(bytes[at]!))) return MALFORMED;
     if (holdsAny(value, operands)) verdict = TRUE;
     at = skipSpace(bytes, elementEnd, end);
     if (bytes[at] === CLOSE_BRACKET) return verdict;
@@ -105,11 +102,7 @@ function judgeElements(value: Value, operands: readonly Operand[]): Verdict {
 }
 
 /** Only strings and numbers can be looked for; what else stands there equals nothing. */
-function elementKind(bytes: Buffer, view: DataView, start: number, end: number): Kind {
-  const first = bytes[start]!;
-  if (first === QUOTE) {
-    const stop = findQuoteOrBackslash(view, start + 1, end);
-    return bytes[stop] === BACKSLASH ? KIND.escapedString : KIND.string;
-  }
+function elementKind(first: number): Kind {
+  if (first === QUOTE) return KIND.string;
   return first === MINUS || (first >= 0x30 && first <= 0x39) ? KIND.number : KIND.null;
 }

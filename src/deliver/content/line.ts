@@ -13,24 +13,24 @@ import {
   skipString,
   skipValue,
 } from '../../lib/json/scanner.ts';
-import { findQuoteOrBackslash, sameBytes, viewOf } from './words.ts';
+import { findByte, fourOf } from './words.ts';
 
 /** What stands in a field. `none`: the line does not have it. */
 export const KIND = {
   none: 0,
   string: 1,
-  /** A string with a backslash in it: must be decoded before it is compared. */
-  escapedString: 2,
-  number: 3,
-  true: 4,
-  false: 5,
-  null: 6,
-  object: 7,
-  array: 8,
+  number: 2,
+  true: 3,
+  false: 4,
+  null: 5,
+  object: 6,
+  array: 7,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
 const QUOTE = 0x22;
+const QUOTES = fourOf(QUOTE);
+const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
@@ -74,12 +74,13 @@ export class LineScanner {
   readonly #slotOf: ReadonlyMap<string, number>;
   readonly #plan: ScannerPlan;
 
-  // Entries: their names with quotes, as they stand in lines; escapes and all.
+  // Entries: their names with quotes, as they stand in lines, escapes and all; four bytes to a number, the last one masked.
   #entries = 1;
-  #names = Buffer.alloc(4096);
-  #namesView = viewOf(this.#names);
-  #namesEnd = 0;
-  readonly #nameAt = new Int32Array(ENTRIES);
+  #words = new Int32Array(512);
+  #wordsEnd = 0;
+  readonly #wordAt = new Int32Array(ENTRIES);
+  readonly #lastWordAt = new Int32Array(ENTRIES);
+  readonly #lastMask = new Int32Array(ENTRIES);
   readonly #nameLength = new Int32Array(ENTRIES);
   readonly #next = new Int32Array(ENTRIES).fill(UNKNOWN);
   readonly #slot = new Int32Array(ENTRIES).fill(UNKNOWN);
@@ -107,7 +108,13 @@ export class LineScanner {
    * @returns false when it is malformed
    */
   scan(bytes: Buffer, view: DataView, start: number, end: number): boolean {
-    for (let slot = 0; slot < this.kinds.length; slot++) this.kinds[slot] = KIND.none;
+    const { starts, ends, kinds } = this;
+    const { listAll } = this.#plan;
+    const next = this.#next;
+    const slots = this.#slot;
+    const marks = this.#marked;
+    const lengths = this.#nameLength;
+    for (let slot = 0; slot < kinds.length; slot++) kinds[slot] = KIND.none;
     this.fieldCount = 0;
     let index = skipSpace(bytes, start, end);
     if (index >= end || bytes[index] !== OPEN_BRACE) return false;
@@ -117,19 +124,19 @@ export class LineScanner {
     let previous = BEGIN;
     while (index < end) {
       const nameAt = index;
-      let entry = this.#next[previous]!;
+      let entry = next[previous]!;
       let slot: number;
       let marked: number;
-      if (entry !== UNKNOWN && this.#isEntry(entry, view, index, end)) {
-        slot = this.#slot[entry]!;
-        marked = this.#marked[entry]!;
-        index += this.#nameLength[entry]!;
+      if (entry !== UNKNOWN && this.#isEntry(entry, view, index)) {
+        slot = slots[entry]!;
+        marked = marks[entry]!;
+        index += lengths[entry]!;
       } else {
         if (bytes[index] !== QUOTE) return false;
         entry = this.#lookUp(bytes, view, index, end);
         if (this.#foundLength < 0) return false;
         // A forgotten entry may be the one before: then nothing is learned from this field.
-        if (previous < this.#entries) this.#next[previous] = entry;
+        if (previous < this.#entries) next[previous] = entry;
         slot = this.#foundSlot;
         marked = this.#foundMark;
         index += this.#foundLength;
@@ -143,11 +150,11 @@ export class LineScanner {
       index = this.#skipValue(bytes, view, index, end);
       if (index < 0 || index > end) return false;
       if (slot >= 0) {
-        this.starts[slot] = valueAt;
-        this.ends[slot] = index;
-        this.kinds[slot] = this.#kind;
+        starts[slot] = valueAt;
+        ends[slot] = index;
+        kinds[slot] = this.#kind;
       }
-      if (this.#plan.listAll) this.#list(nameAt, valueAt, index, marked);
+      if (listAll) this.#list(nameAt, valueAt, index, marked);
       if (bytes[index]! <= SPACE) index = skipSpace(bytes, index, end);
       if (index >= end) return false;
       const byte = bytes[index];
@@ -167,14 +174,11 @@ export class LineScanner {
     if (at >= end) return -1;
     const byte = bytes[at]!;
     if (byte === QUOTE) {
-      const stop = findQuoteOrBackslash(view, at + 1, end);
-      if (stop >= end) return -1;
-      if (bytes[stop] === QUOTE) {
-        this.#kind = KIND.string;
-        return stop + 1;
-      }
-      this.#kind = KIND.escapedString;
-      return skipString(bytes, at, end);
+      this.#kind = KIND.string;
+      const quote = findByte(view, QUOTES, at + 1, end);
+      if (quote >= end) return -1;
+      // A quote without a backslash before it ends every string.
+      return bytes[quote - 1] === BACKSLASH ? skipString(bytes, at, end) : quote + 1;
     }
     if (byte >= 0x31 && byte <= 0x39) {
       this.#kind = KIND.number;
@@ -201,9 +205,18 @@ export class LineScanner {
     this.fields[at + 4] = marked;
   }
 
-  #isEntry(entry: number, view: DataView, at: number, end: number): boolean {
-    const length = this.#nameLength[entry]!;
-    return at + length <= end && sameBytes(view, at, this.#namesView, this.#nameAt[entry]!, length);
+  /** Whether the name at `at` is the entry's, quotes and all. */
+  #isEntry(entry: number, view: DataView, at: number): boolean {
+    const words = this.#words;
+    const last = this.#lastWordAt[entry]!;
+    let word = this.#wordAt[entry]!;
+    let index = at;
+    if (index + (last - word) * 4 + 4 > view.byteLength) return false;
+    for (; word < last; word++) {
+      if (view.getInt32(index, true) !== words[word]) return false;
+      index += 4;
+    }
+    return (view.getInt32(index, true) & this.#lastMask[entry]!) === words[last];
   }
 
   /**
@@ -225,7 +238,7 @@ export class LineScanner {
     for (;;) {
       const entry = this.#hash[place]!;
       if (entry === UNKNOWN) break;
-      if (this.#nameLength[entry] === length && this.#isEntry(entry, view, at, end)) {
+      if (this.#nameLength[entry] === length && this.#isEntry(entry, view, at)) {
         this.#foundSlot = this.#slot[entry]!;
         this.#foundMark = this.#marked[entry]!;
         return entry;
@@ -249,20 +262,25 @@ export class LineScanner {
 
   #addEntry(bytes: Buffer, start: number, end: number): number {
     if (this.#entries === ENTRIES) this.#forget();
-    const length = end - start;
-    if (this.#namesEnd + length > this.#names.length) {
-      const grown = Buffer.alloc(this.#names.length * 2);
-      this.#names.copy(grown);
-      this.#names = grown;
-      this.#namesView = viewOf(grown);
-    }
     const entry = this.#entries++;
-    bytes.copy(this.#names, this.#namesEnd, start, end);
-    this.#nameAt[entry] = this.#namesEnd;
+    const length = end - start;
+    const count = (length + 3) >> 2;
+    if (this.#wordsEnd + count > this.#words.length) {
+      const grown = new Int32Array(this.#words.length * 2);
+      grown.set(this.#words);
+      this.#words = grown;
+    }
+    for (let word = 0; word < count; word++) {
+      const left = Math.min(4, length - word * 4);
+      this.#words[this.#wordsEnd + word] = bytes.readUIntLE(start + word * 4, left);
+    }
+    this.#wordAt[entry] = this.#wordsEnd;
+    this.#lastWordAt[entry] = this.#wordsEnd + count - 1;
+    this.#lastMask[entry] = -1 >>> (8 * (count * 4 - length));
+    this.#wordsEnd += count;
     this.#nameLength[entry] = length;
     this.#slot[entry] = this.#foundSlot;
     this.#marked[entry] = this.#foundMark;
-    this.#namesEnd += length;
     let place = hashOf(bytes, start, end);
     while (this.#hash[place] !== UNKNOWN) place = (place + 1) % SLOTS_OF_HASH;
     this.#hash[place] = entry;
@@ -271,7 +289,7 @@ export class LineScanner {
 
   #forget(): void {
     this.#entries = 1;
-    this.#namesEnd = 0;
+    this.#wordsEnd = 0;
     this.#next.fill(UNKNOWN);
     this.#hash.fill(UNKNOWN);
   }

@@ -4,7 +4,7 @@ import type { Moment, TimestampFormat } from '../../lib/timestamp.ts';
 import { KIND } from './line.ts';
 import type { Kind } from './line.ts';
 import { Output } from './output.ts';
-import { unescapeString } from './unescape.ts';
+import { hasEscape, unescapeString } from './unescape.ts';
 
 const QUOTE = 0x22;
 
@@ -57,21 +57,32 @@ export function putCell(
     case KIND.null:
       return true;
     case KIND.string:
+      if (hasEscape(view, start, end)) return putDecoded(into, bytes, view, start, end);
+      into.put(bytes, view, start, end);
+      return true;
     case KIND.number:
     case KIND.true:
     case KIND.false:
       into.put(bytes, view, start, end);
-      return true;
-    case KIND.escapedString:
-      decoded.clear();
-      if (!unescapeString(bytes, view, start, end, decoded)) return false;
-      putQuoted(into, decoded.bytes, 0, decoded.length);
       return true;
     case KIND.object:
     case KIND.array:
       putQuoted(into, bytes, start, end);
       return true;
   }
+}
+
+function putDecoded(
+  into: Output,
+  bytes: Buffer,
+  view: DataView,
+  start: number,
+  end: number,
+): boolean {
+  decoded.clear();
+  if (!unescapeString(bytes, view, start, end, decoded)) return false;
+  putQuoted(into, decoded.bytes, 0, decoded.length);
+  return true;
 }
 
 function putQuoted(into: Output, bytes: Buffer, start: number, end: number): void {

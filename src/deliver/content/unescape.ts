@@ -3,8 +3,10 @@
  * escapes come out as they came in, whatever they are. Half of a surrogate pair has no UTF-8: its escape stays as it stands.
  */
 import type { Output } from './output.ts';
+import { findByte, fourOf } from './words.ts';
 
 const BACKSLASH = 0x5c;
+const BACKSLASHES = fourOf(BACKSLASH);
 const LOWER_U = 0x75;
 
 /** What stands for itself or a control character behind a backslash. */
@@ -22,6 +24,11 @@ for (const [letter, byte] of [
   PLAIN[letter.charCodeAt(0)] = byte;
 }
 
+/** Whether the string holds an escape, and so stands for another text than its bytes. */
+export function hasEscape(view: DataView, start: number, end: number): boolean {
+  return findByte(view, BACKSLASHES, start + 1, end) < end;
+}
+
 /**
  * Appends the text of the string whose quotes stand at `start` and just before `end`.
  *
@@ -37,10 +44,10 @@ export function unescapeString(
   const last = end - 1;
   let index = start + 1;
   while (index < last) {
-    const slash = bytes.subarray(index, last).indexOf(BACKSLASH);
-    if (slash < 0) break;
-    into.put(bytes, view, index, index + slash);
-    index = unescapeOne(bytes, index + slash, last, into);
+    const slash = findByte(view, BACKSLASHES, index, last);
+    if (slash >= last) break;
+    into.put(bytes, view, index, slash);
+    index = unescapeOne(bytes, slash, last, into);
     if (index < 0) return false;
   }
   into.put(bytes, view, index, last);

@@ -3,12 +3,11 @@ import { DecimalReader } from '../../lib/json/decimal.ts';
 import { KIND } from './line.ts';
 import type { Kind } from './line.ts';
 import { Output } from './output.ts';
-import { unescapeString } from './unescape.ts';
+import { hasEscape, unescapeString } from './unescape.ts';
 import { viewOf } from './words.ts';
 
 /** See the file's header. One per condition, filled anew for each line, so that no comparison allocates. */
 export class Value {
-  /** `escapedString` becomes `string`: its text is decoded. */
   kind: Kind = KIND.none;
   /** Where the value's bytes stand; of a string the text between its quotes. */
   bytes: Buffer = Buffer.alloc(0);
@@ -27,10 +26,10 @@ export class Value {
     this.end = end;
     this.kind = kind;
     if (kind === KIND.number) this.number.read(bytes, start, end);
-    else if (kind === KIND.string) {
-      this.start++;
-      this.end--;
-    } else if (kind === KIND.escapedString) return this.#decode();
+    if (kind !== KIND.string) return true;
+    if (hasEscape(view, start, end)) return this.#decode();
+    this.start++;
+    this.end--;
     return true;
   }
 
@@ -41,7 +40,6 @@ export class Value {
     this.view = this.#decoded.view;
     this.start = 0;
     this.end = this.#decoded.length;
-    this.kind = KIND.string;
     return true;
   }
 }

@@ -7,10 +7,6 @@
  * "Hacker's Delight", 6–1).
  */
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const QUOTES = 0x22222222;
-const BACKSLASHES = 0x5c5c5c5c;
 const ONES = 0x01010101;
 const TOPS = 0x80808080 | 0;
 
@@ -22,22 +18,26 @@ export function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** The first quote or backslash at or behind `at`; some place at or behind `end` when there is none before it. */
-export function findQuoteOrBackslash(view: DataView, at: number, end: number): number {
-  const last = view.byteLength - 4;
+/** A byte, four times over: what {@link findByte} looks for. */
+export function fourOf(byte: number): number {
+  return Math.imul(byte, ONES);
+}
+
+/**
+ * The first such byte at or behind `at`; some place at or behind `end` when there is none before it.
+ *
+ * @param four the byte, as {@link fourOf} makes it
+ */
+export function findByte(view: DataView, four: number, at: number, end: number): number {
+  const wordsEnd = Math.min(end, view.byteLength - 3);
   let index = at;
-  while (index < end && index <= last) {
-    const word = view.getInt32(index, true);
-    const quotes = word ^ QUOTES;
-    const slashes = word ^ BACKSLASHES;
-    const found = (((quotes - ONES) & ~quotes) | ((slashes - ONES) & ~slashes)) & TOPS;
+  for (; index < wordsEnd; index += 4) {
+    const word = view.getInt32(index, true) ^ four;
+    const found = (word - ONES) & ~word & TOPS;
     if (found !== 0) return index + ((31 - Math.clz32(found & -found)) >> 3);
-    index += 4;
   }
-  for (; index < end; index++) {
-    const byte = view.getUint8(index);
-    if (byte === QUOTE || byte === BACKSLASH) break;
-  }
+  const byte = four & 0xff;
+  while (index < end && view.getUint8(index) !== byte) index++;
   return index;
 }
 

@@ -96,6 +96,8 @@ async function run(): Promise<void> {
     openSegments: limits.log.openSegments,
   });
   if (openedLog.kind !== 'open') return started({ kind: 'refused', detail: openedLog.detail });
+  if (openedLog.tornTailBytes > 0)
+    diagnostics.info('log.torn_tail', { bytes: openedLog.tornTailBytes });
   const archive = await openArchiveWriter({
     files,
     directory: paths.archive,

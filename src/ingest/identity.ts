@@ -11,7 +11,7 @@ export type ClaimedIdentity =
   | Extract<RequestIdentity, { kind: 'producer' }>;
 
 /** As `Waybill-Producer: 00f3a1c2d4e5f607;epoch=3;seq=1812`. */
-export const PRODUCER_HEADER = 'waybill-producer';
+const PRODUCER_HEADER = 'waybill-producer';
 
 const KEY = /^[\x21-\x7e]+$/;
 const PRODUCER = /^([0-9a-f]{16}) *; *epoch=([0-9]{1,10}) *; *seq=([0-9]{1,16})$/i;

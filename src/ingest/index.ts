@@ -8,5 +8,4 @@ export type {
   IngestStats,
   KeepEntry,
   KeptLine,
-  LineProblem,
 } from './contract.ts';

@@ -7,7 +7,7 @@
  */
 import { assert } from '../lib/assert.ts';
 
-export type MemoryVerdict = 'ok' | 'over_fair_share' | 'overloaded';
+type MemoryVerdict = 'ok' | 'over_fair_share' | 'overloaded';
 
 /** What one request holds. */
 export interface Lease {

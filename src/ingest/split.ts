@@ -20,7 +20,7 @@ import type { Refusal } from './refusal.ts';
 import { ValueTable } from './value-table.ts';
 
 /** The lines of one stream in a body. */
-export interface StreamPart {
+interface StreamPart {
   readonly place: Place;
   /** Lines of the body that belong to it, whether good or bad. */
   readonly count: number;
@@ -31,7 +31,7 @@ export interface StreamPart {
 }
 
 /** Lines that belong to no stream that the sender may write to. */
-export interface StrayPart {
+interface StrayPart {
   readonly count: number;
   readonly refusal: Refusal;
 }

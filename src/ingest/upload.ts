@@ -12,7 +12,7 @@ import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
-export type UploadEnd =
+type UploadEnd =
   | { readonly kind: 'whole'; readonly body: Pieces }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The connection ended in mid-body. Nobody is there to answer. */

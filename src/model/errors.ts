@@ -24,15 +24,15 @@ export const ERRORS = {
   },
   line_too_long: {
     status: 400,
-    text: 'A line is longer than allowed. Nothing of the body was stored.',
+    text: 'A line is longer than allowed. Nothing of the body (of a `?by=` body: of these lines) was stored.',
   },
   line_shape: {
     status: 400,
-    text: 'A line is not a JSON object (`{` … `}`) or holds a NUL byte. Nothing of the body was stored.',
+    text: 'A line is not a JSON object (`{` … `}`) or holds a NUL byte. Nothing of the body (of a `?by=` body: of these lines) was stored.',
   },
   line_json: {
     status: 400,
-    text: 'A line is not valid JSON, and this dataset checks it. Nothing of the body was stored.',
+    text: 'A line is not valid JSON, and this dataset checks it. Nothing of the body (of a `?by=` body: of these lines) was stored.',
   },
   routing_field_missing: {
     status: 400,

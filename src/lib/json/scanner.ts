@@ -109,7 +109,7 @@ function skipDigits(bytes: Buffer, at: number, end: number): number {
 }
 
 /** What kind of value begins with `byte`, or undefined when none does. */
-export function kindOf(byte: number | undefined): ValueKind | undefined {
+function kindOf(byte: number | undefined): ValueKind | undefined {
   switch (byte) {
     case QUOTE:
       return 'string';

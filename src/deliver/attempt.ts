@@ -18,34 +18,58 @@ export async function attempt(
   batch: Batch,
   bounds: AttemptBounds,
 ): Promise<SendOutcome> {
-  const { clock, diagnostics, stop } = bounds;
+  const { clock, stop } = bounds;
   const timeout = new AbortController();
   const cancelTimeout = clock.after(bounds.attemptMs, () => timeout.abort());
   const signal = AbortSignal.any([timeout.signal, stop]);
-  let cancelGrace = () => {};
+  const grace = afterAbort(signal, bounds, batch);
+  try {
+    return await Promise.race([send(sender, batch, signal, bounds.diagnostics), grace.givenUp]);
+  } finally {
+    cancelTimeout();
+    grace.cancel();
+  }
+}
+
+async function send(
+  sender: Sender,
+  batch: Batch,
+  signal: AbortSignal,
+  diagnostics: Diagnostics,
+): Promise<SendOutcome> {
+  try {
+    return await sender.send(batch, signal);
+  } catch (error) {
+    const kind = error instanceof Error ? error.name : 'unknown';
+    diagnostics.error('delivery.attempt.broke', { job: batch.job, plan: batch.id, kind });
+    return { kind: 'retry', reason: 'Waybill met a fault of its own while sending.' };
+  }
+}
+
+/** Answers in the sender's place when it has not done so some time after its abort. */
+function afterAbort(
+  signal: AbortSignal,
+  bounds: AttemptBounds,
+  batch: Batch,
+): { readonly givenUp: Promise<SendOutcome>; readonly cancel: () => void } {
+  let cancelTimer = () => {};
+  let onAbort = () => {};
   const givenUp = new Promise<SendOutcome>((resolve) => {
-    const onAbort = () => {
-      cancelGrace = clock.after(bounds.abortGraceMs, () => {
-        diagnostics.error('delivery.attempt.ignores_abort', { job: batch.job, plan: batch.id });
+    onAbort = () => {
+      cancelTimer = bounds.clock.after(bounds.abortGraceMs, () => {
+        bounds.diagnostics.error('delivery.attempt.ignores_abort', {
+          job: batch.job,
+          plan: batch.id,
+        });
         resolve({ kind: 'retry', reason: 'The receiver did not answer in time.' });
       });
     };
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });
-  const send = async (): Promise<SendOutcome> => {
-    try {
-      return await sender.send(batch, signal);
-    } catch (error) {
-      const kind = error instanceof Error ? error.name : 'unknown';
-      diagnostics.error('delivery.attempt.broke', { job: batch.job, plan: batch.id, kind });
-      return { kind: 'retry', reason: 'Waybill met a fault of its own while sending.' };
-    }
+  const cancel = () => {
+    signal.removeEventListener('abort', onAbort);
+    cancelTimer();
   };
-  try {
-    return await Promise.race([send(), givenUp]);
-  } finally {
-    cancelTimeout();
-    cancelGrace();
-  }
+  return { givenUp, cancel };
 }

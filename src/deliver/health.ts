@@ -48,6 +48,11 @@ export class Health {
     this.#tools = tools;
   }
 
+  /** Whether its batches stand behind those of healthy jobs. */
+  get suspect(): boolean {
+    return this.failuresInRow > 0 || this.circuit !== 'flowing';
+  }
+
   step(event: CircuitEvent): void {
     this.circuit = nextCircuit(this.circuit, event);
   }

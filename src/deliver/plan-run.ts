@@ -90,9 +90,10 @@ export class PlanRun {
     this.made = made;
     this.refusals = refusals;
     const { targetBytes } = host.tools.deps.limits;
-    this.#costBytes = targetBytes;
-    // Until it was prepared once: what a full batch holds as gzip, generously.
-    this.#heldBytes = Math.ceil(targetBytes / 4);
+    const lines = plan.range.to - plan.range.from;
+    // Until it was prepared once: lines of 1 KiB that shrink to a quarter.
+    this.#costBytes = Math.min(targetBytes, lines * 1024);
+    this.#heldBytes = Math.ceil(this.#costBytes / 4);
   }
 
   get active(): boolean {
@@ -106,7 +107,7 @@ export class PlanRun {
       account: this.#host.job().account,
       costBytes: this.#costBytes,
       heldBytes: this.#heldBytes,
-      suspect: this.#host.health.failuresInRow > 0,
+      suspect: this.#host.health.suspect,
     });
     await this.#guarded(turn, async () => {
       if (!turn || !this.#host.mayAttempt()) return this.#to('failed');

@@ -152,7 +152,7 @@ export class Planner {
       account: this.#host.job().account,
       costBytes: choice.plainBytes,
       heldBytes: choice.storedBytes,
-      suspect: this.#host.health.failuresInRow > 0,
+      suspect: this.#host.health.suspect,
     });
     if (!turn) return;
     let handedOver = false;

@@ -61,12 +61,17 @@ interface Ring {
   readonly queues: Map<string, Queue>;
   /** Accounts in the order of their next turn. */
   order: Queue[];
-  /** Accounts that have as much under way as they may: each holds a turn, so there are few. */
+  /** Accounts that cannot go now: they have as much under way as they may, or their batch is too large just now. */
   parked: Queue[];
+  /** Those of them that wait for more free bytes than there are. */
+  largeParked: number;
   readonly use: Use;
 }
 
 const SUSPECT_SHARE = 0.25;
+
+/** Batches too large for what is free that others may pass: bounds what is looked at again after each release. */
+const LARGE_PARKED = 16;
 
 export class Turns {
   readonly #limits: TurnLimits;
@@ -103,6 +108,7 @@ export class Turns {
       ring.queues.clear();
       ring.order = [];
       ring.parked = [];
+      ring.largeParked = 0;
       for (const queue of queues) for (const waiting of queue.waiting) waiting.grant(undefined);
     }
     this.#queued = 0;
@@ -136,13 +142,18 @@ export class Turns {
         case 'account_full':
           ring.parked.push(ring.order.shift()!);
           continue;
+        case 'too_large':
+          if (ring.largeParked >= LARGE_PARKED) return;
+          ring.largeParked += 1;
+          ring.parked.push(ring.order.shift()!);
+          continue;
         case 'room':
           this.#grant(ring, queue, head);
       }
     }
   }
 
-  #room(ring: Ring, request: TurnRequest): 'room' | 'account_full' | 'none' {
+  #room(ring: Ring, request: TurnRequest): 'room' | 'account_full' | 'too_large' | 'none' {
     const limits = this.#limits;
     const own = this.#accounts.get(request.account);
     const freeAttempts = Math.min(
@@ -162,7 +173,10 @@ export class Turns {
     }
     if (freeAttempts < 1) return 'none';
     // A batch that is larger than all of the budget goes alone.
-    return request.heldBytes <= freeBytes || ring.use.attempts === 0 ? 'room' : 'none';
+    if (ring.use.attempts === 0) return 'room';
+    // While a large one waits for room, smaller ones pass it, but leave it most of what becomes free.
+    const mine = ring.largeParked > 0 ? freeBytes / 4 : freeBytes;
+    return request.heldBytes <= mine ? 'room' : 'too_large';
   }
 
   #grant(ring: Ring, queue: Queue, request: Waiting): void {
@@ -215,6 +229,7 @@ export class Turns {
       if (ring.parked.length === 0) continue;
       ring.order.unshift(...ring.parked);
       ring.parked = [];
+      ring.largeParked = 0;
     }
     this.#serve();
   }
@@ -226,6 +241,7 @@ function newRing(share: number): Ring {
     queues: new Map(),
     order: [],
     parked: [],
+    largeParked: 0,
     use: { attempts: 0, heldBytes: 0 },
   };
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ConfProblem, ParsedDestination } from './destination.ts';
 
-export interface ConfParam {
+interface ConfParam {
   /** As it stands in the text. */
   readonly raw: string;
   /** Decoded as forms are: `%20` and `+` are spaces. */
@@ -64,7 +64,7 @@ const SECRET_NAME = /^header_|key|secret|token|passw|pwd|auth|credential|signatu
 const PUBLIC_NAMES = new Set(['access-key-id']);
 
 /** Whether a parameter's value must never be shown. Errs on the side of hiding. */
-export function isSecretName(name: string): boolean {
+function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name) && !PUBLIC_NAMES.has(name.toLowerCase());
 }
 

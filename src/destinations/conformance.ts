@@ -7,7 +7,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { Batch, Sender, SendOutcome } from './destination.ts';
 
-export const SITUATIONS = [
+const SITUATIONS = [
   'accepts',
   'is slow',
   'refuses the credentials',

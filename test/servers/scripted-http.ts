@@ -28,7 +28,7 @@ export type Script =
   /** Says 200 and half of the body that it announced, and is silent then. */
   | { readonly do: 'answer by half'; readonly status: number };
 
-export interface ReceivedRequest {
+interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   /** Names in lower case. */

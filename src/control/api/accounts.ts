@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { limits } from '../../model/limits.ts';
 import { SCOPE_ID } from '../../model/scope.ts';
 import { reaches } from '../auth/access.ts';
+import { unbind } from '../auth/unbind.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
 import type { AccountRecord, ZoneRecord } from '../store/records.ts';
@@ -220,7 +221,10 @@ function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
   }
   return {
     kind: 'draft',
-    edits: [{ kind: 'account', id: key, before, after: null }],
+    edits: [
+      { kind: 'account', id: key, before, after: null },
+      ...unbind(state, { kind: 'account', id: key }),
+    ],
     value: before,
   };
 }
@@ -270,7 +274,14 @@ function deleteZone(state: StateView, key: string): Edited<ZoneRecord> {
   if (!before) return refuse('scope_unknown');
   const jobs = state.jobsOf({ kind: 'zone', id: key }).length;
   if (jobs > 0) return refuse('in_use', `The zone still has ${jobs} jobs. Delete them first.`);
-  return { kind: 'draft', edits: [{ kind: 'zone', id: key, before, after: null }], value: before };
+  return {
+    kind: 'draft',
+    edits: [
+      { kind: 'zone', id: key, before, after: null },
+      ...unbind(state, { kind: 'zone', id: key }),
+    ],
+    value: before,
+  };
 }
 
 /** As Logpush's own ids look. */

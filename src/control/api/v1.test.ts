@@ -72,6 +72,22 @@ test('zones belong to an account for good, have names of their own, and go when 
   );
 });
 
+test('a token does not outlive the scope that it is for, and opens no later one of the same id', async () => {
+  await server.call('PUT', '/v1/accounts/brief', { body: {} });
+  const only = { kind: 'account', id: 'brief' };
+  const body = { kind: 'account', permissions: ['logs_read'] };
+  const bound = await tokenFor(server, { ...body, scopes: [only] });
+  const wider = await tokenFor(server, { ...body, scopes: [only, { kind: 'zone', id: 'z1' }] });
+  const statusOf = async (token: string, path: string): Promise<number> =>
+    (await server.call('GET', path, { token })).status;
+  assert.equal(await statusOf(bound, '/v1/accounts/brief'), 200);
+  await server.call('DELETE', '/v1/accounts/brief');
+  await server.call('PUT', '/v1/accounts/brief', { body: {} });
+  assert.equal(await statusOf(bound, '/v1/accounts/brief'), 401);
+  assert.equal(await statusOf(wider, '/v1/accounts/brief'), 403);
+  assert.equal(await statusOf(wider, '/v1/zones/z1'), 200);
+});
+
 test('lists come in pages', async () => {
   for (let n = 0; n < 5; n++) await server.call('PUT', `/v1/accounts/page${n}`, { body: {} });
   const ids: string[] = [];

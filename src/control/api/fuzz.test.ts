@@ -165,7 +165,7 @@ test('any body, path, query and method gets an answer in its form, and none is a
         if (!asOperator) assert.ok(!answer.text.includes('foreign'), 'nothing of another scope');
       },
     ),
-    { numRuns: 600 },
+    { numRuns: 250 },
   );
   assert.equal(server.logged.filter((line) => line.includes('met a fault')).length, 0);
 });

@@ -11,13 +11,13 @@
 
 /** A failure that the outside caused. `code` is the operating system's (`ENOSPC`, `EIO`, ...). */
 export class FsError extends Error {
-  override readonly name = "FsError";
+  override readonly name = 'FsError';
   readonly code: string;
   readonly operation: string;
   readonly path: string;
 
   constructor(code: string, operation: string, path: string, detail?: string) {
-    super(`${operation} ${path}: ${code}${detail ? ` (${detail})` : ""}`);
+    super(`${operation} ${path}: ${code}${detail ? ` (${detail})` : ''}`);
     this.code = code;
     this.operation = operation;
     this.path = path;
@@ -25,7 +25,7 @@ export class FsError extends Error {
 }
 
 /** `create`: a new file, refused (`EEXIST`) when the name is taken. `write`: an existing one, for reading and writing. */
-export type OpenMode = "read" | "write" | "create";
+export type OpenMode = 'read' | 'write' | 'create';
 
 /** An open file. Every method rejects with {@link FsError}. */
 export interface FileHandle {
@@ -76,7 +76,7 @@ export interface FileSystem {
   syncDirectory(path: string): Promise<void>;
   space(path: string): Promise<Space>;
   /** Takes the lock named by `path`, or answers `"held"` when another process (or this one) has it. */
-  lock(path: string): Promise<Lock | "held">;
+  lock(path: string): Promise<Lock | 'held'>;
 }
 
 /** Writes all of the buffers at `at`, going on after short writes. On a rejection any prefix may have been written. */
@@ -90,7 +90,7 @@ export async function writeAll(
   let left = buffers.reduce((sum, part) => sum + part.length, 0);
   while (left > 0) {
     let written = await file.write(rest, position);
-    if (written <= 0) throw new FsError("EIO", "write", "", "nothing was written");
+    if (written <= 0) throw new FsError('EIO', 'write', '', 'nothing was written');
     position += written;
     left -= written;
     let index = 0;

@@ -2,7 +2,7 @@
 import type { Random } from '../random.ts';
 
 /** Disks write sectors of this size whole, or tear one when the power goes. */
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 
 export class SimFile {
   /** As every process sees it. */

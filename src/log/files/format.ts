@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 
 import type { Position } from '../contract.ts';
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 export const HEADER_BYTES = 64;
 export const FRAME_BYTES = 32;
 /** Frames begin at multiples of this: where a search for the next one looks. */

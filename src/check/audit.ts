@@ -110,6 +110,10 @@ export function bookLine(job: JobFacts, archivePruned: boolean, findings: Findin
     dropped: book.totals.dropped + opening.dropped,
     waiting: head - start - inside,
   };
+  const unreadable = job.alive ? gone(job, settled, head) : 0;
+  if (unreadable > 0) {
+    findings.add(`job ${job.id}: ${count(unreadable, 'line')} are waiting that cannot be read`);
+  }
   const outside = settled.within(0, settled.end) - inside;
   const balanced =
     all === line.delivered + line.excluded + line.dropped + line.waiting &&
@@ -125,6 +129,17 @@ export function bookLine(job: JobFacts, archivePruned: boolean, findings: Findin
     );
   }
   return { ...line, balanced };
+}
+
+/** Lines that wait and that the log does not hold any more (I3). */
+function gone({ start, stream }: JobFacts, settled: Ranges, head: number): number {
+  let lines = 0;
+  let from = start;
+  for (const run of [...settled.runs, { from: head, to: head }]) {
+    if (run.from > from) lines += run.from - from - stream.kept.within(from, run.from);
+    from = Math.max(from, run.to);
+  }
+  return lines;
 }
 
 /** What waybills that the archive has given up came to: the checkpoint's sums less those of the waybills still there. */

@@ -33,6 +33,7 @@ export interface LogExtent {
 }
 
 interface Segment extends SegmentName {
+  readonly headerWhole: boolean;
   /** Behind its last byte that counts. */
   readonly end: number;
 }
@@ -80,7 +81,12 @@ async function chain({ files, directory, shard, findings }: LogToRead): Promise<
     const bytes = (await files.stat(join(directory, name)))?.bytes ?? 0;
     const before = segments.at(-1);
     if (before) segments[segments.length - 1] = shortened(before, parsed, findings);
-    segments.push({ ...parsed, end: base + Math.max(0, bytes - SEGMENT_HEADER_BYTES) });
+    const headerWhole = header.kind === 'header';
+    segments.push({
+      ...parsed,
+      headerWhole,
+      end: base + Math.max(0, bytes - SEGMENT_HEADER_BYTES),
+    });
   }
   return segments;
 }
@@ -116,15 +122,19 @@ async function readSegment(
   newest: boolean,
 ): Promise<number> {
   const frames = new SegmentFrames(file, segment.base, segment.end);
-  const frontier = newest
-    ? Math.max(await frontierOf(frames, segment), Math.min(log.knownEnd, segment.end))
-    : segment.end;
+  const frontier = newest ? await frontierOf(log, frames, segment) : segment.end;
   const durableEnd = await readDurable(log, segment, frames, frontier);
   return newest ? readGroupsPast(log, frames, durableEnd) : durableEnd;
 }
 
-async function frontierOf(frames: SegmentFrames, segment: Segment): Promise<number> {
-  let frontier = segment.base;
+async function frontierOf(
+  { knownEnd }: LogToRead,
+  frames: SegmentFrames,
+  segment: Segment,
+): Promise<number> {
+  // A crash leaves headers whole: what else is broken in this file is no tear either.
+  if (!segment.headerWhole) return segment.end;
+  let frontier = Math.max(segment.base, Math.min(knownEnd, segment.end));
   for (let position = segment.base; position < segment.end;) {
     const frame = await frames.at(position);
     if (frame) frontier = Math.max(frontier, frame.frontier);

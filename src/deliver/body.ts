@@ -25,7 +25,7 @@ export interface Body {
 
 export class BodyBuilder {
   readonly #tools: BodyTools;
-  readonly #fragments: (Fragment | Promise<Fragment>)[] = [];
+  readonly #fragments: Promise<Fragment>[] = [];
   #gathered: Buffer[] = [];
   #gatheredBytes = 0;
   #underWay: Promise<unknown> = Promise.resolve();
@@ -46,7 +46,7 @@ export class BodyBuilder {
 
   async addFragment(fragment: Fragment): Promise<void> {
     await this.#deflateGathered();
-    this.#fragments.push(fragment);
+    this.#fragments.push(Promise.resolve(fragment));
     this.plainBytes += fragment.plainBytes;
   }
 

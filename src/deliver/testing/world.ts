@@ -131,7 +131,11 @@ export class World {
       onAttempt: (attempt) => this.attempts.push(attempt),
       clock: this.clock,
       random: seededRandom(1),
-      diagnostics: diagnosticsTo((line) => this.log.push(line), this.clock.wallMs, 'warn'),
+      diagnostics: diagnosticsTo(
+        (line) => this.log.push(line),
+        () => this.clock.wallMs(),
+        'warn',
+      ),
       limits: this.#limits,
       intervalMs: 1_000,
     });

@@ -130,7 +130,7 @@ export default {
       from: {
         orphan: true,
         path: '^src/',
-        pathNot: ['^src/main\\.ts$', '(^|[/.-])worker\\.ts$', unitTest, '\\.d\\.ts$'],
+        pathNot: ['^src/main\\.ts$', '(^|[/.-])worker\\.ts$', '/testing/', unitTest, '\\.d\\.ts$'],
       },
       to: {},
     },
@@ -146,5 +146,7 @@ export default {
     parser: 'swc',
     tsPreCompilationDeps: 'specify',
     doNotFollow: { path: 'node_modules' },
+    // Its parser does not know `await using`, which unit tests are glad of.
+    exclude: { path: unitTest },
   },
 };

@@ -52,7 +52,7 @@ const peerOf = async (name: string): Promise<Peer> =>
   name === 'waybill' ? waybill : ((await load(`peers/${name}.mjs`))['default'] as unknown as Peer);
 
 async function runOnce(scenario: string, name: string, variant: string): Promise<Result> {
-  const { calibrate } = (await load('lib/calibrate.mjs')) as unknown as { calibrate(): number };
+  const { calibrate } = (await load('lib/calibrate.mjs')) as unknown as { calibrate: () => number };
   const run = (await load(`scenarios/${scenario}.mjs`))['default'] as unknown as Scenario;
   const options: Record<string, unknown> = {
     peer: await peerOf(name),
@@ -70,7 +70,7 @@ async function runOnce(scenario: string, name: string, variant: string): Promise
   return result;
 }
 
-const { ensureCorpus } = (await load('lib/corpus.mjs')) as unknown as { ensureCorpus(): void };
+const { ensureCorpus } = (await load('lib/corpus.mjs')) as unknown as { ensureCorpus: () => void };
 ensureCorpus();
 const runs = Number(given['runs'] ?? 1);
 const median = (numbers: number[]) =>

@@ -16,19 +16,7 @@ const AGENTS = [
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.6478.126 Safari/537.36',
 ] as const;
 const COUNTRIES = ['us', 'us', 'us', 'de', 'gb', 'fr', 'br', 'in', 'jp', 'nl'] as const;
-const WORDS = [
-  'an',
-  're',
-  'to',
-  'li',
-  'ka',
-  'mo',
-  'shi',
-  'vel',
-  'dor',
-  'ex',
-  'ul',
-] as const;
+const WORDS = ['an', 're', 'to', 'li', 'ka', 'mo', 'shi', 'vel', 'dor', 'ex', 'ul'] as const;
 const METHODS = ['GET', 'GET', 'GET', 'GET', 'GET', 'GET', 'POST', 'HEAD', 'OPTIONS'] as const;
 
 /** A small generator of numbers from 0 to 1 (mulberry32). */

@@ -8,7 +8,7 @@ import type { CheckDirectory } from '../model/check-report.ts';
 
 export { serveUntilStopped } from './run.ts';
 export { terminal } from './terminal.ts';
-export { VERSION } from './version.ts';
+export { VERSION } from '../lib/version.ts';
 
 /** Loaded when it is asked for: a server has no use for the offline checker. */
 export const checkDirectory: CheckDirectory = async (directory, what) =>

@@ -15,5 +15,5 @@ export function processDiagnostics(least: string): Diagnostics {
       // Nobody can be told that nobody can be told.
     }
   };
-  return diagnosticsTo(write, systemClock.wallMs, least as Level);
+  return diagnosticsTo(write, () => systemClock.wallMs(), least as Level);
 }

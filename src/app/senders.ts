@@ -36,13 +36,13 @@ export interface Senders {
 export function senders(options: SendersOptions): Senders {
   const { config, files, clock, diagnostics } = options;
   const dialler = createGuardedDialler({
-    resolver: cAresResolver({ timeoutMs: limits.net.resolveMs, tries: limits.net.resolveTries }),
+    resolver: cAresResolver({ timeoutMs: limits.deliver.dnsMs, tries: limits.deliver.dnsTries }),
     allow: config.destinations.allowAddresses.map(openedRange),
     clock,
     diagnostics,
-    connectMs: limits.net.connectMs,
-    idleMs: limits.net.idleMs,
-    idleSockets: limits.net.idleSockets,
+    connectMs: limits.deliver.connectMs,
+    idleMs: limits.deliver.idleMs,
+    idleSockets: limits.deliver.idleSockets,
     socketsPerHost: limits.deliver.attempts,
   });
   const policy = {

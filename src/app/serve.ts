@@ -13,7 +13,7 @@ import { dataPlane } from './data-plane.ts';
 import { processDiagnostics } from './report.ts';
 import { superviseShard } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../lib/version.ts';
 
 export type ServeOutcome =
   | { readonly kind: 'serving'; readonly served: Served }
@@ -64,14 +64,14 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     bytes: limits.ledger.keptBytes,
   });
 
-  let control: Control | undefined;
+  const parts: { control?: Control } = {};
   const shards = superviseShard({
     start: {
       shard: 0,
       config: { ...config, data: { ...config.data, dir: directory } },
       paths: { log: at('shards', '0', 'log'), buffer: at('shards', '0', 'buffer'), archive },
     },
-    snapshot: () => control!.snapshot(),
+    snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
     supervisor: {
       attempts: (list) => attempts.add(list),
@@ -101,7 +101,8 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     version: VERSION,
   });
   if (opened.kind === 'unreadable') return refused(opened.detail);
-  control = opened.control;
+  const { control } = opened;
+  parts.control = control;
   const operatorToken = await keepOperatorToken(control, at('operator.token'));
 
   const started = await shards.start();

@@ -25,7 +25,7 @@ import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { routeTable } from '../route/index.ts';
 import { senders } from './senders.ts';
 import { listenForIngest } from './ingest-listener.ts';
-import type { ShardMethods, ShardStart, SupervisorMethods } from './link.ts';
+import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { processDiagnostics } from './report.ts';
 import { shardCut } from './shard-cut.ts';
 
@@ -46,9 +46,9 @@ let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
 let running: { buffer: ShardBuffer; delivery: Delivery; archive: OpenArchiveWriter } | undefined;
 let applying: Promise<void> = Promise.resolve();
 
-const { remote, notify } = connect<ShardMethods, SupervisorMethods>(parentPort, {
-  apply(next) {
-    applying = applying.catch(() => {}).then(() => apply(next));
+const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
+  apply(newer) {
+    applying = applying.catch(() => {}).then(() => apply(newer));
     return applying;
   },
   cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
@@ -82,9 +82,7 @@ async function apply(next: Snapshot): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const { started } = {
-    started: (outcome: Parameters<SupervisorMethods['started']>[0]) => notify('started', outcome),
-  };
+  const started = (outcome: ShardReady) => supervisor.notify('started', outcome);
   const openedLog = await openFilesLog({
     files,
     directory: paths.log,
@@ -152,7 +150,7 @@ async function run(): Promise<void> {
         epoch,
       ),
     keepLine: async (entry) => {
-      await remote.keepNewest([{ ...entry, atMs: clock.wallMs() }]);
+      await supervisor.remote.keepNewest([{ ...entry, atMs: clock.wallMs() }]);
     },
     contentOf: (id, contentVersion) => contentOf(snapshot, id, contentVersion),
     onAttempt: handOverAttempts(),
@@ -169,7 +167,7 @@ async function run(): Promise<void> {
     route: () => route,
     append: (request) => buffer.append(request),
     countRefusal: (entry) => buffer.countRefusal(entry),
-    keepLines: (entry) => remote.keep(quarantined(entry)),
+    keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
     keysReachBackMs: () => limits.buffer.keyMs,
     clock,
@@ -196,7 +194,7 @@ async function run(): Promise<void> {
 function handOverAttempts(): (attempt: Attempt) => void {
   let waiting: Attempt[] = [];
   const send = () => {
-    if (waiting.length > 0) notify('attempts', waiting);
+    if (waiting.length > 0) supervisor.notify('attempts', waiting);
     waiting = [];
   };
   clock.every(ATTEMPTS_MS, send);

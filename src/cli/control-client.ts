@@ -64,7 +64,10 @@ export function controlClient(base: string, token: string | undefined): ControlC
         after === null ? '' : `${path.includes('?') ? '&' : '?'}after=${encodeURIComponent(after)}`;
       const page = (await call('GET', `${path}${query}`)) as Record<string, unknown>;
       items.push(...((page[name] as readonly T[] | undefined) ?? []));
-      after = page['next'] === null || page['next'] === undefined ? null : String(page['next']);
+      after =
+        typeof page['next'] === 'string' || typeof page['next'] === 'number'
+          ? String(page['next'])
+          : null;
     } while (after !== null);
     return items;
   };

@@ -3,9 +3,9 @@ import { styleText } from 'node:util';
 /** Where a command writes, and whether people read it there. */
 export interface Output {
   /** Results: what a script would take. */
-  out(text: string): void;
+  readonly out: (text: string) => void;
   /** Everything else: progress, hints, errors. */
-  note(text: string): void;
+  readonly note: (text: string) => void;
   /** Whether standard output is a terminal that shows colours. */
   readonly colour: boolean;
   /** Whether standard error is a terminal, where a progress line may be redrawn. */

@@ -270,7 +270,10 @@ interface Answer {
 /** Lines of a decided body that the server will not take. */
 function refusedLines(result: BodyResult): number {
   if (result.kind === 'refused') return result.lines;
-  return result.streams.reduce((sum, stream) => sum + (stream.refused ? (stream.lines ?? 0) : 0), 0);
+  return result.streams.reduce(
+    (sum, stream) => sum + (stream.refused ? (stream.lines ?? 0) : 0),
+    0,
+  );
 }
 
 type Again = {

@@ -1,5 +1,5 @@
 /** One attempt: a batch to a sender, bounded in time whatever the sender does. */
-import type { Batch, Sender, SendOutcome } from '../destinations/destination.ts';
+import type { Batch, Sender, SendOutcome } from '../destinations/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 

@@ -2,7 +2,7 @@
  * The door's types: what delivery is handed, what it offers, what it says of each job.
  */
 import type { ShardBuffer, StoredBlock } from '../buffer/index.ts';
-import type { Sender } from '../destinations/destination.ts';
+import type { Sender } from '../destinations/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';

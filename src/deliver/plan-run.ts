@@ -9,7 +9,7 @@
  * - reject: see `refusal.ts`
  */
 import type { JobState } from '../buffer/index.ts';
-import type { Batch, SendOutcome } from '../destinations/destination.ts';
+import type { Batch, SendOutcome } from '../destinations/index.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Attempt, AttemptStage, Plan } from '../model/delivery.ts';
 import type { JobConfig } from '../model/snapshot.ts';

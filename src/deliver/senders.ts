@@ -2,7 +2,7 @@
  * Open senders, one per job and destination: opened for the first attempt, used by all later ones, closed when the
  * settings change, the job ends, or too many are open and this one has been unused the longest.
  */
-import type { Sender } from '../destinations/destination.ts';
+import type { Sender } from '../destinations/index.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 

@@ -1,6 +1,6 @@
 /** Thrown when one of our own invariants does not hold: a bug, never the outside's doing. Stays on in production. */
 export class AssertionError extends Error {
-  override readonly name = "AssertionError";
+  override readonly name = 'AssertionError';
 }
 
 /**

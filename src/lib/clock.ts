@@ -32,11 +32,11 @@ export const systemClock: Clock = {
       if (signal?.aborted) return resolve();
       const done = () => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", done);
+        signal?.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, delayMs);
-      signal?.addEventListener("abort", done, { once: true });
+      signal?.addEventListener('abort', done, { once: true });
     });
   },
 };

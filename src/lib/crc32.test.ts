@@ -7,10 +7,14 @@ import { combineCrc32 } from './crc32.ts';
 describe('combineCrc32', () => {
   it('gives the CRC of the concatenation', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 3000 }), fc.uint8Array({ maxLength: 3000 }), (a, b) => {
-        const whole = zlib.crc32(Buffer.concat([a, b]));
-        assert.equal(combineCrc32(zlib.crc32(a), zlib.crc32(b), b.length), whole);
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 3000 }),
+        fc.uint8Array({ maxLength: 3000 }),
+        (a, b) => {
+          const whole = zlib.crc32(Buffer.concat([a, b]));
+          assert.equal(combineCrc32(zlib.crc32(a), zlib.crc32(b), b.length), whole);
+        },
+      ),
     );
   });
 

@@ -1,5 +1,5 @@
 /** How much an entry matters. `alarm` is for what an operator must see: loss, damage, a refused configuration. */
-export type Level = "debug" | "info" | "warn" | "error" | "alarm";
+export type Level = 'debug' | 'info' | 'warn' | 'error' | 'alarm';
 
 /** What an entry carries besides its text. Never a secret, never a customer's line. */
 export type Details = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -26,7 +26,7 @@ const RANK: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, erro
 export function diagnosticsTo(
   write: (line: string) => void,
   wallMs: () => number,
-  least: Level = "info",
+  least: Level = 'info',
   bound: Details = {},
 ): Diagnostics {
   const entry = (level: Level, event: string, details: Details = {}) => {
@@ -35,11 +35,11 @@ export function diagnosticsTo(
     write(`${JSON.stringify({ time, level, event, ...bound, ...details })}\n`);
   };
   return {
-    debug: (event, details) => entry("debug", event, details),
-    info: (event, details) => entry("info", event, details),
-    warn: (event, details) => entry("warn", event, details),
-    error: (event, details) => entry("error", event, details),
-    alarm: (event, details) => entry("alarm", event, details),
+    debug: (event, details) => entry('debug', event, details),
+    info: (event, details) => entry('info', event, details),
+    warn: (event, details) => entry('warn', event, details),
+    error: (event, details) => entry('error', event, details),
+    alarm: (event, details) => entry('alarm', event, details),
     with: (details) => diagnosticsTo(write, wallMs, least, { ...bound, ...details }),
   };
 }
@@ -48,5 +48,5 @@ export function diagnosticsTo(
 export const silent: Diagnostics = diagnosticsTo(
   () => {},
   () => 0,
-  "alarm",
+  'alarm',
 );

@@ -11,17 +11,21 @@ describe('stitchGzip', () => {
       fc.string({ maxLength: 50 }).map((text) => Buffer.from(text.repeat(40))),
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(part, { maxLength: 8 }), fc.nat({ max: 9 }), async (plains, level) => {
-        const fragments = await Promise.all(
-          plains.map((plain) => deflateFragment(Buffer.from(plain), level)),
-        );
-        const member = stitchGzip(fragments);
-        const gzip = Buffer.concat(member.parts);
-        const plain = Buffer.concat(plains);
-        assert.equal(gzip.length, member.bytes);
-        assert.equal(plain.length, member.plainBytes);
-        assert.deepEqual(zlib.gunzipSync(gzip), plain);
-      }),
+      fc.asyncProperty(
+        fc.array(part, { maxLength: 8 }),
+        fc.nat({ max: 9 }),
+        async (plains, level) => {
+          const fragments = await Promise.all(
+            plains.map((plain) => deflateFragment(Buffer.from(plain), level)),
+          );
+          const member = stitchGzip(fragments);
+          const gzip = Buffer.concat(member.parts);
+          const plain = Buffer.concat(plains);
+          assert.equal(gzip.length, member.bytes);
+          assert.equal(plain.length, member.plainBytes);
+          assert.deepEqual(zlib.gunzipSync(gzip), plain);
+        },
+      ),
       { numRuns: 60 },
     );
   });

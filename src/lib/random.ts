@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes } from 'node:crypto';
 
 /** Randomness as handed in, so that a run can be repeated from a seed. */
 export interface Random {

@@ -169,17 +169,6 @@ export const limits = {
     /** Attempts remembered per job. */
     attemptsListed: 1_000,
   },
-  net: {
-    /** Time for one question to one name server, and how often it is asked. */
-    resolveMs: 3_000,
-    resolveTries: 2,
-    /** Time for a connection to stand, name and TLS included. */
-    connectMs: 10_000,
-    /** Unused connections are closed after this time; most receivers keep theirs for a minute or more. */
-    idleMs: 50_000,
-    /** Unused connections kept in all. */
-    idleSockets: 256,
-  },
   ledger: {
     archiveMs: 90 * DAY,
     archiveFileBytes: 64 * MIB,

@@ -1,5 +1,5 @@
-import type { DatasetConfig, IngestTokenConfig, Snapshot } from "../model/snapshot.ts";
-import type { Scope, StreamKey } from "../model/scope.ts";
+import type { DatasetConfig, IngestTokenConfig, Snapshot } from '../model/snapshot.ts';
+import type { Scope, StreamKey } from '../model/scope.ts';
 
 /** What ingest asks of the configuration in force. Built once per snapshot, then only read. */
 export interface RouteTable {
@@ -12,7 +12,7 @@ export interface RouteTable {
   accountOf(scope: Scope): string | undefined;
   /** A zone by its id or, failing that, by its name: what the field of `?by=` holds. */
   zoneByValue(value: string): Scope | undefined;
-  dataset(id: string, kind: Scope["kind"]): DatasetConfig | undefined;
+  dataset(id: string, kind: Scope['kind']): DatasetConfig | undefined;
   /** Whether an enabled job (or a held-back one that still collects) wants the stream's lines. */
   wanted(stream: StreamKey): boolean;
 }
@@ -23,28 +23,32 @@ export function routeTable(snapshot: Snapshot): RouteTable {
   const accounts = new Set(snapshot.accounts.map((account) => account.id));
   const zones = new Map(snapshot.zones.map((zone) => [zone.id, zone]));
   const zonesByName = new Map(snapshot.zones.map((zone) => [zone.name, zone]));
-  const datasets = new Map(snapshot.datasets.map((dataset) => [`${dataset.scope}/${dataset.id}`, dataset]));
+  const datasets = new Map(
+    snapshot.datasets.map((dataset) => [`${dataset.scope}/${dataset.id}`, dataset]),
+  );
   const wanted = new Set<string>();
   for (const job of snapshot.jobs) if (job.enabled) wanted.add(job.stream);
 
   const accountOf = (scope: Scope): string | undefined => {
-    if (scope.kind === "zone") return zones.get(scope.id)?.account;
+    if (scope.kind === 'zone') return zones.get(scope.id)?.account;
     return accounts.has(scope.id) ? scope.id : undefined;
   };
   return {
     version: snapshot.version,
     token: (hash) => tokens.get(hash),
     allows(token, scope) {
-      if (token.scopes === "all") return true;
+      if (token.scopes === 'all') return true;
       const account = accountOf(scope);
       return token.scopes.some((allowed) =>
-        allowed.kind === "account" ? allowed.id === account : scope.kind === "zone" && allowed.id === scope.id,
+        allowed.kind === 'account'
+          ? allowed.id === account
+          : scope.kind === 'zone' && allowed.id === scope.id,
       );
     },
     accountOf,
     zoneByValue(value) {
       const zone = zones.get(value) ?? zonesByName.get(value);
-      return zone && { kind: "zone", id: zone.id };
+      return zone && { kind: 'zone', id: zone.id };
     },
     dataset: (id, kind) => datasets.get(`${kind}/${id}`),
     wanted: (stream) => wanted.has(stream),

@@ -1,7 +1,7 @@
 /** Everything around delivery for its tests: buffer, clock, receivers that answer as scripted, and books to compare. */
 import zlib from 'node:zlib';
 import type { StoredBlock } from '../../buffer/index.ts';
-import type { Batch, Sender, SendOutcome } from '../../destinations/destination.ts';
+import type { Batch, Sender, SendOutcome } from '../../destinations/index.ts';
 import { manualClock } from '../../lib/clock-manual.ts';
 import { diagnosticsTo } from '../../lib/diagnostics.ts';
 import { seededRandom } from '../../lib/random.ts';

@@ -57,7 +57,7 @@ export async function openBuffer(deps: BufferDeps): Promise<OpenBufferOutcome> {
 }
 
 async function recover(deps: BufferDeps): Promise<OpenBufferOutcome> {
-  const { clock, diagnostics, directory, files, ledger, limits, log } = deps;
+  const { clock, diagnostics, directory, files, ledger, limits } = deps;
   await files.makeDirectory(directory);
   const fresh = (): ShardState => new ShardState(limits.buffer, ledger, diagnostics);
   const checkpoints = new Checkpoints({ files, directory, ledger, diagnostics });
@@ -69,6 +69,7 @@ async function recover(deps: BufferDeps): Promise<OpenBufferOutcome> {
   const records = await replay(deps, state, head);
   const orphans = state.dropOrphans();
   if (orphans > 0) diagnostics.alarm('buffer.lines_without_stream', { lines: orphans });
+  state.trimmedBefore(deps.log.start());
   state.recount();
   const service = new ServiceClock(clock, state.serviceMs);
   const buffer = new LogBuffer(deps, state, service, checkpoints);

@@ -101,21 +101,7 @@ export class Chores {
     }
     if (before === 0 || before <= log.start()) return;
     const start = await log.trimBefore(before as Position);
-    this.#forgetBefore(start);
-  }
-
-  #forgetBefore(start: number): void {
-    const { spans, streams } = this.#deps.state;
-    const oldest = spans.trimBefore(start);
-    for (const stream of streams.values()) {
-      stream.dropStretchesBefore(oldest);
-      const tail = spans.tailRefs(stream.id)[0]?.first ?? stream.head;
-      let first = tail;
-      for (let index = 0; index < stream.stretchCount; index += 1) {
-        first = Math.min(first, stream.stretchAt(index).first);
-      }
-      stream.oldest = Math.max(stream.oldest, first);
-    }
+    state.trimmedBefore(start);
   }
 
   /** Reception time from which all lines can still be replayed. */

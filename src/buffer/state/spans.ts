@@ -144,10 +144,13 @@ export class Spans {
     return guess?.id === id ? guess : this.sealed.find((span) => span.id === id);
   }
 
-  /** Forgets sealed spans that end at or before `start`: trimmed. Returns the number of the oldest that is left. */
+  /**
+   * Forgets sealed spans that begin before `start`, where the log begins now: only whole spans are ever given up, so one
+   * that lost its beginning lost the rest by right, although its segment may still stand. Returns the oldest left.
+   */
   trimBefore(start: number): number {
     let drop = 0;
-    while (drop < this.sealed.length && this.sealed[drop]!.end <= start) drop += 1;
+    while (drop < this.sealed.length && this.sealed[drop]!.start < start) drop += 1;
     if (drop > 0) this.sealed = this.sealed.slice(drop);
     return this.sealed[0]?.id ?? this.nextId;
   }

@@ -311,6 +311,19 @@ export class ShardState {
     }
   }
 
+  /** Forgets what the log gave up; also called at start, because a checkpoint may be older than the last trimming. */
+  trimmedBefore(start: number): void {
+    const oldest = this.spans.trimBefore(start);
+    for (const stream of this.streams.values()) {
+      stream.dropStretchesBefore(oldest);
+      let first = this.spans.tailRefs(stream.id)[0]?.first ?? stream.head;
+      for (let index = 0; index < stream.stretchCount; index += 1) {
+        first = Math.min(first, stream.stretchAt(index).first);
+      }
+      stream.oldest = Math.max(stream.oldest, first);
+    }
+  }
+
   /** Counts anew which spans are wanted: after a checkpoint was read, which does not hold this. */
   recount(): void {
     const freed = new Map(this.spans.sealed.map((span) => [span.id, span.freeServiceMs]));

@@ -141,3 +141,8 @@ test('mistakes in logpull_options are told by the names that stand there', () =>
   assert.equal(path('CVE-2021-44228=yes'), 'CVE-2021-44228');
   assert.equal(path('start=1'), 'start');
 });
+
+test('with CVE-2021-44228 no text may end in the first half of ${', () => {
+  assert.equal(refusal({ 'CVE-2021-44228': true, record_suffix: '$' }).path, 'record_suffix');
+  assert.equal(parseOutputOptions({ record_suffix: '$' }, dataset).kind, 'options');
+});

@@ -128,7 +128,7 @@ export function parseOutputOptions(
   }
   if (Object.keys(set).length === 0) return { kind: 'none' };
   const options = set as OutputOptions;
-  const tooMuch = measure(options, bounds);
+  const tooMuch = measure(options, bounds) ?? splitDollar(options);
   return tooMuch ? invalid(tooMuch.path, tooMuch.message) : { kind: 'options', options };
 }
 
@@ -168,6 +168,20 @@ function measure(options: OutputOptions, bounds: Bounds): Complaint | undefined 
     };
   }
   return repeats(options.record_template ?? '', bounds.templateRepeats);
+}
+
+/**
+ * A `$` that ends one text may meet a `{` that begins the next, in bytes that are written at different times: refused, so
+ * that with CVE-2021-44228 no `${` can come about.
+ */
+function splitDollar(options: OutputOptions): Complaint | undefined {
+  if (options['CVE-2021-44228'] !== true) return undefined;
+  for (const name of ['batch_prefix', 'record_suffix', 'record_template'] as const) {
+    if (options[name]?.endsWith('$')) {
+      return { path: name, message: 'may not end with $ while CVE-2021-44228 is on' };
+    }
+  }
+  return undefined;
 }
 
 function repeats(template: string, most: number): Complaint | undefined {

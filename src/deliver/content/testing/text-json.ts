@@ -41,7 +41,7 @@ function fieldAt(text: string, at: number): [TextField, number] {
   const colon = space(text, at + name.length);
   if (text[colon] !== ':') throw new Error(`no colon at ${colon}`);
   const [value, end] = valueAt(text, space(text, colon + 1));
-  return [{ name: JSON.parse(name) as string, value }, end];
+  return [{ name: textOf(name), value }, end];
 }
 
 function listAt<T>(
@@ -74,4 +74,16 @@ function space(text: string, at: number): number {
   let index = at;
   while (index < text.length && ' \t\r\n'.includes(text[index]!)) index++;
   return index;
+}
+
+const LETTERS: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
+
+function textOf(string: string): string {
+  return string
+    .slice(1, -1)
+    .replace(/\\(?:u(.{4})|(.))/g, (_all, hex: string | undefined, letter: string) =>
+      hex === undefined
+        ? (LETTERS[letter] ?? letter)
+        : String.fromCharCode(Number.parseInt(hex, 16)),
+    );
 }

@@ -363,6 +363,25 @@ describe('reject', () => {
     assert.equal(world.buffer.job(1)?.cursor, 48);
   });
 
+  it('a job whose open batches all hold a bad line finds the good ones by halving a few', async () => {
+    const world = new World({ batchLines: 8 });
+    world.receiver = (received, signal) =>
+      received.lines.some((line) => line.endsWith('5}'))
+        ? { kind: 'reject', reason: 'not valid', status: 400 }
+        : accepts(received, signal);
+    await world.delivery.apply([jobOf(1)], 1);
+    const lines = [1, 2, 3, 4].flatMap((tens) => numbered(8, tens * 10));
+    for (let n = 0; n < 32; n += 8) world.add(STREAM, lines.slice(n, n + 8));
+    await world.pass(20_000);
+    assert.equal(world.delivery.status(1)?.state, 'blocked');
+    await world.pass(HOUR_MS);
+    assert.deepEqual(
+      world.delivered(),
+      lines.filter((line) => !line.endsWith('5}')),
+    );
+    assert.equal(world.kept.length, 4);
+  });
+
   it('a single line is never given up while nothing else has passed', async () => {
     const world = new World();
     world.receiver = refuses('{"n":0}');

@@ -99,13 +99,13 @@ export class Health {
   /**
    * A batch was refused as bad.
    *
-   * @param othersPass whether something shows that the destination accepts other batches
+   * @param blocked whether the job only probes from now on
    * @returns how long the plan rests
    */
-  refused(reason: string, othersPass: boolean): number {
+  refused(reason: string, blocked: boolean): number {
     const { clock, limits } = this.#tools;
     this.noteError(reason);
-    if (!othersPass) {
+    if (blocked) {
       this.step('refused');
       this.probeAtMs = clock.monotonicMs() + limits.probeMs;
     }

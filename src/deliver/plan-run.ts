@@ -42,6 +42,8 @@ export interface PlanHost {
   readonly content: (job: JobConfig) => Content;
   readonly settle: (settlement: Settlement) => Promise<Settled>;
   readonly openPlans: () => number;
+  /** Whether every other open plan was refused too, and no new one may be made. */
+  readonly mayExplore: () => boolean;
   /** A plan was replaced by its halves. */
   readonly replaced: (run: PlanRun, plans: readonly Plan[]) => void;
   /** The circuit flows again: plans at rest may be tried at once. */
@@ -249,25 +251,25 @@ export class PlanRun {
   #refused(kind: 'split' | 'reject', reason: string): Decision {
     const { health, tools } = this.#host;
     const lines = this.plan.range.to - this.plan.range.from;
-    const { verdict, refusals, othersPass } = judgeRefusal(this.refusals, {
+    const { verdict, refusals, blocked } = judgeRefusal(this.refusals, {
       kind,
       lines,
       accepts: health.accepts,
       acceptedLately: health.acceptedLately(),
       maySplit: this.#host.openPlans() < tools.deps.limits.splitPlans,
+      explore: this.#host.mayExplore(),
     });
     this.refusals = refusals;
+    const delayMs = health.refused(reason, blocked);
     switch (verdict) {
       case 'halve':
-        health.noteError(reason);
         this.#to('split');
         return { kind: 'split' };
       case 'give_up_line':
-        health.noteError(reason);
         this.#to('decided');
         return { kind: 'give_up_line', detail: reason };
       case 'rest':
-        return { kind: 'rest', delayMs: health.refused(reason, othersPass) };
+        return { kind: 'rest', delayMs };
       default:
         return unreachable(verdict);
     }

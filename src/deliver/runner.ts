@@ -54,6 +54,7 @@ export class JobRunner {
       ...shared,
       mayAttempt: () => this.#mayStart(),
       openPlans: () => this.#runs.length,
+      mayExplore: () => this.#mayExplore(),
       replaced: (run, plans) => this.#replaced(run, plans),
       recovered: () => this.#retryAll(),
     };
@@ -156,6 +157,16 @@ export class JobRunner {
     const { openPlans } = this.#tools.deps.limits;
     const most = this.#health.circuit === 'backing_off' ? 1 : openPlans;
     return this.#mayStart() && this.#reconciling === undefined && this.#runs.length < most;
+  }
+
+  /** Asked by a plan that was just refused: whether all others were tried and refused too, with no room for a new one. */
+  #mayExplore(): boolean {
+    const { openPlans } = this.#tools.deps.limits;
+    const { length } = this.#runs;
+    const untried = this.#runs.some(
+      (run) => run.refusals === NEVER_REFUSED || run.lastAttemptMs === Number.NEGATIVE_INFINITY,
+    );
+    return length >= openPlans && length < 2 * openPlans && !untried;
   }
 
   #active(): number {

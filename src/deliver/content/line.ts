@@ -36,15 +36,33 @@ const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const SPACE = 0x20;
+const UPPER_HALVES = 0xf0f0f0f0 | 0;
+const THREES = 0x30303030;
+const SIXES = 0x06060606;
 
 /** Names remembered at once; when more come, all are forgotten and learned anew. */
 const ENTRIES = 512;
 /** Names longer than this, with their quotes, are looked up each time. */
 const ENTRY_BYTES = 256;
-/** The entry before the first field of a line. */
-const BEGIN = 0;
 const UNKNOWN = -1;
-const SLOTS_OF_HASH = 2048;
+/** Places of the hash table. */
+const PLACES = 2048;
+
+/** Numbers at the head of an entry. */
+const HEAD = {
+  /** The entry that followed it last time, or UNKNOWN. */
+  next: 0,
+  /** Bytes of the name. */
+  length: 1,
+  /** Slot of the field, or UNKNOWN. */
+  slot: 2,
+  marked: 3,
+  /** What of the name's last four bytes counts. */
+  mask: 4,
+  name: 5,
+} as const;
+/** The entry before the first field of a line: a head without a name. */
+const BEGIN = 0;
 
 /** Numbers per field in {@link LineScanner.fields}. */
 export const FIELD_STRIDE = 5;
@@ -74,18 +92,14 @@ export class LineScanner {
   readonly #slotOf: ReadonlyMap<string, number>;
   readonly #plan: ScannerPlan;
 
-  // Entries: their names with quotes, as they stand in lines, escapes and all; four bytes to a number, the last one masked.
-  #entries = 1;
-  #words = new Int32Array(512);
-  #wordsEnd = 0;
-  readonly #wordAt = new Int32Array(ENTRIES);
-  readonly #lastWordAt = new Int32Array(ENTRIES);
-  readonly #lastMask = new Int32Array(ENTRIES);
-  readonly #nameLength = new Int32Array(ENTRIES);
-  readonly #next = new Int32Array(ENTRIES).fill(UNKNOWN);
-  readonly #slot = new Int32Array(ENTRIES).fill(UNKNOWN);
-  readonly #marked = new Uint8Array(ENTRIES);
-  readonly #hash = new Int16Array(SLOTS_OF_HASH).fill(UNKNOWN);
+  /**
+   * The entries, one behind the other; an entry is where its head begins. Behind the head ({@link HEAD}) stands the name as
+   * lines write it, quotes and escapes and all, four bytes to a number, the last one masked.
+   */
+  #table = new Int32Array(1024);
+  #tableEnd = 0;
+  #entries = 0;
+  readonly #hash = new Int32Array(PLACES).fill(UNKNOWN);
 
   // What the last look-up found, apart from its entry.
   #foundSlot = UNKNOWN;
@@ -100,6 +114,7 @@ export class LineScanner {
     this.kinds = new Uint8Array(count);
     this.fields = new Int32Array(plan.listAll ? 64 * FIELD_STRIDE : 0);
     this.#slotOf = new Map(plan.wanted.map((name, slot) => [name, slot]));
+    this.#forget();
   }
 
   /**
@@ -110,10 +125,7 @@ export class LineScanner {
   scan(bytes: Buffer, view: DataView, start: number, end: number): boolean {
     const { starts, ends, kinds } = this;
     const { listAll } = this.#plan;
-    const next = this.#next;
-    const slots = this.#slot;
-    const marks = this.#marked;
-    const lengths = this.#nameLength;
+    let table = this.#table;
     for (let slot = 0; slot < kinds.length; slot++) kinds[slot] = KIND.none;
     this.fieldCount = 0;
     let index = skipSpace(bytes, start, end);
@@ -124,19 +136,18 @@ export class LineScanner {
     let previous = BEGIN;
     while (index < end) {
       const nameAt = index;
-      let entry = next[previous]!;
+      let entry = table[previous + HEAD.next]!;
       let slot: number;
       let marked: number;
-      if (entry !== UNKNOWN && this.#isEntry(entry, view, index)) {
-        slot = slots[entry]!;
-        marked = marks[entry]!;
-        index += lengths[entry]!;
+      if (entry !== UNKNOWN && isEntry(table, entry, view, index)) {
+        slot = table[entry + HEAD.slot]!;
+        marked = table[entry + HEAD.marked]!;
+        index += table[entry + HEAD.length]!;
       } else {
         if (bytes[index] !== QUOTE) return false;
-        entry = this.#lookUp(bytes, view, index, end);
+        entry = this.#lookUp(bytes, view, index, end, previous);
         if (this.#foundLength < 0) return false;
-        // A forgotten entry may be the one before: then nothing is learned from this field.
-        if (previous < this.#entries) next[previous] = entry;
+        table = this.#table;
         slot = this.#foundSlot;
         marked = this.#foundMark;
         index += this.#foundLength;
@@ -182,8 +193,7 @@ export class LineScanner {
     }
     if (byte >= 0x31 && byte <= 0x39) {
       this.#kind = KIND.number;
-      let index = at + 1;
-      while (index < end && bytes[index]! >= 0x30 && bytes[index]! <= 0x39) index++;
+      const index = skipDigits(bytes, view, at + 1, end);
       const after = bytes[index]!;
       return after === 0x2e || (after | 0x20) === 0x65 ? skipNumber(bytes, at, end) : index;
     }
@@ -205,27 +215,13 @@ export class LineScanner {
     this.fields[at + 4] = marked;
   }
 
-  /** Whether the name at `at` is the entry's, quotes and all. */
-  #isEntry(entry: number, view: DataView, at: number): boolean {
-    const words = this.#words;
-    const last = this.#lastWordAt[entry]!;
-    let word = this.#wordAt[entry]!;
-    let index = at;
-    if (index + (last - word) * 4 + 4 > view.byteLength) return false;
-    for (; word < last; word++) {
-      if (view.getInt32(index, true) !== words[word]) return false;
-      index += 4;
-    }
-    return (view.getInt32(index, true) & this.#lastMask[entry]!) === words[last];
-  }
-
   /**
-   * Finds the entry of the name whose opening quote stands at `at`, or makes it one.
+   * Finds the entry of the name whose opening quote stands at `at`, or makes it one, and notes that it followed `previous`.
    *
    * @returns the entry, or UNKNOWN when the name is too long for one. `#found...` say the rest; a `#foundLength` below zero
    *   says that the name is malformed
    */
-  #lookUp(bytes: Buffer, view: DataView, at: number, end: number): number {
+  #lookUp(bytes: Buffer, view: DataView, at: number, end: number, previous: number): number {
     const nameEnd = skipString(bytes, at, end);
     const length = nameEnd - at;
     this.#foundLength = nameEnd < 0 || nameEnd > end ? -1 : length;
@@ -235,18 +231,18 @@ export class LineScanner {
       return UNKNOWN;
     }
     let place = hashOf(bytes, at, nameEnd);
-    for (;;) {
+    for (; ; place = (place + 1) % PLACES) {
       const entry = this.#hash[place]!;
       if (entry === UNKNOWN) break;
-      if (this.#nameLength[entry] === length && this.#isEntry(entry, view, at)) {
-        this.#foundSlot = this.#slot[entry]!;
-        this.#foundMark = this.#marked[entry]!;
+      if (this.#table[entry + HEAD.length] === length && isEntry(this.#table, entry, view, at)) {
+        this.#foundSlot = this.#table[entry + HEAD.slot]!;
+        this.#foundMark = this.#table[entry + HEAD.marked]!;
+        this.#table[previous + HEAD.next] = entry;
         return entry;
       }
-      place = (place + 1) % SLOTS_OF_HASH;
     }
     this.#learn(bytes, at, nameEnd);
-    return this.#foundLength < 0 ? UNKNOWN : this.#addEntry(bytes, at, nameEnd);
+    return this.#foundLength < 0 ? UNKNOWN : this.#addEntry(bytes, at, nameEnd, previous);
   }
 
   /** Decodes a name and says what is known of it. */
@@ -260,39 +256,73 @@ export class LineScanner {
     this.#foundMark = this.#plan.mark?.(name) ? 1 : 0;
   }
 
-  #addEntry(bytes: Buffer, start: number, end: number): number {
-    if (this.#entries === ENTRIES) this.#forget();
-    const entry = this.#entries++;
+  #addEntry(bytes: Buffer, start: number, end: number, previous: number): number {
+    const isFull = this.#entries === ENTRIES;
+    if (isFull) this.#forget();
+    const entry = this.#tableEnd;
     const length = end - start;
-    const count = (length + 3) >> 2;
-    if (this.#wordsEnd + count > this.#words.length) {
-      const grown = new Int32Array(this.#words.length * 2);
-      grown.set(this.#words);
-      this.#words = grown;
-    }
-    for (let word = 0; word < count; word++) {
+    const words = (length + 3) >> 2;
+    this.#growTable(entry + HEAD.name + words);
+    const table = this.#table;
+    table[entry + HEAD.next] = UNKNOWN;
+    table[entry + HEAD.length] = length;
+    table[entry + HEAD.slot] = this.#foundSlot;
+    table[entry + HEAD.marked] = this.#foundMark;
+    table[entry + HEAD.mask] = -1 >>> (8 * (words * 4 - length));
+    for (let word = 0; word < words; word++) {
       const left = Math.min(4, length - word * 4);
-      this.#words[this.#wordsEnd + word] = bytes.readUIntLE(start + word * 4, left);
+      table[entry + HEAD.name + word] = bytes.readUIntLE(start + word * 4, left);
     }
-    this.#wordAt[entry] = this.#wordsEnd;
-    this.#lastWordAt[entry] = this.#wordsEnd + count - 1;
-    this.#lastMask[entry] = -1 >>> (8 * (count * 4 - length));
-    this.#wordsEnd += count;
-    this.#nameLength[entry] = length;
-    this.#slot[entry] = this.#foundSlot;
-    this.#marked[entry] = this.#foundMark;
+    this.#tableEnd += HEAD.name + words;
+    this.#entries++;
     let place = hashOf(bytes, start, end);
-    while (this.#hash[place] !== UNKNOWN) place = (place + 1) % SLOTS_OF_HASH;
+    while (this.#hash[place] !== UNKNOWN) place = (place + 1) % PLACES;
     this.#hash[place] = entry;
+    // What came before has been forgotten with all the others.
+    if (!isFull) table[previous + HEAD.next] = entry;
     return entry;
   }
 
+  #growTable(size: number): void {
+    if (size <= this.#table.length) return;
+    const grown = new Int32Array(Math.max(size, this.#table.length * 2));
+    grown.set(this.#table);
+    this.#table = grown;
+  }
+
   #forget(): void {
-    this.#entries = 1;
-    this.#wordsEnd = 0;
-    this.#next.fill(UNKNOWN);
+    this.#table[BEGIN + HEAD.next] = UNKNOWN;
+    this.#tableEnd = HEAD.name;
+    this.#entries = 0;
     this.#hash.fill(UNKNOWN);
   }
+}
+
+/** Whether the name at `at` is the entry's, quotes and all. */
+function isEntry(table: Int32Array, entry: number, view: DataView, at: number): boolean {
+  const length = table[entry + HEAD.length]!;
+  // The last four bytes may reach beyond the name: what lies there is masked out.
+  if (at + length + 3 > view.byteLength) return false;
+  const wholeEnd = at + ((length - 1) & ~3);
+  let word = entry + HEAD.name;
+  let index = at;
+  for (; index < wholeEnd; index += 4) {
+    if (view.getInt32(index, true) !== table[word++]) return false;
+  }
+  return (view.getInt32(index, true) & table[entry + HEAD.mask]!) === table[word];
+}
+
+/** The place behind the digits at `at`, four at a time while four more bytes can be looked at. */
+function skipDigits(bytes: Buffer, view: DataView, at: number, end: number): number {
+  const wordsEnd = Math.min(end, view.byteLength - 3);
+  let index = at;
+  for (; index < wordsEnd; index += 4) {
+    const word = view.getInt32(index, true);
+    // Digits are 0x30 to 0x39: the upper halves are 3, and stay 3 when 6 is added.
+    if ((word & UPPER_HALVES) !== THREES || ((word + SIXES) & UPPER_HALVES) !== THREES) break;
+  }
+  while (index < end && bytes[index]! >= 0x30 && bytes[index]! <= 0x39) index++;
+  return index;
 }
 
 function otherKind(byte: number): Kind {
@@ -316,5 +346,5 @@ function otherKind(byte: number): Kind {
 function hashOf(bytes: Buffer, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let index = start; index < end; index++) hash = Math.imul(hash ^ bytes[index]!, 0x01000193);
-  return ((hash ^ (hash >>> 15)) >>> 0) % SLOTS_OF_HASH;
+  return ((hash ^ (hash >>> 15)) >>> 0) % PLACES;
 }

@@ -6,15 +6,32 @@ const SLACK_BYTES = 8;
 /** A buffer that has grown beyond this is let go after its block, so that one large block does not cost memory for ever. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
-/** Fixed text that is written often: encoded once. */
+/** Fixed text that is written often: encoded once, four bytes to a number. */
 export interface Text {
-  readonly bytes: Buffer;
-  readonly view: DataView;
+  readonly words: Int32Array;
+  /** In bytes. */
+  readonly length: number;
 }
 
 export function textOf(text: string): Text {
   const bytes = Buffer.from(text);
-  return { bytes, view: viewOf(bytes) };
+  const words = new Int32Array((bytes.length + 3) >> 2);
+  for (let word = 0; word < words.length; word++) {
+    words[word] = bytes.readUIntLE(word * 4, Math.min(4, bytes.length - word * 4));
+  }
+  return { words, length: bytes.length };
+}
+
+/**
+ * Writes a text; up to three bytes behind it may be overwritten.
+ *
+ * @returns the place behind it
+ */
+export function copyText(text: Text, target: DataView, at: number): number {
+  const { words } = text;
+  for (let word = 0; word < words.length; word++)
+    target.setInt32(at + word * 4, words[word]!, true);
+  return at + text.length;
 }
 
 /** See the file's header. `length` may be set back to undo what was written last. */
@@ -46,12 +63,12 @@ export class Output {
   put(source: Buffer, sourceView: DataView, start: number, end: number): void {
     const size = end - start;
     if (this.length + size + SLACK_BYTES > this.bytes.length) this.reserve(size);
-    copyRun(source, sourceView, start, end, this.bytes, this.view, this.length);
-    this.length += size;
+    this.length = copyRun(source, sourceView, start, end, this.bytes, this.view, this.length);
   }
 
   putText(text: Text): void {
-    this.put(text.bytes, text.view, 0, text.bytes.length);
+    if (this.length + text.length + SLACK_BYTES > this.bytes.length) this.reserve(text.length);
+    this.length = copyText(text, this.view, this.length);
   }
 
   putByte(byte: number): void {

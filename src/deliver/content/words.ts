@@ -62,6 +62,8 @@ export function sameBytes(
 /**
  * Copies the run `[start, end)`. Up to three bytes behind the place of the copy may be overwritten: the target must have
  * that much room, and be filled front to back.
+ *
+ * @returns the place behind the copy
  */
 export function copyRun(
   source: Buffer,
@@ -71,16 +73,14 @@ export function copyRun(
   target: Buffer,
   targetView: DataView,
   at: number,
-): void {
-  if (end - start > NATIVE_COPY_BYTES) {
+): number {
+  if (end - start > NATIVE_COPY_BYTES || end + 4 > sourceView.byteLength) {
     source.copy(target, at, start, end);
-    return;
+    return at + end - start;
   }
   const shift = at - start;
-  const wordsEnd = Math.min(end, sourceView.byteLength - 3);
-  let index = start;
-  for (; index < wordsEnd; index += 4) {
+  for (let index = start; index < end; index += 4) {
     targetView.setInt32(index + shift, sourceView.getInt32(index, true), true);
   }
-  for (; index < end; index++) target[index + shift] = source[index]!;
+  return end + shift;
 }

@@ -13,6 +13,8 @@ import type { Body, BodyTools } from './body.ts';
 import type { Content, DeliverLimits } from './contract.ts';
 import { encodeBlock } from './encode-block.ts';
 import type { MalformedLine } from './encode-block.ts';
+import { inflateBlocks } from './inflate-run.ts';
+import type { Inflated } from './inflate-run.ts';
 import { cutLines } from './lines.ts';
 import { Tally } from './tally.ts';
 
@@ -59,11 +61,6 @@ export type Prepared =
 export async function prepare(request: PrepareRequest, tools: PrepareTools): Promise<Prepared> {
   return await new Preparation(request, tools).run();
 }
-
-type Inflated =
-  | { readonly kind: 'plain'; readonly plain: Buffer }
-  | { readonly kind: 'damaged' }
-  | { readonly kind: 'failed'; readonly detail: string };
 
 type Step = 'on' | 'enough' | { readonly failed: string };
 
@@ -133,9 +130,14 @@ class Preparation {
     if (wanted.length === 0 || wanted[0]!.range.from > this.#at)
       return { failed: 'the buffer answered with other lines than asked for' };
     // All of a window are inflated side by side; the lane bounds how many at once.
-    const inflating = wanted.map((b) => (this.#copies(b) ? undefined : this.#inflate(b)));
+    const copied = wanted.map((b) => this.#copies(b));
+    const inflating = inflateBlocks(
+      wanted.filter((_, index) => !copied[index]),
+      this.#tools.inflate,
+    );
     for (const [index, block] of wanted.entries()) {
-      const step = await this.#takeBlock(block, await inflating[index]);
+      const inflated = copied[index] ? undefined : await inflating.shift();
+      const step = await this.#takeBlock(block, inflated);
       if (step !== 'on') return step;
       if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
     }
@@ -193,16 +195,6 @@ class Preparation {
       block.range.to <= range.to &&
       endsAsFragment(block.stored)
     );
-  }
-
-  async #inflate(block: StoredBlock): Promise<Inflated> {
-    try {
-      return { kind: 'plain', plain: await this.#tools.inflate(block) };
-    } catch (error) {
-      const name = error instanceof Error ? error.name : 'unknown error';
-      if (name === 'BlockDamaged') return { kind: 'damaged' };
-      return { kind: 'failed', detail: `a block could not be inflated (${name})` };
-    }
   }
 
   async #finish(): Promise<Prepared> {

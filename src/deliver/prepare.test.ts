@@ -1,0 +1,189 @@
+/** Bodies: stitched from stored fragments, whatever the blocks look like, and equal to the lines as they came. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import zlib from 'node:zlib';
+import fc from 'fast-check';
+import type { StoredBlock } from '../buffer/index.ts';
+import { deflateFragment } from '../lib/gzip.ts';
+import { prepare } from './prepare.ts';
+import type { Prepared, PrepareTools } from './prepare.ts';
+import { MemoryBuffer } from './testing/memory-buffer.ts';
+
+const STREAM = 'zones/z1/http_requests';
+const T0 = Date.UTC(2026, 10, 23, 6);
+
+class BlockDamaged extends Error {
+  override readonly name = 'BlockDamaged';
+}
+
+interface Used {
+  inflated: number;
+  deflated: number;
+}
+
+function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): PrepareTools {
+  return {
+    buffer,
+    inflate: async (block) => {
+      used.inflated += 1;
+      if (block === damaged) throw new BlockDamaged();
+      const finishFlush = zlib.constants.Z_SYNC_FLUSH;
+      const plain =
+        block.codec === 'raw' ? block.stored : zlib.inflateRawSync(block.stored, { finishFlush });
+      if (zlib.crc32(plain) !== block.plainCrc) throw new BlockDamaged();
+      return plain;
+    },
+    deflate: (plain) => {
+      used.deflated += 1;
+      return deflateFragment(plain, 5);
+    },
+    nextTurn: async () => {},
+    limits: { smallBlockBytes: 500, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },
+  };
+}
+
+function plainOf(prepared: Prepared): string {
+  assert.ok(prepared.kind === 'batch');
+  const gzip = Buffer.concat(prepared.member.parts);
+  assert.equal(prepared.sha256, createHash('sha256').update(gzip).digest('hex'));
+  assert.equal(prepared.member.bytes, gzip.length);
+  const plain = zlib.gunzipSync(gzip);
+  assert.equal(prepared.member.plainBytes, plain.length);
+  return plain.toString();
+}
+
+const line = fc
+  .tuple(fc.string({ unit: 'grapheme', maxLength: 30 }), fc.nat(8))
+  .map(([text, times]) => JSON.stringify({ text: text.repeat(times) }));
+const block = fc.record({
+  lines: fc.array(line, { minLength: 1, maxLength: 20 }),
+  codec: fc.constantFrom('raw' as const, 'deflate' as const),
+});
+
+describe('prepare', () => {
+  it('gives exactly the lines of any range, from any blocks', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(block, { minLength: 1, maxLength: 8 }),
+        fc.nat(),
+        fc.nat(),
+        async (blocks, a, b) => {
+          const buffer = new MemoryBuffer();
+          for (const { lines, codec } of blocks) buffer.add(STREAM, lines, T0, codec);
+          const all = blocks.flatMap(({ lines }) => lines);
+          const from = a % all.length;
+          const range = { from, to: from + 1 + (b % (all.length - from)) };
+          const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+          const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+          const expected = all.slice(range.from, range.to).map((text) => `${text}\n`);
+          assert.equal(plainOf(prepared), expected.join(''));
+          assert.ok(prepared.kind === 'batch');
+          assert.equal(prepared.counts.delivered, range.to - range.from);
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+
+  it('copies large fragments, and puts small blocks through zlib together', async () => {
+    const buffer = new MemoryBuffer();
+    const large = [`{"large":"${'x'.repeat(2_000)}"}`];
+    buffer.add(STREAM, large, T0, 'deflate');
+    for (let n = 0; n < 10; n += 1) buffer.add(STREAM, [`{"n":${n}}`], T0, 'deflate');
+    buffer.add(STREAM, large, T0, 'deflate');
+    const used = { inflated: 0, deflated: 0 };
+    const range = { from: 0, to: 12 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    const prepared = await prepare(request, toolsOver(buffer, used));
+    assert.equal(plainOf(prepared).split('\n').length, 13);
+    assert.deepEqual(used, { inflated: 1, deflated: 1 }, 'ten blocks in one go');
+  });
+
+  it('makes the same bytes each time (I7)', async () => {
+    const buffer = new MemoryBuffer();
+    buffer.add(STREAM, ['{"a":1}', '{"b":2}'], T0, 'deflate');
+    buffer.add(STREAM, [`{"c":"${'y'.repeat(900)}"}`], T0, 'deflate');
+    const range = { from: 1, to: 3 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    const make = () => prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    assert.deepEqual(await make(), await make());
+  });
+
+  it('a damaged block is never delivered as data: its lines are dropped as corrupt (I10)', async () => {
+    const buffer = new MemoryBuffer();
+    for (let n = 0; n < 3; n += 1) buffer.add(STREAM, [`{"n":${n}}`, `{"m":${n}}`], T0);
+    const read = await buffer.read(STREAM, 2, 1);
+    assert.ok(read.kind === 'blocks');
+    const tools = toolsOver(buffer, { inflated: 0, deflated: 0 }, read.blocks[0]);
+    const range = { from: 0, to: 6 };
+    const content = 'whole' as const;
+    const pinned = await prepare({ stream: STREAM, range, pinned: true, content }, tools);
+    assert.equal(plainOf(pinned), '{"n":0}\n{"m":0}\n{"n":2}\n{"m":2}\n');
+    assert.ok(pinned.kind === 'batch');
+    assert.deepEqual(pinned.counts.dropped, { corrupt: 2 });
+    const fresh = await prepare({ stream: STREAM, range, pinned: false, content }, tools);
+    assert.ok(fresh.kind === 'batch');
+    assert.deepEqual(fresh.range, { from: 0, to: 2 }, 'a new batch ends before it');
+    const next = { from: 2, to: 6 };
+    const lost = await prepare({ stream: STREAM, range: next, pinned: false, content }, tools);
+    assert.ok(lost.kind === 'nothing');
+    assert.deepEqual([lost.range, lost.counts.dropped], [{ from: 2, to: 4 }, { corrupt: 2 }]);
+  });
+
+  it('one damaged block among many small ones costs its own lines only (I10)', async () => {
+    const buffer = new MemoryBuffer();
+    for (let n = 0; n < 20; n += 1) buffer.add(STREAM, [`{"n":${n}}`], T0, 'deflate');
+    const read = await buffer.read(STREAM, 0, 1e6);
+    assert.ok(read.kind === 'blocks');
+    Object.assign(read.blocks[7]!, { plainCrc: 1 });
+    const range = { from: 0, to: 20 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    assert.ok(prepared.kind === 'batch');
+    assert.deepEqual(prepared.counts, { delivered: 19, excluded: {}, dropped: { corrupt: 1 } });
+    assert.ok(!plainOf(prepared).includes('"n":7}'));
+  });
+
+  it('a disk that does not answer fails the preparation and drops nothing', async () => {
+    const buffer = new MemoryBuffer();
+    buffer.add(STREAM, ['{}'], T0);
+    buffer.failing.read = 1;
+    const range = { from: 0, to: 1 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    const tools = toolsOver(buffer, { inflated: 0, deflated: 0 });
+    assert.deepEqual(await prepare(request, tools), {
+      kind: 'failed',
+      detail: 'the disk did not answer',
+    });
+    assert.equal((await prepare(request, tools)).kind, 'batch');
+  });
+
+  it('keeps malformed lines up to the bound, and counts all of them', async () => {
+    const buffer = new MemoryBuffer();
+    buffer.add(STREAM, ['{"a"}', '{"ok":1}', '{"b"}', '{"c"}'], T0);
+    const encoder = {
+      contentType: 'application/x-ndjson',
+      prefix: Buffer.alloc(0),
+      suffix: Buffer.alloc(0),
+      encode: () => ({
+        bytes: Buffer.from('{"ok":1}\n'),
+        lines: 1,
+        excluded: {},
+        malformed: [0, 2, 3],
+      }),
+    };
+    const range = { from: 0, to: 4 };
+    const request = { stream: STREAM, range, pinned: true, content: encoder };
+    const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    assert.ok(prepared.kind === 'batch');
+    assert.deepEqual(prepared.counts.dropped, { malformed: 3 });
+    assert.deepEqual(
+      prepared.malformed.map(({ offset, bytes }) => [offset, bytes.toString()]),
+      [
+        [0, '{"a"}'],
+        [2, '{"b"}'],
+      ],
+    );
+  });
+});

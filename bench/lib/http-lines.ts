@@ -30,7 +30,7 @@ function numbersFrom(seed: number): () => number {
   };
 }
 
-export function* httpLines(seed: number): Generator<string, never> {
+function* httpLines(seed: number): Generator<string, never> {
   const random = numbersFrom(seed);
   const int = (below: number): number => Math.floor(random() * below);
   const pick = <T>(among: readonly T[]): T => among[int(among.length)]!;

@@ -2,7 +2,7 @@
 import type { DatasetConfig, FieldConfig } from './snapshot.ts';
 
 /** A dataset with a list of fields knows no others; one without (an open one) takes any field as it comes. */
-export function isOpen(dataset: DatasetConfig | undefined): boolean {
+function isOpen(dataset: DatasetConfig | undefined): boolean {
   return dataset === undefined || dataset.fields.length === 0;
 }
 

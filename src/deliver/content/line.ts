@@ -88,6 +88,8 @@ export class LineScanner {
    */
   fields: Int32Array;
   fieldCount = 0;
+  /** How many lines have been scanned: tells one line's findings from another's. */
+  scans = 0;
 
   readonly #slotOf: ReadonlyMap<string, number>;
   readonly #plan: ScannerPlan;
@@ -128,6 +130,7 @@ export class LineScanner {
     let table = this.#table;
     for (let slot = 0; slot < kinds.length; slot++) kinds[slot] = KIND.none;
     this.fieldCount = 0;
+    this.scans++;
     let index = skipSpace(bytes, start, end);
     if (index >= end || bytes[index] !== OPEN_BRACE) return false;
     index = skipSpace(bytes, index + 1, end);

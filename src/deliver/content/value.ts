@@ -6,7 +6,7 @@ import { Output } from './output.ts';
 import { hasEscape, unescapeString } from './unescape.ts';
 import { viewOf } from './words.ts';
 
-/** See the file's header. One per condition, filled anew for each line, so that no comparison allocates. */
+/** See the file's header. Made once and filled again and again, so that no comparison allocates. */
 export class Value {
   kind: Kind = KIND.none;
   /** Where the value's bytes stand; of a string the text between its quotes. */

@@ -42,16 +42,15 @@ async function main(): Promise<number> {
   const cleanUp = async () => {
     for (const end of cleanups.splice(0).toReversed()) await end().catch(() => {});
   };
-  let interrupted = false;
+  let interrupted: Promise<never> | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (interrupted) return;
-      interrupted = true;
-      void (async () => {
+      if (interrupted) process.exit(EXIT.interrupted);
+      interrupted = (async () => {
+        screen.settle();
+        screen.say('Interrupted; ending everything.');
         await cleanUp();
         if (options.folder === undefined) await rm(root, { recursive: true, force: true });
-        screen.settle();
-        screen.say('Interrupted; everything has been ended and removed.');
         screen.end();
         process.exit(EXIT.interrupted);
       })();
@@ -60,12 +59,15 @@ async function main(): Promise<number> {
   try {
     return (await play(options, root, screen, cleanups)) ? EXIT.kept : EXIT.broken;
   } catch (error) {
+    // What fails then fails because everything is being ended.
+    await interrupted;
     screen.settle();
     screen.say(screen.paint('red', `The demo could not go on: ${(error as Error).message}`));
     screen.say(`What there is lies in ${root}`);
     return EXIT.failed;
   } finally {
-    if (!interrupted) await cleanUp();
+    await interrupted;
+    await cleanUp();
     screen.end();
   }
 }
@@ -113,6 +115,7 @@ async function play(
   await drain(traffic, gauge, screen);
   await gauge.stop();
   if (options.break) await breakOne(stage, screen);
+  screen.step('?', 'verdict', 'reading every delivered object back', 'cyan');
   const good = await giveVerdict(stage, traffic, screen);
   sayWhere(stage, root, screen);
   await stage.server.stop();
@@ -150,7 +153,7 @@ async function killAndRestart(
   screen.step(
     '▶',
     'sending',
-    `goes on; ${plural(traffic.retries - retries, 'unanswered request')} being repeated`,
+    `goes on; what was not answered is repeated (${plural(traffic.retries - retries, 'attempt')} so far)`,
     'cyan',
   );
 }
@@ -162,10 +165,8 @@ async function drain(traffic: Traffic, gauge: Gauge, screen: Screen): Promise<vo
   screen.step(
     '■',
     'draining',
-    `producers have stopped with every line answered` +
-      (repeated > 0
-        ? `; ${plural(repeated, 'repeat')} of what was stored already, recognised`
-        : ''),
+    'producers have stopped, every line is answered' +
+      (repeated > 0 ? `; ${plural(repeated, 'repeat')} recognised` : ''),
     'cyan',
   );
   const untilMs = performance.now() + DRAIN_MS;
@@ -183,12 +184,9 @@ async function drain(traffic: Traffic, gauge: Gauge, screen: Screen): Promise<vo
 async function breakOne(stage: Stage, screen: Screen): Promise<void> {
   const job = stage.jobs.find(({ objectStore, filter }) => objectStore && !filter)!;
   const { path, lines } = await deleteOne(job);
-  screen.step(
-    '✗',
-    '--break',
-    `one delivered object deleted, ${plural(lines, 'line')}: ${path.slice(job.folder.length + 1)}`,
-    'red',
-  );
+  const told = `one delivered object is deleted behind everybody's back: ${plural(lines, 'line')}`;
+  screen.step('✗', '--break', told, 'red');
+  screen.say(screen.paint('dim', `${' '.repeat(23)}${path.slice(job.folder.length + 1)}`));
 }
 
 function sayWhere(stage: Stage, root: string, screen: Screen): void {

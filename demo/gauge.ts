@@ -91,7 +91,7 @@ export class Gauge {
     while (this.#watching) {
       await this.look();
       this.#in.take(this.#traffic.promisedLines);
-      this.#out.take(this.#rows().reduce((sum, row) => sum + row.delivered + row.excluded, 0));
+      this.#out.take(this.#rows().reduce((sum, row) => sum + row.delivered, 0));
       await sleep(EVERY_MS);
     }
   }
@@ -164,19 +164,23 @@ class Curve {
       this.#rates.push((more * 1_000) / (now.atMs - this.#last.atMs));
     }
     this.#last = now;
-    const recent = this.#rates.slice(-5);
-    this.rate = recent.reduce((sum, rate) => sum + rate, 0) / Math.max(1, recent.length);
+    this.rate = mean(this.#rates.slice(-6));
   }
 
   drawn(): string {
-    const shown = this.#rates.slice(-CURVE * 2);
-    const points = Array.from({ length: Math.ceil(shown.length / 2) }, (_, at) => {
-      const pair = shown.slice(at * 2, at * 2 + 2);
-      return pair.reduce((sum, rate) => sum + rate, 0) / pair.length;
-    });
-    const most = Math.max(1, ...points);
-    const step = (rate: number) =>
-      STEPS[rate === 0 ? 0 : Math.max(1, Math.round((rate / most) * (STEPS.length - 1)))];
+    const points = Array.from({ length: Math.floor(this.#rates.length / 2) }, (_, at) =>
+      mean(this.#rates.slice(Math.max(0, at * 2 - 3), at * 2 + 2)),
+    ).slice(-CURVE);
+    // What is caught up after a pause would make all else look flat: such points touch the top.
+    const most = Math.max(1, 2 * mean(points.filter((rate) => rate > 0)));
+    const step = (rate: number) => {
+      const height = Math.min(STEPS.length - 1, Math.round((rate / most) * (STEPS.length - 1)));
+      return STEPS[rate === 0 ? 0 : Math.max(1, height)];
+    };
     return points.map(step).join('').padEnd(CURVE);
   }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

@@ -57,9 +57,9 @@ export class LineMaker {
     const tookMs = Math.round(2 + 180 * Math.random() ** 3);
     const bytes = status === 304 ? 0 : Math.round(400 + 90_000 * Math.random() ** 4);
     const line = {
+      RayID: this.#prefix + this.#made.toString(16).padStart(8, '0'),
       EdgeStartTimestamp: new Date(nowMs - tookMs).toISOString(),
       EdgeEndTimestamp: new Date(nowMs).toISOString(),
-      RayID: this.#prefix + this.#made.toString(16).padStart(8, '0'),
       ClientIP: `198.51.${between(100, 103)}.${between(1, 254)}`,
       ClientASN: between(1_000, 64_000),
       ClientCountry: pick(COUNTRIES),

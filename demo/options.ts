@@ -15,7 +15,7 @@ export interface DemoOptions {
 export const HELP = `npm run demo -- [options]
 
   --break          delete one delivered object before the verdict: it must end in red
-  --seconds <n>    how long producers send (26)
+  --seconds <n>    how long producers send (30)
   --rate <n>       lines a second, all producers together (3000)
   --folder <path>  where everything is kept (a temporary folder)
 `;
@@ -26,7 +26,7 @@ export function readOptions(args: readonly string[]): DemoOptions | 'help' {
     args: [...args],
     options: {
       break: { type: 'boolean', default: false },
-      seconds: { type: 'string', default: '26' },
+      seconds: { type: 'string', default: '30' },
       rate: { type: 'string', default: '3000' },
       folder: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },

@@ -31,9 +31,7 @@ export class Screen {
 
   /** A line that stays. */
   say(line = ''): void {
-    this.#erase();
-    process.stdout.write(`${line}\n`);
-    this.#draw();
+    process.stdout.write(`${this.#erased()}${line}\n${this.#drawing()}`);
   }
 
   /** A step of the demo, with its time. */
@@ -55,9 +53,9 @@ export class Screen {
       process.stdout.write(`${this.seconds.toFixed(1).padStart(5)} s    ${plain}\n`);
       return;
     }
-    this.#erase();
     this.#part = part;
-    this.#draw();
+    // In one write, so that nothing flickers.
+    process.stdout.write(`${this.#erased()}${this.#drawing()}`);
   }
 
   /** Leaves the moving part as it is; what follows stands below it. */
@@ -71,17 +69,18 @@ export class Screen {
     if (this.live) process.stdout.write('\u001b[?25h');
   }
 
-  #erase(): void {
-    if (this.#drawn > 0) process.stdout.write(`\u001b[${this.#drawn}A\u001b[0J`);
+  #erased(): string {
+    const lines = this.#drawn;
     this.#drawn = 0;
+    return lines > 0 ? `\u001b[${lines}A\u001b[0J` : '';
   }
 
-  #draw(): void {
-    if (!this.live || this.#part.length === 0) return;
+  #drawing(): string {
+    if (!this.live || this.#part.length === 0) return '';
     const width = process.stdout.columns;
     const fitting = this.#part.map((line) => (visible(line) > width ? cut(line, width) : line));
-    process.stdout.write(`${fitting.join('\n')}\n`);
     this.#drawn = fitting.length;
+    return `${fitting.join('\n')}\n`;
   }
 }
 

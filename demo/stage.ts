@@ -85,7 +85,7 @@ async function makeJob(control: Control, plan: JobPlan, places: Places): Promise
 
 function placeOf({ name, to }: JobPlan, { folders, receiver, s3 }: Places) {
   const folder = join(folders.delivered, name);
-  const ownFolder = { conf: `file://${folder}`, folder, place: 'local folder', objectStore: true };
+  const ownFolder = { conf: `file://${folder}`, folder, place: 'folder', objectStore: true };
   switch (to) {
     case 'folder':
       return ownFolder;

@@ -30,13 +30,13 @@ export async function giveVerdict(
   screen.say();
   for (const { what, good, detail } of books) {
     screen.say(
-      `  ${sign(good, screen)} ${what.padEnd(26)} ${good ? detail : screen.paint('red', detail)}`,
+      `  ${sign(good, screen)} ${what.padEnd(28)} ${good ? detail : screen.paint('red', detail)}`,
     );
   }
   const { complaints, repeats } = stage.receiver;
   if (repeats > 0) {
     screen.say(
-      `  ${sign(true, screen)} ${'repeats'.padEnd(26)} ${plural(repeats, 'batch', 'batches')} came to the HTTP receiver twice, known by id`,
+      `  ${sign(true, screen)} ${'repeats'.padEnd(28)} ${plural(repeats, 'batch', 'batches')} came to the HTTP receiver twice; known by id`,
     );
   }
   for (const complaint of complaints) screen.say(`  ${sign(false, screen)} ${complaint}`);
@@ -65,15 +65,15 @@ function sayComparison(one: Comparison, screen: Screen): void {
   const promised = job.filter
     ? `${number(expected)} of ${number(accepted)} pass its filter`
     : `${number(expected)} promised`;
-  const place = `${plural(objects, job.objectStore ? 'object' : 'batch', job.objectStore ? 'objects' : 'batches')} at ${job.place}`;
-  const held = `${number(found)} found in ${place}`;
-  screen.say(
-    `  ${sign(right, screen)} ${titleOf(job).padEnd(26)} ${promised.padEnd(30)} ${held}${right ? '' : screen.paint('red', `: ${troubles(one)}`)}`,
-  );
-  for (const line of [...one.missing].slice(0, LINES_SHOWN)) say('missing', line);
+  const things = job.objectStore ? plural(objects, 'object') : plural(objects, 'batch', 'batches');
+  const held = `${number(found)} found in ${things} (${job.place})`;
+  const all = `${titleOf(job).padEnd(25)} ${promised.padEnd(32)} ${held}`;
+  screen.say(`  ${sign(right, screen)} ${all}`);
+  if (!right) screen.say(screen.paint('red', `      ${troubles(one)}`));
+  for (const line of one.missing.slice(0, LINES_SHOWN)) say('missing', line);
   if (one.missing.length > LINES_SHOWN) {
     screen.say(
-      screen.paint('red', `        ... and ${number(one.missing.length - LINES_SHOWN)} more`),
+      screen.paint('red', `      ... and ${number(one.missing.length - LINES_SHOWN)} more`),
     );
   }
   for (const line of one.wrong.slice(0, LINES_SHOWN)) say('not sent so', line);

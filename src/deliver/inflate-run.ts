@@ -16,7 +16,7 @@ type Inflate = (block: StoredBlock) => Promise<Buffer>;
 /** Plain bytes of a run: a millisecond on the thread pool, and little to hold. */
 const RUN_BYTES = 256 * 1024;
 
-/** Starts inflating consecutive blocks; the answers stand in the order of the blocks and never reject. */
+/** Starts inflating blocks; the answers stand in the order of the blocks and never reject. */
 export function inflateBlocks(
   blocks: readonly StoredBlock[],
   inflate: Inflate,

@@ -9,14 +9,15 @@
  * - reject: see `refusal.ts`
  */
 import type { JobState } from '../buffer/index.ts';
-import type { Batch, SendOutcome } from '../destinations/index.ts';
+import type { SendOutcome } from '../destinations/index.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { Attempt, AttemptStage, Plan } from '../model/delivery.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { attempt } from './attempt.ts';
+import { batchOf } from './batch-of.ts';
 import type { Content, KeptLine, ReceiverDescription } from './contract.ts';
 import type { Health } from './health.ts';
-import { cutLines } from './lines.ts';
+import { malformedLines, rejectedLine } from './kept-lines.ts';
 import { halves, makePlan } from './plan-name.ts';
 import { nextStage } from './plan-stage.ts';
 import type { PlanEvent, PlanStage } from './plan-stage.ts';
@@ -151,7 +152,11 @@ export class PlanRun {
     }
     if (prepared.kind === 'nothing') {
       this.#to('decided');
-      return { kind: 'settle', fate: this.#fate(prepared, null), kept: this.#kept(prepared) };
+      return {
+        kind: 'settle',
+        fate: this.#fate(prepared, null),
+        kept: malformedLines(this.#host.job(), prepared),
+      };
     }
     return await this.#send(prepared, turn);
   }
@@ -206,7 +211,7 @@ export class PlanRun {
     try {
       outcome = await senders.with(job, (sender) => {
         stage = 'destination';
-        return attempt(sender, this.#batch(prepared, job), bounds);
+        return attempt(sender, batchOf(this.plan, job.stream, prepared), bounds);
       });
     } catch {
       outcome = { kind: 'retry', reason: 'The destination’s settings could not be used.' };
@@ -234,7 +239,11 @@ export class PlanRun {
           receipt: outcome.receipt,
           destination: this.#host.receiver().fingerprint,
         };
-        return { kind: 'settle', fate: this.#fate(prepared, sent), kept: this.#kept(prepared) };
+        return {
+          kind: 'settle',
+          fate: this.#fate(prepared, sent),
+          kept: malformedLines(this.#host.job(), prepared),
+        };
       }
       case 'retry': {
         const delayMs = health.failed(outcome.reason, ++this.#failures, outcome.afterMs);
@@ -314,20 +323,14 @@ export class PlanRun {
   /** A single line that the receiver refuses while others pass: kept with the answer, then settled as dropped. */
   async #giveUpLine(detail: string): Promise<void> {
     const { deps, prepare: tools } = this.#host.tools;
-    const { stream, account } = this.#host.job();
     const { range, job, id, receivedMs } = this.plan;
-    const read = await tools.buffer.read(stream, range.from, 1);
-    const block = read.kind === 'blocks' ? read.blocks[0] : undefined;
-    const line = block && cutLines(await tools.inflate(block), block.range.from, range);
-    if (!line) {
+    const kept = await rejectedLine(this.#host.job(), range.from, detail, tools);
+    if (!kept) {
       this.#to('failed');
       return this.#rest(this.#host.tools.ownDelayMs(++this.#failures));
     }
-    const bytes = Buffer.from(line.subarray(0, -1));
-    const reason = 'rejected_by_destination';
-    const kept = { job, stream, account, offset: range.from, bytes, reason, detail } as const;
     deps.diagnostics.warn('delivery.line.rejected', { job, plan: id });
-    const counts = { delivered: 0, excluded: {}, dropped: { [reason]: 1 } };
+    const counts = { delivered: 0, excluded: {}, dropped: { [kept.reason]: 1 } };
     await this.#settle(this.#fate({ range, receivedMs, counts }, null), [kept]);
   }
 
@@ -360,26 +363,6 @@ export class PlanRun {
     return prepared.kind === 'failed' ? range.to - range.from : prepared.counts.delivered;
   }
 
-  #batch(prepared: PreparedBatch, job: JobConfig): Batch {
-    const { plan } = this;
-    return {
-      id: plan.id,
-      job: plan.job,
-      stream: job.stream,
-      epoch: plan.epoch,
-      from: plan.range.from,
-      to: plan.range.to,
-      lines: prepared.counts.delivered,
-      name: plan.name,
-      receivedMs: plan.receivedMs,
-      contentType: prepared.contentType,
-      body: prepared.member.parts,
-      bodyBytes: prepared.member.bytes,
-      plainBytes: prepared.member.plainBytes,
-      sha256: prepared.sha256,
-    };
-  }
-
   #fate(
     accounted: Pick<PreparedBatch, 'range' | 'receivedMs' | 'counts'>,
     sent: Fate['sent'],
@@ -392,10 +375,6 @@ export class PlanRun {
       sent,
       configVersion: this.#host.job().version,
     };
-  }
-
-  #kept(accounted: Pick<PreparedBatch, 'malformed'>): KeptLine[] {
-    return malformedLines(this.#host.job(), accounted);
   }
 
   #isOpen(state: JobState | undefined): boolean {
@@ -429,20 +408,4 @@ export class PlanRun {
       sentBytes: sent?.prepared.member.bytes ?? 0,
     });
   }
-}
-
-/** Malformed lines of a batch, as they are kept for the job's owner. */
-export function malformedLines(
-  job: JobConfig,
-  accounted: Pick<PreparedBatch, 'malformed'>,
-): KeptLine[] {
-  return accounted.malformed.map(({ offset, bytes }) => ({
-    job: job.id,
-    stream: job.stream,
-    account: job.account,
-    offset,
-    bytes,
-    reason: 'malformed',
-    detail: 'The line is not JSON that the job’s filter or output options can look into.',
-  }));
 }

@@ -10,7 +10,7 @@ import type { Content, ReceiverDescription } from './contract.ts';
 import type { Health } from './health.ts';
 import { nextUnplanned } from './next-range.ts';
 import { makePlan } from './plan-name.ts';
-import { malformedLines } from './plan-run.ts';
+import { malformedLines } from './kept-lines.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
 import type { RunnerTools } from './runner-tools.ts';

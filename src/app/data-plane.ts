@@ -77,6 +77,7 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       return serverMetrics(stats, taken.jobs, options.startedMs);
     },
     ready: () => shards.ready(),
+    tryDestination: (trial) => shards.tryDestination(trial),
   };
 
   function streamsOf(reach: ScopeReach, jobs: readonly ShardJob[]): readonly string[] {

@@ -6,6 +6,7 @@
  * the shard runs on with the last snapshot that it was given (I4), the control API answers whatever the shard does (I9).
  */
 import type { BufferStats } from '../buffer/index.ts';
+import type { DestinationTrial, TrialOutcome } from '../control/index.ts';
 import type { DeliveryStats, JobStatus } from '../deliver/index.ts';
 import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
@@ -75,6 +76,7 @@ export type ShardMethods = {
   streams(names: readonly string[]): readonly ShardStream[];
   stats(): ShardStats;
   setTls(files: TlsFiles): void;
+  tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   /** Stops accepting, ends what is under way, writes a checkpoint, closes. Resolves when all of it is on disk. */
   drain(waitMs: number): Promise<void>;
 };

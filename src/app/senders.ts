@@ -28,7 +28,7 @@ export interface SendersOptions {
 }
 
 export interface Senders {
-  readonly openSender: (job: JobConfig) => Promise<Sender>;
+  readonly openSender: (job: Pick<JobConfig, 'account' | 'destinationConf'>) => Promise<Sender>;
   readonly describe: (job: JobConfig) => ReceiverDescription;
 }
 

@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync, existsSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openControl } from '../control/index.ts';
-import type { Control } from '../control/index.ts';
+import type { Control, OwnershipChallenge } from '../control/index.ts';
 import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -55,6 +55,8 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       `another Waybill uses the data folder ${directory}; give this one its own with --data-dir`,
     );
 
+  // Lines of earlier runs: a configuration that is missing beside them is a loss, not a first start.
+  const hasLines = readdirSync(at('shards', '0', 'log')).length > 0;
   const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
   const archive = at('shards', '0', 'archive');
   const books = await openBooks({ files, archive, path: at('ledger', 'books.db'), diagnostics });
@@ -89,6 +91,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     random,
     diagnostics,
     policy: { allowHttp: config.destinations.allowHttp, fileRoots: config.destinations.fileRoots },
+    ownershipChallenge: config.destinations.ownershipChallenge as OwnershipChallenge,
     publish: (snapshot) => shards.publish(snapshot),
     dataPlane: dataPlane({
       shards,
@@ -99,6 +102,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       startedMs: clock.wallMs(),
     }),
     version: VERSION,
+    mustExist: hasLines,
   });
   if (opened.kind === 'unreadable') return refused(opened.detail);
   const { control } = opened;
@@ -185,7 +189,9 @@ function watchCertificates(
 
 /** The first start makes an operator token and leaves it where only this user can read it. */
 async function keepOperatorToken(control: Control, path: string): Promise<Served['operatorToken']> {
-  const token = await control.ensureOperatorToken();
-  if (token !== undefined) writeFileSync(path, `${token}\n`, { mode: 0o600 });
-  return { path, made: token !== undefined && existsSync(path) };
+  // Written before the token counts: a crash in between leaves a file that opens nothing, and the next start writes it anew.
+  const token = await control.ensureOperatorToken((made) =>
+    writeFileSync(path, `${made}\n`, { mode: 0o600, flush: true }),
+  );
+  return { path, made: token !== undefined };
 }

@@ -24,10 +24,12 @@ import { limits } from '../model/limits.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { routeTable } from '../route/index.ts';
 import { senders } from './senders.ts';
+import type { Senders } from './senders.ts';
 import { listenForIngest } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { processDiagnostics } from './report.ts';
 import { shardCut } from './shard-cut.ts';
+import { tryDestination } from './trial.ts';
 
 /** How often the buffer's chores are looked at, attempts are handed over, and the archive's memory is emptied. */
 const TEND_MS = 1_000;
@@ -43,7 +45,15 @@ assert(parentPort, 'a shard runs in a thread of its own');
 let snapshot = start.snapshot;
 let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
-let running: { buffer: ShardBuffer; delivery: Delivery; archive: OpenArchiveWriter } | undefined;
+let weights = weightsOf(snapshot);
+let running:
+  | {
+      buffer: ShardBuffer;
+      delivery: Delivery;
+      archive: OpenArchiveWriter;
+      openSender: Senders['openSender'];
+    }
+  | undefined;
 let applying: Promise<void> = Promise.resolve();
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
@@ -65,6 +75,13 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
     heapBytes: process.memoryUsage().heapUsed,
   }),
   setTls: (tls) => ingest?.setTls(tls),
+  tryDestination: (trial) =>
+    tryDestination(trial, {
+      openSender: parts().openSender,
+      clock,
+      diagnostics,
+      trialMs: limits.control.trialMs,
+    }),
   drain: (waitMs) => drain(waitMs),
 });
 
@@ -76,6 +93,7 @@ function parts() {
 async function apply(next: Snapshot): Promise<void> {
   if (next.version < snapshot.version) return;
   snapshot = next;
+  weights = weightsOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
   await running?.delivery.apply(next.jobs, next.version);
   route = routeTable(next);
@@ -112,6 +130,7 @@ async function run(): Promise<void> {
     random,
     diagnostics,
     ledger: archive,
+    weightOf: (account) => weights.get(account) ?? 1,
     limits: {
       log: { ...limits.log, segmentBytes: config.buffer.segmentBytes },
       buffer: { ...limits.buffer, ...config.buffer },
@@ -160,7 +179,7 @@ async function run(): Promise<void> {
     limits: { ...limits.deliver, openPlans: limits.buffer.openPlans },
     intervalMs: config.deliver.intervalMs,
   });
-  running = { buffer, delivery, archive };
+  running = { buffer, delivery, archive, openSender: outgoing.openSender };
   await apply(snapshot);
   tendEvery(buffer, archive);
   const door = createIngest({
@@ -220,6 +239,13 @@ function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
       }
     })();
   });
+}
+
+/** Accounts whose weight in the fair share of a full disk is not 1. */
+function weightsOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
+  return new Map(
+    accounts.flatMap(({ id, weight }) => (weight === undefined ? [] : [[id, weight] as const])),
+  );
 }
 
 /** The job as it was when a plan was made; undefined when that is not known any more. */

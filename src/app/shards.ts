@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { DestinationTrial, TrialOutcome } from '../control/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { connect } from '../lib/rpc.ts';
@@ -39,6 +40,8 @@ export interface Shards {
   /** Undefined when the shard does not answer. */
   stats(): Promise<ShardStats | undefined>;
   setTls(files: TlsFiles): void;
+  /** Rejects when the shard does not answer. */
+  tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   ready(): { readonly ready: boolean; readonly reason?: string };
   /** Where producers reach it, as `host:port`. */
   ingestAddress(): string | undefined;
@@ -130,6 +133,7 @@ export function superviseShard(options: ShardsOptions): Shards {
     cut: (jobs) => ask((remote) => remote.cut(jobs)),
     stats: () => ask((remote) => remote.stats()).catch(() => undefined),
     setTls: (files) => connection?.notify('setTls', files),
+    tryDestination: (trial) => ask((remote) => remote.tryDestination(trial)),
     ready: () => (reason === undefined ? { ready: true } : { ready: false, reason }),
     ingestAddress: () => address,
     async drain(waitMs) {

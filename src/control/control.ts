@@ -13,6 +13,9 @@ import { datasetRoutes } from './api/datasets.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { ledgerRoutes } from './api/ledger.ts';
 import { logpushRoutes } from './api/logpush.ts';
+import { logpushCheckRoutes } from './api/logpush-checks.ts';
+import { logsControlRoutes } from './api/logs-control.ts';
+import { notOfferedRoutes } from './api/not-offered.ts';
 import { makeServer } from './api/server.ts';
 import type { TlsFiles } from './api/server.ts';
 import { serverRoutes } from './api/server-routes.ts';
@@ -22,6 +25,8 @@ import { newToken } from './auth/tokens.ts';
 import type { DataPlane } from './data-plane.ts';
 import { Desk } from './desk.ts';
 import { JOB_BOUNDS } from './jobs/change.ts';
+import type { OwnershipChallenge } from './jobs/destination.ts';
+import { Trials } from './jobs/trials.ts';
 import { keyFromFile } from './secrets/key-file.ts';
 import { sealer as makeSealer } from './secrets/sealing.ts';
 import type { Sealer } from './secrets/sealing.ts';
@@ -39,6 +44,8 @@ export interface ControlDeps {
   readonly random: Random;
   readonly diagnostics: Diagnostics;
   readonly policy: DestinationPolicy;
+  /** For which destinations jobs need a proof of ownership; absent: `ambient`. */
+  readonly ownershipChallenge?: OwnershipChallenge;
   /** Puts a snapshot in force; resolves when it is. Called once per change (or once for several), versions rising. */
   readonly publish: (snapshot: Snapshot) => Promise<void>;
   readonly dataPlane: DataPlane;
@@ -154,9 +161,12 @@ class OpenControl implements Control {
       publish: (state) => deps.publish(this.#snapshots.of(state)),
       publishWaitMs: limits.control.publishWaitMs,
     });
-    const rules = { sealer, policy, bounds: JOB_BOUNDS };
+    const challenge = deps.ownershipChallenge ?? 'ambient';
+    const rules = { sealer, policy, challenge, bounds: JOB_BOUNDS };
     const bounds = limits.control;
-    this.#context = { desk, store, rules, dataPlane, clock, random, diagnostics, version, bounds };
+    const trials = new Trials({ clock, bounds });
+    const outside = { dataPlane, clock, random, diagnostics };
+    this.#context = { ...outside, desk, store, rules, version, trials, bounds };
   }
 
   async listen({ host, port, tls }: ListenOptions): Promise<string> {
@@ -228,6 +238,9 @@ class OpenControl implements Control {
 export function allRoutes(context: Context): readonly Route[] {
   return [
     ...logpushRoutes(context),
+    ...logpushCheckRoutes(context),
+    ...logsControlRoutes(context),
+    ...notOfferedRoutes(),
     ...accountRoutes(context),
     ...zoneRoutes(context),
     ...datasetRoutes(context),

@@ -66,7 +66,26 @@ export interface ServerStatus {
   readonly shards: readonly Readonly<Record<string, string | number | boolean | null>>[];
 }
 
+/** One small object for a destination, with what its sender would use for a job of the account. */
+export interface DestinationTrial {
+  readonly account: string;
+  /** With its secrets. Never logged, never part of an answer. */
+  readonly destinationConf: string;
+  /** What it is called where things have names; unique. */
+  readonly name: string;
+  readonly text: string;
+  /** Whether it is sent as gzip, as batches are. */
+  readonly gzip: boolean;
+}
+
+export type TrialOutcome =
+  | { readonly kind: 'accepted' }
+  /** `reason` is for the customer: plain words, no secret, no inner address. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
 export interface DataPlane {
+  /** Really sends it, marked as a test (job 0, stream `test`); answers within `limits.control.trialMs` and a little. */
+  tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   /** Jobs that the data plane does not know yet are left out. */
   jobStatuses(ids: readonly number[]): Promise<readonly JobStatusView[]>;
   /** Newest first. */

@@ -63,7 +63,14 @@ function deskOn(
 }
 
 function addAccount(id: string): Edited<string> {
-  const after: AccountRecord = { id, name: id, ambientCredentials: false, createdMs: 0 };
+  const after: AccountRecord = {
+    id,
+    name: id,
+    ambientCredentials: false,
+    createdMs: 0,
+    limits: {},
+    cmb: null,
+  };
   return { kind: 'draft', edits: [{ kind: 'account', id, before: null, after }], value: id };
 }
 

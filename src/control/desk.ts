@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import { concernsOf } from './concerns.ts';
 import type { Refusal } from './refusal.ts';
 import { refuse } from './refusal.ts';
 import { State } from './store/state.ts';
@@ -102,6 +103,7 @@ export class Desk {
         address: actor.address,
         what,
         edits: edited.edits,
+        concerns: edited.edits.map((one) => concernsOf(this.#state, one)),
         seal: edited.seal ?? [],
         dropSecrets: edited.dropSecrets ?? [],
       };

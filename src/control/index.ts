@@ -11,8 +11,11 @@ export { openControl } from './control.ts';
 export type { Control, ControlDeps } from './control.ts';
 export type {
   DataPlane,
+  DestinationTrial,
   JobActivity,
   JobStatusView,
   ScopeReach,
   ServerStatus,
+  TrialOutcome,
 } from './data-plane.ts';
+export type { OwnershipChallenge } from './jobs/destination.ts';

@@ -3,10 +3,16 @@ import { assert } from '../lib/assert.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { parseLogpullOptions, parseOutputOptions } from '../model/output-options.ts';
 import { streamKey } from '../model/scope.ts';
-import type { DatasetConfig, JobConfig, OutputOptions, Snapshot } from '../model/snapshot.ts';
+import type {
+  AccountConfig,
+  DatasetConfig,
+  JobConfig,
+  OutputOptions,
+  Snapshot,
+} from '../model/snapshot.ts';
 import { allDatasets } from './datasets/catalog.ts';
 import type { Sealer } from './secrets/sealing.ts';
-import type { DatasetRecord, JobRecord } from './store/records.ts';
+import type { AccountRecord, DatasetRecord, JobRecord } from './store/records.ts';
 import type { StateView } from './store/state.ts';
 
 /** Makes snapshots. What did not change since the last one is taken from there. */
@@ -24,12 +30,13 @@ export class Snapshots {
   of(state: StateView): Snapshot {
     return {
       version: state.version,
-      accounts: [...state.accounts.values()].map(({ id, name, ambientCredentials }) => ({
+      accounts: [...state.accounts.values()].map(accountConfig),
+      zones: [...state.zones.values()].map(({ id, account, name, retention }) => ({
         id,
+        account,
         name,
-        ambientCredentials,
+        ...(retention ? { retention } : {}),
       })),
-      zones: [...state.zones.values()].map(({ id, account, name }) => ({ id, account, name })),
       datasets: allDatasets(state.datasets).map((dataset) => this.#dataset(dataset)),
       jobs: [...state.jobs.values()].map((job) => this.#job(state, job)),
       tokens: [...state.tokens.values()]
@@ -71,6 +78,11 @@ export class Snapshots {
       maxUploadRecords: job.maxUploadRecords,
       maxUploadIntervalMs: job.maxUploadIntervalSeconds * 1000,
       contentVersion: job.contentVersion,
+      olderContents: job.olderContents.map((content) => ({
+        contentVersion: content.contentVersion,
+        filter: content.filter,
+        outputOptions: outputOptions(content),
+      })),
       version: job.version,
     };
   }
@@ -85,8 +97,21 @@ export class Snapshots {
   }
 }
 
+function accountConfig({ id, name, ambientCredentials, limits }: AccountRecord): AccountConfig {
+  const { weight, diskShare } = limits;
+  return {
+    id,
+    name,
+    ambientCredentials,
+    ...(weight === undefined ? {} : { weight }),
+    ...(diskShare === undefined ? {} : { diskShare }),
+  };
+}
+
 /** Output options as the data plane takes them; the deprecated form counts only where there are none of the newer one. */
-function outputOptions(job: JobRecord): OutputOptions | null {
+function outputOptions(
+  job: Pick<JobRecord, 'outputOptions' | 'logpullOptions'>,
+): OutputOptions | null {
   const parsed =
     job.outputOptions === null
       ? parseLogpullOptions(job.logpullOptions)

@@ -68,7 +68,9 @@ export interface Batch {
   readonly name: string;
   readonly receivedMs: { readonly first: number; readonly last: number };
   readonly contentType: string;
-  /** Gzip, in parts so that nothing needs copying. */
+  /** Absent: the body is gzip. `identity`: it is as it stands, which only an ownership challenge is. */
+  readonly encoding?: 'identity';
+  /** In parts so that nothing needs copying. */
   readonly body: readonly Buffer[];
   readonly bodyBytes: number;
   readonly plainBytes: number;

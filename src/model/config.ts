@@ -138,6 +138,12 @@ export const SETTINGS = {
       default: [] as readonly string[],
       help: 'Folders that `file://` destinations may write below. Empty: none.',
     },
+    ownershipChallenge: {
+      kind: 'choice',
+      default: 'ambient',
+      among: ['never', 'ambient', 'objects', 'all'],
+      help: 'For which destinations a job needs a proof of ownership: `ambient`, those that the server’s own cloud credentials open; `objects`, all that keep objects or files; `all`, also receivers of requests.',
+    },
   },
   process: {
     drainMs: ms(20_000, 0, 'How long SIGTERM waits for what is under way.'),

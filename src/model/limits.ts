@@ -178,6 +178,56 @@ export const limits = {
     keptLines: 10_000,
     keptBytes: 64 * MIB,
   },
+  live: {
+    /** Sessions of Instant Logs in all; each holds an arena on the shard and one message on the control thread. */
+    sessions: 64,
+    /** A session's life, as with Logpush. */
+    sessionMs: HOUR,
+    /** How long a session waits for a listener, as with Logpush. */
+    listenerMs: 5 * MINUTE,
+    /** Tries to connect to one session. */
+    connectsPerMinute: 30,
+    /** Lines kept for a session until the next hand-over: what is looked at before the filter. Longer lines are not shown. */
+    tapBytes: 128 * KIB,
+    tapLines: 1_000,
+    /** Time between two hand-overs of one session at least. */
+    tickMs: 100,
+    /** Records in one message to a listener; more than people read, and little enough for a browser. */
+    records: 250,
+    /** How often a listener is asked for a sign of life; one that gave none until the next time is dropped. */
+    pingMs: 30_000,
+    /** What a listener may send at once: it has nothing to say. */
+    incomingBytes: 4 * KIB,
+  },
+  pull: {
+    /** The longest window of one Logpull request, as with Logpush. */
+    spanMs: HOUR,
+    /** How far back a window may begin, as with Logpush; less is there when the holdback is shorter. */
+    reachMs: 7 * DAY,
+    /** How long ago a window must have ended, as with Logpush: until then its lines may still be on their way to disk. */
+    settleMs: MINUTE,
+    /** Requests a minute for one zone and of one token, as with Logpush. */
+    requestsPerMinute: 15,
+    requestsPerMinuteOfToken: 180,
+    /** Answers being made at once in all: each holds about two pages, and their reads take turns. */
+    answers: 4,
+    /** Plain bytes of one page that a shard reads for an answer. */
+    pageBytes: MIB,
+    /** One answer's bytes and time, as with Logpush. */
+    answerBytes: 10 * 1024 * MIB,
+    answerMs: 10 * MINUTE,
+    /** How long an answer waits for a reader that takes nothing. */
+    stallMs: 30_000,
+    /** Fields that one request may name, in bytes. */
+    fieldsBytes: 8 * KIB,
+    /** A look-up by ray id: plain bytes looked through and time. About a second's worth of reading, and a patient client's. */
+    rayBytes: 1024 * MIB,
+    rayMs: 20_000,
+    /** Lines that one look-up answers with. */
+    rayLines: 100,
+    /** Lines stepped back at once while a ray id is looked for, newest first. */
+    rayStepLines: 20_000,
+  },
   control: {
     bodyBytes: MIB,
     destinationConfBytes: 4_096,
@@ -191,7 +241,18 @@ export const limits = {
     /** How often a template may name one field: a block grows by at most this factor. */
     templateRepeats: 4,
     jobs: 100_000,
+    /** Jobs of one account or zone, unless an operator says otherwise for the account. */
     jobsPerScope: 100,
+    /** Contents kept of a job's past: far more than plans that are open at once can have been made with. */
+    olderContents: 16,
+    /** How long an ownership challenge can be used, as at Logpush. */
+    challengeMs: 7 * DAY,
+    /** One trial of a destination: an answer that takes longer is none. */
+    trialMs: 8_000,
+    /** Trials a minute that one account may ask for, and under way at once for it and in all: each speaks to a stranger. */
+    trialsPerMinute: 30,
+    trialsPerAccount: 4,
+    trials: 16,
     tokens: 100_000,
     /** Accounts and zones: what memory for their names and the time of a snapshot allow. */
     accounts: 100_000,

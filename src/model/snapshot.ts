@@ -90,16 +90,25 @@ export interface ZoneConfig {
   readonly id: string;
   readonly account: string;
   readonly name: string;
+  /** Logpull's flag: whether its requests are to be kept for pulling, with or without a job. */
+  readonly retention?: boolean;
+}
+
+/** An account as the data plane knows it. */
+export interface AccountConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly ambientCredentials: boolean;
+  /** Its weight in what is shared out when there is not enough; absent: 1. */
+  readonly weight?: number;
+  /** The share of the disk that its waiting lines may take; absent: no bound of its own. */
+  readonly diskShare?: number;
 }
 
 /** The configuration in force, whole. */
 export interface Snapshot {
   readonly version: number;
-  readonly accounts: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly ambientCredentials: boolean;
-  }[];
+  readonly accounts: readonly AccountConfig[];
   readonly zones: readonly ZoneConfig[];
   readonly datasets: readonly DatasetConfig[];
   readonly jobs: readonly JobConfig[];

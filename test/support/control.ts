@@ -56,6 +56,7 @@ export function idleDataPlane(): DataPlane {
       Promise.resolve({ version: 'test', durability: 'disk' as const, startedMs: 0, shards: [] }),
     metrics: () => Promise.resolve('waybill_up 1\n'),
     ready: () => ({ ready: true }),
+    tryDestination: () => Promise.resolve({ kind: 'accepted' }),
   };
 }
 

@@ -1,12 +1,13 @@
 /** Accounts and zones. Operators make and change them; an account's own tokens may look at it. */
 import { z } from 'zod';
+import { describeDestinations } from '../../destinations/index.ts';
 import { limits } from '../../model/limits.ts';
 import { SCOPE_ID } from '../../model/scope.ts';
 import { reaches } from '../auth/access.ts';
 import { unbind } from '../auth/unbind.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
-import type { AccountRecord, ZoneRecord } from '../store/records.ts';
+import type { AccountLimits, AccountRecord, ZoneRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Context } from './context.ts';
 import { pageOf, pageQuery } from './pages.ts';
@@ -15,31 +16,53 @@ import type { Answer, Checked, Route } from './route.ts';
 
 const text = z.string().min(1).max(limits.control.nameLength);
 const id = z.string().regex(SCOPE_ID, 'may hold 1 to 32 letters, digits, `-` and `_`');
+const schemes = describeDestinations().flatMap((kind) => kind.schemes);
+/** null takes a limit of its own away again. */
+const limitsBody = z.strictObject({
+  jobsPerScope: z.int().min(0).max(limits.control.jobs).nullish(),
+  destinations: z
+    .array(
+      z
+        .string()
+        .refine((scheme) => schemes.includes(scheme), `must be one of ${schemes.join(', ')}`),
+    )
+    .max(schemes.length)
+    .nullish(),
+  weight: z.number().min(0.01).max(1_000).nullish(),
+  diskShare: z.number().gt(0).max(1).nullish(),
+});
 const accountBody = z.strictObject({
   name: text.optional(),
   ambientCredentials: z.boolean().optional(),
+  limits: limitsBody.optional(),
 });
 const newAccount = accountBody.extend({ id: id.optional() });
 const zoneBody = z.strictObject({ account: id.optional(), name: text.optional() });
 const newZone = z.strictObject({ id: id.optional(), name: text });
+
+const ID_RULE = 'The id may hold 1 to 32 letters, digits, `-` and `_`.';
 
 type AccountBody = z.infer<typeof accountBody>;
 type ZoneBody = z.infer<typeof zoneBody>;
 
 export function accountRoutes(context: Context): readonly Route[] {
   const { desk } = context;
-  const put = async (call: Checked<AccountBody, unknown>, key: string): Promise<Answer> => {
-    if (!SCOPE_ID.test(key))
-      return refuse('body_invalid', 'The id may hold 1 to 32 letters, digits, `-` and `_`.', 'id');
-    const isNew = !desk.state.accounts.has(key);
-    const changed = await desk.change(
-      call.actor,
-      isNew ? 'account.create' : 'account.update',
-      (state) => putAccount(context, state, key, call.body),
-    );
+  const put = async (
+    call: Checked<AccountBody, unknown>,
+    key: string,
+    mustBeNew = false,
+  ): Promise<Answer> => {
+    if (!SCOPE_ID.test(key)) return refuse('body_invalid', ID_RULE, 'id');
+    let isNew = false;
+    const what = desk.state.accounts.has(key) ? 'account.update' : 'account.create';
+    const changed = await desk.change(call.actor, what, (state) => {
+      isNew = !state.accounts.has(key);
+      if (mustBeNew && !isNew) return refuse('already_exists');
+      return putAccount(context, state, key, call.body);
+    });
     return changed.kind === 'refused'
       ? changed
-      : json(showAccount(changed.value), isNew ? 201 : 200);
+      : json(showAccount(context, changed.value), isNew ? 201 : 200);
   };
   return [
     route({
@@ -54,7 +77,7 @@ export function accountRoutes(context: Context): readonly Route[] {
           reaches(state, token, { kind: 'account', id: account.id }),
         );
         const { items, next } = pageOf(seen, (account) => account.id, query);
-        return json({ accounts: items.map(showAccount), next });
+        return json({ accounts: items.map((account) => showAccount(context, account)), next });
       },
     }),
     route({
@@ -65,9 +88,7 @@ export function accountRoutes(context: Context): readonly Route[] {
       body: newAccount,
       async handle(call) {
         const { id: wished, ...body } = call.body;
-        if (wished !== undefined && desk.state.accounts.has(wished))
-          return refuse('already_exists');
-        return await put({ ...call, body }, wished ?? newId(context));
+        return await put({ ...call, body }, wished ?? newId(context), true);
       },
     }),
     route({
@@ -77,7 +98,7 @@ export function accountRoutes(context: Context): readonly Route[] {
       help: 'Shows an account.',
       handle({ scope }) {
         const account = desk.state.accounts.get(scope.id);
-        return account ? json(showAccount(account)) : refuse('scope_unknown');
+        return account ? json(showAccount(context, account)) : refuse('scope_unknown');
       },
     }),
     route({
@@ -105,13 +126,19 @@ export function accountRoutes(context: Context): readonly Route[] {
 
 export function zoneRoutes(context: Context): readonly Route[] {
   const { desk } = context;
-  const put = async (call: Checked<ZoneBody, unknown>, key: string): Promise<Answer> => {
-    if (!SCOPE_ID.test(key))
-      return refuse('body_invalid', 'The id may hold 1 to 32 letters, digits, `-` and `_`.', 'id');
-    const isNew = !desk.state.zones.has(key);
-    const changed = await desk.change(call.actor, isNew ? 'zone.create' : 'zone.update', (state) =>
-      putZone(context, state, key, call.body),
-    );
+  const put = async (
+    call: Checked<ZoneBody, unknown>,
+    key: string,
+    mustBeNew = false,
+  ): Promise<Answer> => {
+    if (!SCOPE_ID.test(key)) return refuse('body_invalid', ID_RULE, 'id');
+    let isNew = false;
+    const what = desk.state.zones.has(key) ? 'zone.update' : 'zone.create';
+    const changed = await desk.change(call.actor, what, (state) => {
+      isNew = !state.zones.has(key);
+      if (mustBeNew && !isNew) return refuse('already_exists');
+      return putZone(context, state, key, call.body);
+    });
     return changed.kind === 'refused' ? changed : json(showZone(changed.value), isNew ? 201 : 200);
   };
   return [
@@ -134,11 +161,8 @@ export function zoneRoutes(context: Context): readonly Route[] {
       body: newZone,
       async handle(call) {
         const { id: wished, name } = call.body;
-        if (wished !== undefined && desk.state.zones.has(wished)) return refuse('already_exists');
-        return await put(
-          { ...call, body: { account: call.scope.id, name } },
-          wished ?? newId(context),
-        );
+        const body = { account: call.scope.id, name };
+        return await put({ ...call, body }, wished ?? newId(context), true);
       },
     }),
     route({
@@ -202,10 +226,20 @@ function putAccount(
     name: body.name ?? before?.name ?? key,
     ambientCredentials: body.ambientCredentials ?? before?.ambientCredentials ?? false,
     createdMs: before?.createdMs ?? Math.floor(context.clock.wallMs()),
+    limits: limitsOf(before?.limits ?? {}, body.limits ?? {}),
+    cmb: before?.cmb ?? null,
   };
   if (before && JSON.stringify(before) === JSON.stringify(after))
     return { kind: 'unchanged', value: before };
   return { kind: 'draft', edits: [{ kind: 'account', id: key, before, after }], value: after };
+}
+
+/** What stands, with what was sent put over it; null takes a limit away. */
+function limitsOf(before: AccountLimits, sent: z.infer<typeof limitsBody>): AccountLimits {
+  const merged = Object.entries({ ...before, ...sent }).filter(
+    ([, value]) => value !== null && value !== undefined,
+  );
+  return Object.fromEntries(merged);
 }
 
 function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
@@ -263,6 +297,7 @@ function putZone(
     account,
     name,
     createdMs: before?.createdMs ?? Math.floor(context.clock.wallMs()),
+    retention: before?.retention ?? false,
   };
   if (before && JSON.stringify(before) === JSON.stringify(after))
     return { kind: 'unchanged', value: before };
@@ -289,10 +324,23 @@ function newId(context: Context): string {
   return context.random.bytes(16).toString('hex');
 }
 
-function showAccount({ id: key, name, ambientCredentials, createdMs }: AccountRecord): object {
-  return { id: key, name, ambientCredentials, created: new Date(createdMs).toISOString() };
+/** Limits as they are in force, so that a customer sees what he may do. */
+function showAccount({ bounds }: Context, account: AccountRecord): object {
+  const { id: key, name, ambientCredentials, createdMs, limits: own } = account;
+  return {
+    id: key,
+    name,
+    ambientCredentials,
+    limits: {
+      jobsPerScope: own.jobsPerScope ?? bounds.jobsPerScope,
+      destinations: own.destinations ?? schemes,
+      weight: own.weight ?? 1,
+      diskShare: own.diskShare ?? null,
+    },
+    created: new Date(createdMs).toISOString(),
+  };
 }
 
-function showZone({ id: key, account, name, createdMs }: ZoneRecord): object {
-  return { id: key, account, name, created: new Date(createdMs).toISOString() };
+function showZone({ id: key, account, name, createdMs, retention }: ZoneRecord): object {
+  return { id: key, account, name, retention, created: new Date(createdMs).toISOString() };
 }

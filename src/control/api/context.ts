@@ -5,6 +5,7 @@ import type { Random } from '../../lib/random.ts';
 import type { Scope } from '../../model/scope.ts';
 import type { DataPlane, JobStatusView, ScopeReach } from '../data-plane.ts';
 import type { Desk } from '../desk.ts';
+import type { Trials } from '../jobs/trials.ts';
 import type { JobRules } from '../jobs/change.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
@@ -20,8 +21,12 @@ export interface Context {
   readonly random: Random;
   readonly diagnostics: Diagnostics;
   readonly version: string;
+  readonly trials: Trials;
   readonly bounds: {
     readonly dataPlaneMs: number;
+    readonly trialMs: number;
+    readonly challengeMs: number;
+    readonly jobsPerScope: number;
     readonly accounts: number;
     readonly zones: number;
     readonly datasets: number;
@@ -36,16 +41,15 @@ export async function ask<T>(
   context: Context,
   what: string,
   question: () => Promise<T>,
+  waitMs: number = context.bounds.dataPlaneMs,
 ): Promise<Asked<T>> {
-  const { clock, diagnostics, bounds } = context;
+  const { clock, diagnostics } = context;
   return await new Promise<Asked<T>>((resolve) => {
     const silent = (reason: string): void => {
       diagnostics.warn('the data plane did not answer', { what, reason });
       resolve(refuse('data_plane_silent'));
     };
-    const cancel = clock.after(bounds.dataPlaneMs, () =>
-      silent(`nothing within ${bounds.dataPlaneMs} ms`),
-    );
+    const cancel = clock.after(waitMs, () => silent(`nothing within ${waitMs} ms`));
     Promise.resolve()
       .then(question)
       .then(

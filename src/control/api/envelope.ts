@@ -62,6 +62,7 @@ export function wireRefusal(dialect: Dialect, refusal: Refusal): Wire {
   // The SDK repeats 409 and 5xx by itself. The first cannot get better; after the second a change may have been made.
   if (status === 409 || status === 500) headers['x-should-retry'] = 'false';
   if (status === 503) headers['retry-after'] = '1';
+  if (status === 429) headers['retry-after'] = '10';
   const body =
     dialect === 'v4'
       ? { success: false, errors: [v4Error(refusal)], messages: [], result: null }

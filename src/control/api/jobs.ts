@@ -125,7 +125,7 @@ function switchRoute(
         const job = jobFor(state, call, 'logs_write');
         return job.kind === 'refused'
           ? job
-          : updateJob(state, version, rules, job.job, { enabled });
+          : updateJob(state, version, rules, job.job, { enabled }, context.clock.wallMs());
       });
       if (changed.kind === 'refused') return changed;
       const known = await statuses(context, [changed.value.id]);

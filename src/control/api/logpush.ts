@@ -1,6 +1,7 @@
 /** Logpush's own API below `/client/v4`: jobs and datasets, as its official clients call them. */
 import type { Scope } from '../../model/scope.ts';
-import { datasetOf } from '../datasets/catalog.ts';
+import type { FieldConfig } from '../../model/snapshot.ts';
+import { datasetOf, defaultFields } from '../datasets/catalog.ts';
 import { jobBody } from '../jobs/body.ts';
 import { createJob, deleteJob, updateJob } from '../jobs/change.ts';
 import { logpushJob } from '../jobs/view.ts';
@@ -74,7 +75,7 @@ function jobRoutes(context: Context): readonly Route[] {
           const job = jobOf(state, call.scope, call.params['job']);
           return job.kind === 'refused'
             ? job
-            : updateJob(state, version, rules, job.job, call.body);
+            : updateJob(state, version, rules, job.job, call.body, Math.floor(clock.wallMs()));
         });
         return changed.kind === 'refused' ? changed : await answerJob(context, changed.value);
       },
@@ -113,13 +114,18 @@ function datasetRoutes(context: Context): readonly Route[] {
       access: { scope: 'logs_read' },
       help: "Lists a dataset's fields with what they hold.",
       handle(call) {
-        const dataset = datasetIn(desk.state, call);
-        if (dataset.kind === 'refused') return dataset;
-        return json(
-          Object.fromEntries(
-            dataset.dataset.fields.map(({ name, description }) => [name, description]),
-          ),
-        );
+        const found = datasetIn(desk.state, call);
+        return found.kind === 'refused' ? found : json(described(found.dataset.fields));
+      },
+    }),
+    ...scoped({
+      method: 'GET',
+      path: `${datasets}/fields/default`,
+      access: { scope: 'logs_read' },
+      help: 'Lists the fields of a dataset that Logpull gives when none are asked for.',
+      handle(call) {
+        const found = datasetIn(desk.state, call);
+        return found.kind === 'refused' ? found : json(described(defaultFields(found.dataset)));
       },
     }),
   ];
@@ -159,6 +165,11 @@ function jobOf(
     return refuse('not_found', 'job not found');
   }
   return { kind: 'job', job };
+}
+
+/** Logpush's form of a list of fields: descriptions by name. */
+function described(fields: readonly FieldConfig[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(fields.map(({ name, description }) => [name, description]));
 }
 
 function datasetIn(

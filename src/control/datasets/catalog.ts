@@ -97,6 +97,27 @@ export function datasetOf(
   return defined.get(key) ?? BUILT_IN_DATASETS.get(key);
 }
 
+/** What Logpush gives of a dataset's fields when none are named, as far as it is known. */
+const DEFAULT_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  http_requests: [
+    'ClientIP',
+    'ClientRequestHost',
+    'ClientRequestMethod',
+    'ClientRequestURI',
+    'EdgeEndTimestamp',
+    'EdgeResponseBytes',
+    'EdgeResponseStatus',
+    'EdgeStartTimestamp',
+    'RayID',
+  ],
+};
+
+/** A dataset's default fields: those known, else all. */
+export function defaultFields({ id, fields }: DatasetRecord): DatasetRecord['fields'] {
+  const names = DEFAULT_FIELDS[id];
+  return names === undefined ? fields : fields.filter(({ name }) => names.includes(name));
+}
+
 /** All datasets in force, sorted by scope and name. */
 export function allDatasets(defined: ReadonlyMap<string, DatasetRecord>): readonly DatasetRecord[] {
   const all = new Map([...BUILT_IN_DATASETS, ...defined]);

@@ -1,6 +1,4 @@
 /** The rules of making, changing and deleting a job: from the state and what was sent to a draft of the change. Pure. */
-import { hasProblems, parseDestination } from '../../destinations/index.ts';
-import type { DestinationPolicy } from '../../destinations/index.ts';
 import { parseFilter } from '../../model/filter.ts';
 import { limits } from '../../model/limits.ts';
 import { parseLogpullOptions, parseOutputOptions } from '../../model/output-options.ts';
@@ -9,22 +7,22 @@ import { datasetOf } from '../datasets/catalog.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
-import type { Sealer } from '../secrets/sealing.ts';
 import type { DatasetRecord, JobRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { notOffered } from './body.ts';
 import type { JobBody } from './body.ts';
+import { judgeDestination, ownershipRefusal } from './destination.ts';
+import type { DestinationRules } from './destination.ts';
 
 const DEFAULT_DATASET = 'http_requests';
 
 /** What the rules need besides state and body. */
-export interface JobRules {
-  readonly sealer: Sealer;
-  readonly policy: DestinationPolicy;
+export interface JobRules extends DestinationRules {
   readonly bounds: {
     readonly jobs: number;
     readonly jobsPerScope: number;
     readonly repeatedCreateMs: number;
+    readonly olderContents: number;
   };
 }
 
@@ -58,9 +56,11 @@ export function createJob(
   if (!body.destination_conf) {
     return refuse('body_invalid', '`destination_conf` is required', 'destination_conf');
   }
-  const destination = checkDestination(body.destination_conf, state, scope, rules);
+  const destination = judgeDestination(body.destination_conf, state, scope, rules);
   if (destination.kind === 'refused') return destination;
-  const wrong = checkContent(body, dataset);
+  const wrong =
+    checkContent(body, dataset) ??
+    ownershipRefusal(rules, scope, destination, body.ownership_challenge, wish.atMs);
   if (wrong) return wrong;
 
   const id = state.nextJob;
@@ -72,7 +72,9 @@ export function createJob(
     dataset: name,
     destination: destination.redacted,
     secret,
+    fingerprint: destination.fingerprint,
     contentVersion: 1,
+    olderContents: [],
     version,
     created: { atMs: wish.atMs, mark: wish.mark },
   };
@@ -91,6 +93,7 @@ export function updateJob(
   rules: JobRules,
   before: JobRecord,
   body: JobBody,
+  nowMs: number,
 ): Edited<JobRecord> {
   const refused = notOffered(body) ?? immutable(body, before);
   if (refused) return refused;
@@ -99,39 +102,13 @@ export function updateJob(
   if (wrong) return wrong;
 
   const settings = settingsOf(body, before);
-  const sealed = state.secret(before.secret.id);
-  const current = sealed && rules.sealer.open(sealed);
-  let destination = { redacted: before.destination, secret: before.secret };
-  const conf = body.destination_conf;
-  if (conf === null || conf === '') {
-    return refuse('body_invalid', '`destination_conf` cannot be taken away', 'destination_conf');
-  }
-  const moved = conf !== undefined && conf !== current;
-  if (moved) {
-    const checked = checkDestination(conf, state, before.scope, rules);
-    if (checked.kind === 'refused') return checked;
-    if (conf === checked.redacted && conf === before.destination && conf.includes('***')) {
-      return refuse(
-        'body_invalid',
-        '`destination_conf` holds `***`, which only stands for a secret where it is shown',
-        'destination_conf',
-      );
-    }
-    destination = {
-      redacted: checked.redacted,
-      secret: { ...before.secret, version: before.secret.version + 1 },
-    };
-  }
-  const changesContent =
-    settings.filter !== before.filter ||
-    settings.logpullOptions !== before.logpullOptions ||
-    JSON.stringify(settings.outputOptions) !== JSON.stringify(before.outputOptions);
+  const moved = moveOf(state, rules, before, body, nowMs);
+  if (moved?.kind === 'refused') return moved;
   const after: JobRecord = {
     ...before,
     ...settings,
-    destination: destination.redacted,
-    secret: destination.secret,
-    contentVersion: before.contentVersion + (changesContent ? 1 : 0),
+    ...(moved ? moved.destination : {}),
+    ...contentsOf(before, settings, rules.bounds.olderContents),
   };
   if (JSON.stringify(after) === JSON.stringify(before)) return { kind: 'unchanged', value: before };
   const changed = { ...after, version };
@@ -139,9 +116,85 @@ export function updateJob(
     kind: 'draft',
     edits: [{ kind: 'job', id: String(before.id), before, after: changed }],
     ...(moved
-      ? { seal: [rules.sealer.seal(changed.secret.id, changed.secret.version, conf)] }
+      ? { seal: [rules.sealer.seal(changed.secret.id, changed.secret.version, moved.conf)] }
       : {}),
     value: changed,
+  };
+}
+
+type Move =
+  | {
+      readonly kind: 'move';
+      readonly conf: string;
+      readonly destination: Pick<JobRecord, 'destination' | 'secret' | 'fingerprint'>;
+    }
+  | Refusal
+  | undefined;
+
+/** The destination that the body names, when it is another one (if only by its credentials). */
+function moveOf(
+  state: StateView,
+  rules: JobRules,
+  before: JobRecord,
+  body: JobBody,
+  nowMs: number,
+): Move {
+  const conf = body.destination_conf;
+  if (conf === undefined) return undefined;
+  if (conf === null || conf === '') {
+    return refuse('body_invalid', '`destination_conf` cannot be taken away', 'destination_conf');
+  }
+  const sealed = state.secret(before.secret.id);
+  const current = sealed && rules.sealer.open(sealed);
+  if (conf === current) return undefined;
+  const judged = judgeDestination(conf, state, before.scope, rules);
+  if (judged.kind === 'refused') return judged;
+  if (conf === judged.redacted && conf === before.destination && conf.includes('***')) {
+    return refuse(
+      'body_invalid',
+      '`destination_conf` holds `***`, which only stands for a secret where it is shown',
+      'destination_conf',
+    );
+  }
+  // New credentials for a place that has been proven need no new proof.
+  const standing = judgeDestination(current ?? '', state, before.scope, rules);
+  const isProven =
+    standing.kind === 'destination' &&
+    standing.needsProof &&
+    standing.fingerprint === judged.fingerprint;
+  const refused = isProven
+    ? undefined
+    : ownershipRefusal(rules, before.scope, judged, body.ownership_challenge, nowMs);
+  if (refused) return refused;
+  return {
+    kind: 'move',
+    conf,
+    destination: {
+      destination: judged.redacted,
+      secret: { ...before.secret, version: before.secret.version + 1 },
+      fingerprint: judged.fingerprint,
+    },
+  };
+}
+
+/** The content's next version when it changes, with the one before put away for the plans that were made with it. */
+function contentsOf(
+  before: JobRecord,
+  after: Settings,
+  kept: number,
+): Pick<JobRecord, 'contentVersion' | 'olderContents'> {
+  const { contentVersion, olderContents, filter, outputOptions, logpullOptions } = before;
+  if (
+    after.filter === filter &&
+    after.logpullOptions === logpullOptions &&
+    JSON.stringify(after.outputOptions) === JSON.stringify(outputOptions)
+  ) {
+    return { contentVersion, olderContents };
+  }
+  const older = { contentVersion, filter, outputOptions, logpullOptions };
+  return {
+    contentVersion: contentVersion + 1,
+    olderContents: [older, ...olderContents].slice(0, kept),
   };
 }
 
@@ -170,8 +223,9 @@ function tooMany(
   scope: Scope,
   dataset: string,
 ): Refusal | undefined {
-  if (state.jobs.size < bounds.jobs && state.jobsOf(scope).length < bounds.jobsPerScope)
-    return undefined;
+  const account = state.accounts.get(state.accountOf(scope) ?? '');
+  const perScope = account?.limits.jobsPerScope ?? bounds.jobsPerScope;
+  if (state.jobs.size < bounds.jobs && state.jobsOf(scope).length < perScope) return undefined;
   return refuse(
     'limit_reached',
     `creating a new job (for ${dataset} dataset) is not allowed: exceeded max jobs allowed`,
@@ -259,20 +313,6 @@ function contentRefusal(
   return refuse('body_invalid', `\`${path}\` ${wrong.message}`, path);
 }
 
-function checkDestination(
-  conf: string,
-  state: StateView,
-  scope: Scope,
-  rules: JobRules,
-): { readonly kind: 'destination'; readonly redacted: string } | Refusal {
-  const account = state.accounts.get(state.accountOf(scope) ?? '');
-  const policy = { ...rules.policy, ambientCredentials: account?.ambientCredentials ?? false };
-  const parsed = parseDestination(conf, policy);
-  if (!hasProblems(parsed)) return { kind: 'destination', redacted: parsed.redacted };
-  const text = parsed.map(({ setting, message }) => `${setting} ${message}`).join('; ');
-  return refuse('body_invalid', `error validating destination: ${text}`, 'destination_conf');
-}
-
 function unknownDataset(scope: Scope, name: string): string {
   const other = scope.kind === 'zone' ? 'account' : 'zone';
   const hint = datasetOf(new Map(), other, name) ? `; it is one of ${other}s` : '';
@@ -284,4 +324,5 @@ export const JOB_BOUNDS = {
   jobs: limits.control.jobs,
   jobsPerScope: limits.control.jobsPerScope,
   repeatedCreateMs: limits.control.repeatedCreateMs,
+  olderContents: limits.control.olderContents,
 };

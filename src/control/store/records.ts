@@ -8,12 +8,30 @@ import { z } from 'zod';
 
 const scope = z.object({ kind: z.enum(['account', 'zone']), id: z.string() });
 
+/** What an operator allows one account; what is left out is as for everybody. */
+const accountLimits = z.object({
+  /** Jobs of each of its zones, and of itself. */
+  jobsPerScope: z.int().optional(),
+  /** Schemes of `destination_conf` that its jobs may have. */
+  destinations: z.array(z.string()).optional(),
+  /** Its weight in what is shared out when there is not enough. */
+  weight: z.number().optional(),
+  /** The share of the disk that its waiting lines may take. */
+  diskShare: z.number().optional(),
+});
+
 const account = z.object({
   id: z.string(),
   name: z.string(),
   /** Whether its jobs may use the machine's own cloud credentials. */
   ambientCredentials: z.boolean(),
   createdMs: z.number(),
+  limits: accountLimits.default({}),
+  /** Logpush's "customer metadata boundary", stored and echoed; null: never set. */
+  cmb: z
+    .object({ regions: z.string(), allowOutOfRegionAccess: z.boolean() })
+    .nullable()
+    .default(null),
 });
 
 const zone = z.object({
@@ -21,6 +39,8 @@ const zone = z.object({
   account: z.string(),
   name: z.string(),
   createdMs: z.number(),
+  /** Logpull's flag: whether its requests are to be kept for pulling. */
+  retention: z.boolean().default(false),
 });
 
 export const FIELD_TYPES = [
@@ -47,6 +67,14 @@ const dataset = z.object({
   strict: z.boolean(),
 });
 
+/** What shaped a job's content in one of its versions. */
+const content = z.object({
+  contentVersion: z.int(),
+  filter: z.string(),
+  outputOptions: z.record(z.string(), z.unknown()).nullable(),
+  logpullOptions: z.string(),
+});
+
 const job = z.object({
   id: z.int(),
   name: z.string(),
@@ -57,6 +85,8 @@ const job = z.object({
   destination: z.string(),
   /** Where the whole `destination_conf` is sealed. */
   secret: z.object({ id: z.string(), version: z.int() }),
+  /** Short hash of the place that the destination names, credentials apart; empty in records of the first format. */
+  fingerprint: z.string().default(''),
   filter: z.string(),
   /** As the customer gave them, in their order of keys; null: none. */
   outputOptions: z.record(z.string(), z.unknown()).nullable(),
@@ -67,6 +97,8 @@ const job = z.object({
   maxUploadIntervalSeconds: z.int(),
   /** Grows when filter, output options or logpull options change. */
   contentVersion: z.int(),
+  /** The contents before, newest first: plans made then are still sent as they were planned (I7). */
+  olderContents: z.array(content).default([]),
   /** The configuration's version in which the job last changed. */
   version: z.int(),
   created: z.object({
@@ -101,6 +133,7 @@ export type ZoneRecord = RecordOf<'zone'>;
 export type DatasetRecord = RecordOf<'dataset'>;
 export type JobRecord = RecordOf<'job'>;
 export type TokenRecord = RecordOf<'token'>;
+export type AccountLimits = AccountRecord['limits'];
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 export type Permission = (typeof PERMISSIONS)[number];
 

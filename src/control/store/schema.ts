@@ -31,6 +31,12 @@ const MIGRATIONS: readonly string[] = [
      edits TEXT NOT NULL,
      checksum TEXT NOT NULL
    ) STRICT;`,
+  // Which entries of the change log the owner of a scope may see.
+  `CREATE TABLE change_scopes (
+     scope TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     PRIMARY KEY (scope, version)
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The newest format, kept in SQLite's `user_version`. */

@@ -36,6 +36,8 @@ const account = (id: string, name = id): AccountRecord => ({
   name,
   ambientCredentials: false,
   createdMs: 1,
+  limits: {},
+  cmb: null,
 });
 
 function change(base: number, ...accounts: readonly AccountRecord[]): Change {
@@ -46,6 +48,7 @@ function change(base: number, ...accounts: readonly AccountRecord[]): Change {
     address: '192.0.2.1',
     what: 'account.put',
     edits: accounts.map((after) => ({ kind: 'account', id: after.id, before: null, after })),
+    concerns: accounts.map(({ id }) => [`accounts/${id}`]),
     seal: [],
     dropSecrets: [],
   };
@@ -186,6 +189,7 @@ test('ids of deleted jobs never come back', async () => {
     dataset: 'd',
     destination: 's3://b',
     secret: { id: 'job-7', version: 1 },
+    fingerprint: '',
     filter: '',
     outputOptions: null,
     logpullOptions: '',
@@ -194,6 +198,7 @@ test('ids of deleted jobs never come back', async () => {
     maxUploadRecords: 0,
     maxUploadIntervalSeconds: 0,
     contentVersion: 1,
+    olderContents: [],
     version: 1,
     created: { atMs: 1, mark: '' },
   };

@@ -6,6 +6,7 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
+import { scopePath } from '../../model/scope.ts';
 import { addHash, checksumText, objectHash, removeHash } from './checksum.ts';
 import { RECORDS } from './records.ts';
 import type { Kind, RecordOf } from './records.ts';
@@ -240,11 +241,12 @@ class SqliteStore implements Store {
   }
 
   #record(change: Change, version: number, checksum: string): void {
-    const edits = change.edits.map(({ kind, id, before, after }) => ({
+    const edits = change.edits.map(({ kind, id, before, after }, index) => ({
       kind,
       id,
       before: forAudit(before),
       after: forAudit(after),
+      concerns: change.concerns[index] ?? [],
     }));
     this.#database
       .prepare(
@@ -259,25 +261,58 @@ class SqliteStore implements Store {
         JSON.stringify(edits),
         checksum,
       );
-    this.#database
-      .prepare('DELETE FROM changes WHERE version <= ?')
-      .run(version - this.#changesKept);
+    const concern = this.#database.prepare(
+      'INSERT OR IGNORE INTO change_scopes (scope, version) VALUES (?, ?)',
+    );
+    for (const scope of new Set(change.concerns.flat())) concern.run(scope, version);
+    this.#forget(change, version - this.#changesKept);
+  }
+
+  /** The oldest entries make room; and whoever gets a deleted scope's id later does not see what was before him. */
+  #forget(change: Change, upTo: number): void {
+    const gone = this.#database
+      .prepare('DELETE FROM changes WHERE version <= ? RETURNING version, edits')
+      .all(upTo) as unknown as readonly ChangeRow[];
+    const unlist = this.#database.prepare(
+      'DELETE FROM change_scopes WHERE scope = ? AND version = ?',
+    );
+    for (const { version, edits } of gone) {
+      const scopes = (JSON.parse(edits) as ChangeEntry['edits']).flatMap(
+        (edit) => edit.concerns ?? [],
+      );
+      for (const scope of new Set(scopes)) unlist.run(scope, version);
+    }
+    for (const { kind, id, after } of change.edits) {
+      if (after !== null || (kind !== 'account' && kind !== 'zone')) continue;
+      this.#database
+        .prepare('DELETE FROM change_scopes WHERE scope = ?')
+        .run(scopePath({ kind, id }));
+    }
   }
 
   changes(query: ChangeQuery): Promise<readonly ChangeEntry[]> {
-    const rows = this.#database
-      .prepare(
-        'SELECT version, at_ms, who, address, what, edits FROM changes WHERE version < ? ORDER BY version DESC LIMIT ?',
-      )
-      .all(query.before ?? Number.MAX_SAFE_INTEGER, query.limit) as unknown as readonly ChangeRow[];
+    const { scope, limit } = query;
+    const before = query.before ?? Number.MAX_SAFE_INTEGER;
+    const columns = 'version, at_ms, who, address, what, edits';
+    const rows =
+      scope === undefined
+        ? this.#database
+            .prepare(
+              `SELECT ${columns} FROM changes WHERE version < ? ORDER BY version DESC LIMIT ?`,
+            )
+            .all(before, limit)
+        : this.#database
+            .prepare(
+              `SELECT ${columns} FROM change_scopes JOIN changes USING (version)
+               WHERE scope = ? AND version < ? ORDER BY version DESC LIMIT ?`,
+            )
+            .all(scope, before, limit);
+    const entries = (rows as unknown as readonly ChangeRow[]).map(changeEntry);
+    if (scope === undefined) return Promise.resolve(entries);
     return Promise.resolve(
-      rows.map((row) => ({
-        version: row.version,
-        atMs: row.at_ms,
-        who: row.who,
-        address: row.address,
-        what: row.what,
-        edits: JSON.parse(row.edits) as ChangeEntry['edits'],
+      entries.map((entry) => ({
+        ...entry,
+        edits: entry.edits.filter(({ concerns }) => concerns.includes(scope)),
       })),
     );
   }
@@ -322,16 +357,35 @@ function secretOf(row: SecretRow): SealedSecret {
   return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
 }
 
+/** Entries of the first format do not say whom they concern. */
+function changeEntry(row: ChangeRow): ChangeEntry {
+  const edits = JSON.parse(row.edits) as readonly (Omit<
+    ChangeEntry['edits'][number],
+    'concerns'
+  > & {
+    readonly concerns?: readonly string[];
+  })[];
+  return {
+    version: row.version,
+    atMs: row.at_ms,
+    who: row.who,
+    address: row.address,
+    what: row.what,
+    edits: edits.map((edit) => ({ ...edit, concerns: edit.concerns ?? [] })),
+  };
+}
+
 function secretHash(secret: SealedSecret): bigint {
   return objectHash(`secret/${secret.id}/${secret.version}/${secret.keyId}`, secret.sealed);
 }
 
-/** What the change log shows of a record: all but hashes of secrets. */
+/** What the change log shows of a record: all but hashes of secrets, and what earlier entries show. */
 function forAudit(record: Edit['after']): unknown {
   if (record === null) return null;
   const shown: Record<string, unknown> = { ...record };
   delete shown['hash'];
   delete shown['created'];
+  delete shown['olderContents'];
   return shown;
 }
 

@@ -34,6 +34,8 @@ export interface Change {
   /** What was done, such as `job.create`. */
   readonly what: string;
   readonly edits: readonly Edit[];
+  /** For each edit the scopes whose owners may see it, as `zones/<id>` and `accounts/<id>`. */
+  readonly concerns: readonly (readonly string[])[];
   readonly seal: readonly SealedSecret[];
   /** Ids of secrets that nothing needs any more. */
   readonly dropSecrets: readonly string[];
@@ -67,12 +69,16 @@ export interface ChangeEntry {
     readonly id: string;
     readonly before: unknown;
     readonly after: unknown;
+    /** The scopes that it concerns; none: operators' business. */
+    readonly concerns: readonly string[];
   }[];
 }
 
 export interface ChangeQuery {
   /** Only entries below this version; absent: from the newest. */
   readonly before?: number;
+  /** Only entries that concern this scope (`zones/<id>`), without what concerns others in them. */
+  readonly scope?: string;
   readonly limit: number;
 }
 

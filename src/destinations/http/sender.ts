@@ -37,7 +37,7 @@ export function httpSender(settings: HttpSettings, tools: DestinationTools): Sen
 function batchHeaders(batch: Batch): Record<string, string> {
   return {
     'content-type': batch.contentType,
-    'content-encoding': 'gzip',
+    ...(batch.encoding === 'identity' ? {} : { 'content-encoding': 'gzip' }),
     'user-agent': `Waybill/${VERSION}`,
     'idempotency-key': batch.id,
     'waybill-batch-id': batch.id,

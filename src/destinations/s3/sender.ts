@@ -77,7 +77,7 @@ function objectOf(settings: S3Settings, key: string, batch: Batch): PutObjectCom
     Key: key,
     Body: Readable.from(batch.body),
     ContentLength: batch.bodyBytes,
-    ContentType: 'application/gzip',
+    ContentType: batch.encoding === 'identity' ? batch.contentType : 'application/gzip',
     Metadata: {
       'waybill-batch-id': batch.id,
       'waybill-job': String(batch.job),

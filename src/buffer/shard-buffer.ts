@@ -156,16 +156,19 @@ export class LogBuffer implements ShardBuffer {
     start: JobStart,
   ): Promise<RecordResult> {
     assert(Number.isSafeInteger(id) && id >= FIRST_JOB, 'jobs are numbered from 0 on');
-    const known = this.#state.streams.get(stream);
-    if (known !== undefined && !this.#state.jobs.has(id) && start !== 'head') {
-      try {
-        await recallHours(known, start === 'oldest' ? known.oldest : start.offset, this.#locator);
-      } catch (error) {
-        if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
-        throw error;
-      }
+    const result = await this.#jobs.open(id, stream, account, start);
+    const job = this.#state.jobs.get(id);
+    if (result.kind === 'failed' || job === undefined || job.cursor >= job.stream.hoursFrom) {
+      return result;
     }
-    return this.#jobs.open(id, stream, account, start);
+    // Only now: before the job held them, another one's progress could have made the hours forgotten again.
+    try {
+      await recallHours(job.stream, job.cursor, this.#locator);
+      return result;
+    } catch (error) {
+      if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
+      throw error;
+    }
   }
 
   closeJob(id: number): Promise<RecordResult> {

@@ -77,13 +77,11 @@ export function smallLimits(
     log: { segmentBytes: 4_000, commitBytes: 100_000, ...log },
     buffer: {
       ...limits.buffer,
-      ...{
-        blockLines: 10,
-        blockBytes: 2_000,
-        blockKeys: 4,
-        checkpointBytes: 3_000,
-        spanBlocks: 40,
-      },
+      blockLines: 10,
+      blockBytes: 2_000,
+      blockKeys: 4,
+      checkpointBytes: 3_000,
+      spanBlocks: 40,
       lowWatermark: 2,
       highWatermark: 3,
       reserveBytes: 0,

@@ -8,6 +8,7 @@ import { crc32 } from 'node:zlib';
 import type { OutcomeCounts, Plan, Range } from '../../model/delivery.ts';
 import type { ProducerSnapshot } from '../state/producers.ts';
 import type { Span } from '../state/spans.ts';
+import type { ChainEnd } from '../state/state.ts';
 
 export const FILE_HEADER_BYTES = 16;
 export const CHUNK_HEADER_BYTES = 12;
@@ -32,7 +33,8 @@ export interface HeadChunk {
   readonly damagedBytes: number;
 }
 
-/** A stream as [id, key, account, epoch, head, bytes, lastReceivedMs, lastServiceMs, oldest, marks, stretches]. */
+/** A stream as [id, key, account, epoch, head, bytes, lastReceivedMs, lastServiceMs, oldest, settledTo, marks,
+ * stretches]. */
 export type StreamChunk = readonly [
   id: number,
   key: string,
@@ -43,6 +45,7 @@ export type StreamChunk = readonly [
   lastReceivedMs: number,
   lastServiceMs: number,
   oldest: number,
+  settledTo: number,
   marks: readonly number[],
   stretches: readonly number[],
 ];
@@ -68,13 +71,14 @@ export type Chunk =
   | { readonly kind: 'head'; readonly body: HeadChunk }
   | { readonly kind: 'streams'; readonly body: readonly StreamChunk[] }
   | { readonly kind: 'jobs'; readonly body: readonly JobChunk[] }
+  | { readonly kind: 'chains'; readonly body: readonly (readonly [job: number, end: ChainEnd])[] }
   | { readonly kind: 'keys'; readonly slots: Buffer }
   | { readonly kind: 'producers'; readonly body: readonly ProducerSnapshot[] }
   | { readonly kind: 'spans'; readonly body: readonly Span[] }
   /** `chunks`: how many came before. `crc`: over their CRCs in order. */
   | { readonly kind: 'end'; readonly body: { readonly chunks: number; readonly crc: number } };
 
-const KINDS = ['head', 'streams', 'jobs', 'keys', 'producers', 'spans', 'end'] as const;
+const KINDS = ['head', 'streams', 'jobs', 'keys', 'producers', 'spans', 'end', 'chains'] as const;
 
 export function encodeFileHeader(): Buffer {
   const header = Buffer.alloc(FILE_HEADER_BYTES);

@@ -42,6 +42,7 @@ export function* chunksOf(state: ShardState, head: HeadChunk): Generator<Chunk> 
   for (const jobs of slices(state.jobs.values(), JOBS)) {
     yield { kind: 'jobs', body: jobs.map(jobChunk) };
   }
+  for (const chains of slices(state.chains, STREAMS)) yield { kind: 'chains', body: chains };
   yield { kind: 'producers', body: state.producers.snapshot() };
   for (let at = 0; at < keys.length; at += KEYS) {
     yield { kind: 'keys', slots: keys.subarray(at, at + KEYS) };
@@ -71,6 +72,7 @@ function streamChunk(stream: StreamEntry): StreamChunk {
     stream.lastReceivedMs,
     stream.lastServiceMs,
     stream.oldest,
+    stream.settledTo,
     marks,
     stretches,
   ];
@@ -111,6 +113,9 @@ export function restoreChunk(state: ShardState, chunk: Chunk): string | undefine
       return chunk.body.every((job) => restoreJob(state, job))
         ? undefined
         : 'a job without a stream';
+    case 'chains':
+      for (const [job, end] of chunk.body) state.chains.set(job, end);
+      return undefined;
     case 'producers':
       state.producers.restore(chunk.body);
       return undefined;
@@ -142,7 +147,8 @@ function restoreStream(state: ShardState, chunk: StreamChunk): void {
   stream.lastReceivedMs = lastReceivedMs;
   stream.lastServiceMs = lastServiceMs;
   stream.oldest = oldest;
-  stream.restore(chunk[9], chunk[10]);
+  stream.settledTo = chunk[9];
+  stream.restore(chunk[10], chunk[11]);
   state.streams.set(key, stream);
   state.streamsById.set(id, stream);
   state.nextStream = Math.max(state.nextStream, id + 1);

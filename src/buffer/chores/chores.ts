@@ -10,6 +10,7 @@ import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import type { Committer } from '../write/committer.ts';
 import type { JobRecords } from '../write/job-records.ts';
+import { Ends } from './ends.ts';
 import type { SpaceGuard } from './space.ts';
 
 export interface ChoreLimits {
@@ -39,15 +40,22 @@ export interface ChoreDeps {
 /** A checkpoint is written when this many times its own size was appended: large ones are written less often. */
 const CHECKPOINT_RATIO = 4;
 
+/** Parts of the holdback that a tail may be old: what ages by spans is exact to this. */
+const TAILS_PER_AGE = 24;
+
 export class Chores {
   readonly #deps: ChoreDeps;
   #running: Promise<void> | undefined;
   /** `writtenBytes` of the log when the newest checkpoint was written. */
   #writtenAtCheckpoint = 0;
   #spansAtCheckpoint = 0;
+  readonly #ends: Ends;
+  /** Number of the span that the tail will be, and the service time when it was first seen. */
+  #tailSeen = { span: 0, serviceMs: 0 };
 
   constructor(deps: ChoreDeps) {
     this.#deps = deps;
+    this.#ends = new Ends({ ...deps, wallMs: () => deps.clock.wallMs() });
     this.#spansAtCheckpoint = deps.state.spans.nextId;
   }
 
@@ -61,8 +69,22 @@ export class Chores {
 
   async #tend(): Promise<void> {
     await this.#deps.space.look();
+    await this.#ends.run();
+    await this.#sealAged();
     if (this.#checkpointDue()) await this.checkpoint();
     await this.#trim();
+  }
+
+  /** Lines age by span, so a tail that fills slowly is sealed by its age. */
+  async #sealAged(): Promise<void> {
+    const { committer, limits, service, state } = this.#deps;
+    const now = service.nowMs();
+    if (this.#tailSeen.span !== state.spans.nextId || state.spans.tailRecords === 0) {
+      this.#tailSeen = { span: state.spans.nextId, serviceMs: now };
+      return;
+    }
+    const most = Math.min(limits.holdbackMs, limits.retentionMs) / TAILS_PER_AGE;
+    if (now - this.#tailSeen.serviceMs >= most) await committer.seal();
   }
 
   #checkpointDue(): boolean {
@@ -86,7 +108,9 @@ export class Chores {
 
   /** Gives up the spans at the log's beginning that nobody needs: no cursor, no holdback, no checkpoint. */
   async #trim(): Promise<void> {
-    const { checkpoints, log, service, state, space, limits } = this.#deps;
+    const { checkpoints, jobs, log, service, state, space, limits } = this.#deps;
+    // One that is being opened in the past may need what seems free.
+    if (jobs.isMoving()) return;
     const now = service.nowMs();
     const held = log.stats().heldBytes;
     const total = space.totalBytes ?? Infinity;
@@ -100,8 +124,9 @@ export class Chores {
       freed += span.bytes;
     }
     if (before === 0 || before <= log.start()) return;
-    const start = await log.trimBefore(before as Position);
-    state.trimmedBefore(start);
+    // First here, then in the log: a job that is opened meanwhile must not begin in what is going.
+    state.trimmedBefore(before);
+    await log.trimBefore(before as Position);
   }
 
   /** Reception time from which all lines can still be replayed. */

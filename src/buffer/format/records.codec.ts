@@ -33,11 +33,23 @@ export type JobRecord =
       /** Where its books begin. A job that is known goes on where it stopped, whatever this says. */
       readonly start: number;
       readonly atMs: number;
+      /** Where an earlier life of the job stopped its chain: it goes on from there. */
+      readonly sequence: number;
+      readonly chain: string | null;
       /** Stands again at the end of its group, so that one flipped bit does not lose the cursor. */
       readonly echo?: true;
     }
   | { readonly event: 'closed'; readonly job: number; readonly atMs: number }
-  | { readonly event: 'forgotten'; readonly job: number; readonly atMs: number };
+  | {
+      readonly event: 'forgotten';
+      readonly job: number;
+      readonly stream: number;
+      readonly atMs: number;
+      /** Where it had settled its stream, and where its chain stopped. */
+      readonly cursor: number;
+      readonly sequence: number;
+      readonly chain: string | null;
+    };
 
 export interface PlanRecord {
   readonly job: number;

@@ -26,6 +26,8 @@ export interface Span {
   wanted: number;
   /** Service time at which the last of them went by; null while there is one. */
   freeServiceMs: number | null;
+  /** Service time of its sealing: none of its lines is younger. */
+  readonly sealedServiceMs: number;
   /** Reception of its newest block: what the ledger shows as "replayable since" once this span is the oldest. */
   readonly lastReceivedMs: number;
 }
@@ -93,7 +95,7 @@ export class Spans {
     streamOf: (id: number) => StreamEntry | undefined,
   ): Span | undefined {
     const sealing = page.span >= this.nextId;
-    const span = sealing ? this.#seal(page.span, end, streamOf) : this.byId(page.span);
+    const span = sealing ? this.#seal(page, end, streamOf) : this.byId(page.span);
     if (span === undefined) return undefined;
     span.end = Math.max(span.end, end);
     if (sealing || span === this.sealed.at(-1)) this.tailStart = Math.max(this.tailStart, span.end);
@@ -107,7 +109,11 @@ export class Spans {
     return sealing ? span : undefined;
   }
 
-  #seal(id: number, end: number, streamOf: (id: number) => StreamEntry | undefined): Span {
+  #seal(
+    { span: id, serviceMs }: IndexPageRecord,
+    end: number,
+    streamOf: (id: number) => StreamEntry | undefined,
+  ): Span {
     const refs = this.sortedTail();
     const pages: PageRef[] = [];
     for (let at = 0; at < refs.length; at += PAGE_ENTRIES) {
@@ -121,6 +127,7 @@ export class Spans {
       bytes: this.tailBytes,
       wanted: 0,
       freeServiceMs: null,
+      sealedServiceMs: serviceMs,
       lastReceivedMs: this.#tailLastReceivedMs,
     };
     for (const bounds of this.tailBounds()) {

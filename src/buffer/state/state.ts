@@ -24,11 +24,20 @@ import { Spans } from './spans.ts';
 import type { Span } from './spans.ts';
 import { StreamEntry } from './stream.ts';
 
+/** Where a job's chain of waybills stopped. */
+export interface ChainEnd {
+  readonly sequence: number;
+  readonly chain: string | null;
+}
+
 export interface StateLimits {
   readonly keys: number;
   readonly keyMs: number;
   readonly producers: number;
 }
+
+/** Ends of chains remembered for jobs that may be opened again. */
+const CHAINS = 100_000;
 
 /** Blocks of streams whose own record was damaged, kept until its second copy comes: bounded, the rest counts as lost. */
 const ORPHANS = 1_024;
@@ -37,6 +46,8 @@ export class ShardState {
   readonly streams = new Map<string, StreamEntry>();
   readonly streamsById = new Map<number, StreamEntry>();
   readonly jobs = new Map<number, JobEntry>();
+  /** Jobs that were forgotten: opened again they continue their chain, so that no number is given twice. */
+  readonly chains = new Map<number, ChainEnd>();
   readonly spans = new Spans();
   readonly keys: KeyMemory;
   readonly producers: ProducerMemory;
@@ -199,6 +210,7 @@ export class ShardState {
     const known = this.jobs.get(body.job);
     if (known !== undefined && position <= known.appliedTo) return;
     if (body.event === 'opened') return this.#opened(body, known, position);
+    if (body.event === 'forgotten') this.#rememberEnd(body);
     if (known === undefined) return;
     known.appliedTo = position;
     if (body.event === 'closed') {
@@ -231,10 +243,22 @@ export class ShardState {
     }
     const job = new JobEntry(body.job, stream, body.start);
     job.appliedTo = position;
+    this.chains.delete(job.id);
+    job.sequence = body.sequence;
+    job.chain = body.chain;
     this.jobs.set(job.id, job);
     stream.jobs = [...stream.jobs, job];
     this.reclaim(stream);
     this.#tellJob(job, true);
+  }
+
+  #rememberEnd(body: Extract<JobRecord, { event: 'forgotten' }>): void {
+    const stream = this.streamsById.get(body.stream);
+    if (stream !== undefined) stream.settledTo = Math.max(stream.settledTo, body.cursor);
+    this.chains.set(body.job, { sequence: body.sequence, chain: body.chain });
+    if (this.chains.size <= CHAINS) return;
+    const [oldest] = this.chains.keys();
+    if (oldest !== undefined) this.chains.delete(oldest);
   }
 
   #tellJob(job: JobEntry, open: boolean): void {

@@ -35,6 +35,8 @@ export class StreamEntry {
   lastServiceMs = 0;
   /** Offset before which nothing can be read any more: trimmed. */
   oldest = 0;
+  /** Up to where jobs that are forgotten had settled it: what a stream without any job has behind it. */
+  settledTo = 0;
   jobs: readonly StreamReader[] = [];
   /** Hours of reception: (first block's reception, its offset, plain bytes before it), oldest first. */
   #marks: number[] = [];
@@ -61,9 +63,9 @@ export class StreamEntry {
     this.lastReceivedMs = receivedMs;
   }
 
-  /** The offset behind which all jobs' lines begin; 0 while no job has settled anything or there is none. */
+  /** The offset before which nobody needs a line any more. */
   floor(): number {
-    let floor = this.jobs.length === 0 ? 0 : this.head;
+    let floor = this.jobs.length === 0 ? this.settledTo : this.head;
     for (const job of this.jobs) floor = Math.min(floor, job.cursor);
     return floor;
   }

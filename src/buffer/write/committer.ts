@@ -63,6 +63,7 @@ export class Committer {
   /** Whether something came or became ready since the queue was last looked at. */
   #woken = false;
   #sealRefused = false;
+  #sealAsked = false;
   commits = 0;
 
   constructor(deps: CommitterDeps) {
@@ -89,6 +90,12 @@ export class Committer {
       this.#running = undefined;
       if (this.#woken) this.wake();
     });
+  }
+
+  /** Seals the tail behind what is under way, however small it is: lines age by span. */
+  seal(): Promise<RecordResult> {
+    this.#sealAsked = true;
+    return this.record(() => undefined);
   }
 
   /** Resolves when nothing is under way or waiting any more. */
@@ -202,8 +209,10 @@ export class Committer {
   async #sealIfDue(): Promise<void> {
     const { limits, state } = this.#deps;
     const { spans } = state;
-    const due = spans.tailBytes >= limits.segmentBytes || spans.tailRecords >= limits.spanBlocks;
-    if (!due) return;
+    const full = spans.tailBytes >= limits.segmentBytes || spans.tailRecords >= limits.spanBlocks;
+    if (!full && !this.#sealAsked) return;
+    this.#sealAsked = false;
+    if (spans.tailRecords === 0) return;
     const failure = await this.#append(indexDrafts(state, this.#deps.service.nowMs()), true);
     if (failure !== undefined && !this.#sealRefused) {
       this.#deps.diagnostics.warn('buffer.index_refused', { detail: detailOf(failure) });

@@ -69,12 +69,15 @@ export class JobRecords {
     const oldest = this.#state.streams.get(key)?.oldest ?? 0;
     const at = start === 'head' ? stream.head : start === 'oldest' ? oldest : start.offset;
     assert(at >= 0 && at <= stream.head, 'a job starts within its stream');
+    const before = this.#state.chains.get(job);
     const body: JobRecord = {
       event: 'opened',
       job,
       stream: stream.id,
       start: at,
       atMs: group.wallMs,
+      sequence: before?.sequence ?? 0,
+      chain: before?.chain ?? null,
     };
     const draft = jobDraft(group, body);
     group.add(draft.record, draft.parts, jobDraft(group, { ...body, echo: true }));
@@ -86,7 +89,7 @@ export class JobRecords {
     return this.#move(id, () => {
       const known = this.#state.jobs.get(id);
       if (known === undefined || known.closedMs !== null) return Promise.resolve(DURABLE);
-      return this.#recordJob({ event: 'closed', job: id, atMs: 0 });
+      return this.#recordJob((atMs) => ({ event: 'closed', job: id, atMs }));
     });
   }
 
@@ -95,13 +98,16 @@ export class JobRecords {
     return this.#move(id, () => {
       const known = this.#state.jobs.get(id);
       if (known === undefined || known.closedMs === null) return Promise.resolve(DURABLE);
-      return this.#recordJob({ event: 'forgotten', job: id, atMs: 0 });
+      const { chain, cursor, sequence, stream } = known;
+      return this.#recordJob((atMs) => {
+        return { event: 'forgotten', job: id, stream: stream.id, atMs, cursor, sequence, chain };
+      });
     });
   }
 
-  #recordJob(body: Extract<JobRecord, { event: 'closed' | 'forgotten' }>): Promise<RecordResult> {
+  #recordJob(body: (atMs: number) => JobRecord): Promise<RecordResult> {
     return this.#committer.record((group) => {
-      const draft = jobDraft(group, { ...body, atMs: group.wallMs });
+      const draft = jobDraft(group, body(group.wallMs));
       group.add(draft.record, draft.parts);
       return undefined;
     });
@@ -230,6 +236,11 @@ export class JobRecords {
   /** Whether a waybill of the job is on its way: the buffer's own sweeps leave such a job alone. */
   isSettling(id: number): boolean {
     return this.#settling.has(id);
+  }
+
+  /** Whether any job is being opened or closed. */
+  isMoving(): boolean {
+    return this.#moving.size > 0;
   }
 
   /** Whether plans of the job are on their way. */

@@ -100,6 +100,24 @@ describe('prepare', () => {
     assert.deepEqual(used, { inflated: 1, deflated: 1 }, 'ten blocks in one go');
   });
 
+  it('line by line, blocks still shrink nearly as far as gzip -6 makes the whole', async () => {
+    const buffer = new MemoryBuffer();
+    const lines = Array.from({ length: 3_000 }, (_, n) => {
+      const ip = `10.${n % 7}.${(n * 31) % 256}.${(n * 17) % 256}`;
+      const uri = `/shop/item-${(n * 7919) % 500}?page=${n % 9}`;
+      return JSON.stringify({ ClientIP: ip, ClientRequestURI: uri, RayID: (n * 2654435761) % 2e9 });
+    });
+    for (const text of lines) buffer.add(STREAM, [text], T0, 'deflate');
+    const range = { from: 0, to: lines.length };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    const plain = `${lines.join('\n')}\n`;
+    assert.equal(plainOf(prepared), plain);
+    assert.ok(prepared.kind === 'batch');
+    const share = prepared.member.bytes / zlib.gzipSync(plain, { level: 6 }).length;
+    assert.ok(share <= 1.25, `${share} times gzip -6`);
+  });
+
   it('makes the same bytes each time (I7)', async () => {
     const buffer = new MemoryBuffer();
     buffer.add(STREAM, ['{"a":1}', '{"b":2}'], T0, 'deflate');

@@ -27,7 +27,7 @@ interface Shard {
   tend(): Promise<void>;
 }
 
-async function openShard(files: FileSystem): Promise<Shard> {
+async function openShard(files: FileSystem, holdbackMs = 3_600_000): Promise<Shard> {
   const log = await openFilesLog({
     files,
     directory: `${SHARD}/log`,
@@ -55,7 +55,7 @@ async function openShard(files: FileSystem): Promise<Shard> {
     random: seededRandom(3),
     diagnostics,
     ledger: archive,
-    limits: smallLimits({ checkpointBytes: 6_000, holdbackMs: 3_600_000 }),
+    limits: smallLimits({ checkpointBytes: 6_000, holdbackMs }),
   });
   assert.ok(opened.kind === 'open', JSON.stringify(opened));
   archive.live();
@@ -280,6 +280,37 @@ test('an unfinished last write is no damage', async () => {
   const report = await check(files);
   assert.deepEqual(report.problems, []);
   assert.deepEqual(report.books, EXPECTED);
+});
+
+test('what the archive and the log have given up for their age is taken from the checkpoint', async () => {
+  const files = new SimDisk({ random: seededRandom(1) }).files();
+  const shard = await openShard(files, 0);
+  assert.deepEqual(await shard.buffer.openJob(1, ALPHA, 'a', 'head'), { kind: 'durable' });
+  for (let round = 0; round < 60; round += 1) {
+    await store(shard, ALPHA, texts(20, round * 20, 60));
+    await settle(shard, 1, 20);
+    await shard.tend();
+  }
+  await store(shard, ALPHA, texts(7));
+  await shard.close();
+  const [oldest] = await namesIn(files, 'log', '.seg');
+  assert.ok(!oldest!.includes('/0000000000000001-'), 'the log was trimmed');
+  for (const path of (await namesIn(files, 'archive', '.wba')).slice(0, -1))
+    await files.unlink(path);
+  const report = await check(files);
+  assert.deepEqual(report.problems, []);
+  assert.deepEqual(report.books, [
+    {
+      job: 1,
+      stream: ALPHA,
+      accepted: 1_207,
+      delivered: 900,
+      excluded: 300,
+      dropped: 0,
+      waiting: 7,
+      balanced: true,
+    },
+  ]);
 });
 
 test('a lost archive is told, because the log no longer holds everything in it', async () => {

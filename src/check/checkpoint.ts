@@ -18,7 +18,7 @@ const STREAMS = 1;
 const JOBS = 2;
 const END = 6;
 
-export interface CheckpointHead {
+interface CheckpointHead {
   readonly sequence: number;
   /** Records before it are in the checkpoint. */
   readonly position: number;
@@ -26,7 +26,7 @@ export interface CheckpointHead {
   readonly tailStart: number;
 }
 
-export interface CheckpointStream {
+interface CheckpointStream {
   readonly id: number;
   readonly key: string;
   readonly epoch: string;

@@ -233,3 +233,17 @@ test('a line that had to be looked into and is not JSON is malformed, and neithe
     assert.deepEqual(encodeLines({ where }, [line]).malformed, [1_000], line);
   }
 });
+
+test('order operators differ where the values are equal', () => {
+  const verdicts = (text: string) =>
+    ['lt', 'leq', 'eq', 'geq', 'gt'].map((operator) => judge(operator, 30, text));
+  assert.deepEqual(verdicts('29'), [true, true, false, false, false]);
+  assert.deepEqual(verdicts('3e1'), [false, true, true, true, false]);
+  assert.deepEqual(verdicts('30.0001'), [false, false, false, true, true]);
+});
+
+test('what one line held is forgotten for the next', () => {
+  const where = { key: 'a', operator: 'contains', value: 'x' };
+  const lines = ['{"a":["x"]}', '{"a":["y"]}', '{"a":"\\u0078"}', '{"a":"\\u0079"}', '{}'];
+  assert.equal(encodeLines({ where }, lines).bytes.toString(), `${lines[0]}\n${lines[2]}\n`);
+});

@@ -144,12 +144,11 @@ async function killAndRestart(
   await stage.server.start();
   const tookMs = performance.now() - startedMs;
   gauge.serverDown(false);
-  await gauge.look();
-  const recovered = gauge.accepted();
-  screen.step('✓', 'restarted', `in ${number(tookMs)} ms, recovering ${plural(recovered, 'line')}`);
-  if (recovered < promised) {
-    screen.step('✗', 'lost', `${number(promised - recovered)} promised lines are not there`, 'red');
-  }
+  for (let tries = 0; tries < 50 && !(await gauge.look()); tries += 1) await sleep(100);
+  const lost = Math.max(0, promised - gauge.accepted());
+  const took = `in ${number(tookMs)} ms, recovering`;
+  if (lost === 0) screen.step('✓', 'restarted', `${took} all ${plural(promised, 'promised line')}`);
+  else screen.step('✗', 'restarted', `${took} ${number(lost)} lines too few`, 'red');
   screen.step(
     '▶',
     'sending',

@@ -30,7 +30,7 @@ suite('npm run demo', { concurrency: true }, () => {
     const { code, said } = await runDemo();
     assert.equal(code, 0, said);
     assert.match(said, /SIGKILL +in mid-stream, with [\d,]+ lines promised/);
-    assert.match(said, /restarted +in [\d,]+ ms, recovering [\d,]+ lines/);
+    assert.match(said, /restarted +in [\d,]+ ms, recovering all [\d,]+ promised lines/);
     assert.match(said, /✓ Brisk Radio, errors only +[\d,]+ of [\d,]+ pass its filter/);
     assert.match(said, /✓ waybill log check --books/);
     assert.match(said, /✓ waybill ledger/);

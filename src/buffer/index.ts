@@ -23,6 +23,7 @@ export type {
   StoredBlock,
   StreamState,
 } from './contract.ts';
+export { knownEnd } from './checkpoint/checkpoints.ts';
 export { BlockDamaged, inflateBlock } from './inflate.ts';
 export type { BufferDeps, BufferLimits } from './deps.ts';
 export { waybillBytes, waybillHash } from './format/records.codec.ts';

@@ -20,6 +20,7 @@ import type {
   RequestIdentity,
   ShardBuffer,
 } from './contract.ts';
+import { knownEnd } from './checkpoint/checkpoints.ts';
 import type { BufferDeps, BufferLimits } from './deps.ts';
 import { inflateBlock } from './inflate.ts';
 import { openBuffer } from './open.ts';
@@ -151,7 +152,9 @@ export class TestShard {
     if (this.store !== undefined) {
       return memoryLog({ recordBytes, capacityBytes: Infinity, store: this.store });
     }
+    const known = await knownEnd(files, '/data/buffer');
     const outcome = await openFilesLog({
+      ...(known === undefined ? {} : { knownEnd: known as Position }),
       files,
       directory: '/data/log',
       clock: this.clock,

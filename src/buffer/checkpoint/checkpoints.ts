@@ -180,6 +180,33 @@ export class Checkpoints {
   }
 }
 
+/**
+ * Up to where the log is known to be durable, from the newest whole checkpoint in a folder: what the log is to be opened
+ * with, so that what is missing before it counts as damage and not as a torn tail. Undefined when there is no checkpoint.
+ *
+ * @throws {FsError} when the disk does not answer
+ */
+export async function knownEnd(files: FileSystem, directory: string): Promise<number | undefined> {
+  await files.makeDirectory(directory);
+  const found = (await files.list(directory)).flatMap((name) => NAME.exec(name)?.[1] ?? []);
+  for (const digits of found.toReversed()) {
+    const file = await files.open(`${directory}/checkpoint-${digits}.wbc`, 'read');
+    try {
+      const header = Buffer.alloc(FILE_HEADER_BYTES);
+      const size = await file.sizeBytes();
+      if ((await readFully(file, header, 0)) < header.length) continue;
+      if (decodeFileHeader(header) !== CHECKPOINT_FORMAT) continue;
+      const bytes = await readChunk(file, FILE_HEADER_BYTES, size);
+      const chunk = bytes && decodeChunk(bytes);
+      // A file of this name was renamed when it was synced whole: its head is enough.
+      if (chunk?.kind === 'head') return chunk.body.position;
+    } finally {
+      await file.close();
+    }
+  }
+  return undefined;
+}
+
 const torn: Loaded = { kind: 'damaged', reason: 'it ends too early' };
 
 async function loadFile(file: FileHandle, state: ShardState): Promise<Loaded> {

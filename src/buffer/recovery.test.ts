@@ -1,0 +1,203 @@
+/** What is left after crashes and decay: told, counted, never guessed (I1, I10). */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { Position } from '../log/index.ts';
+import {
+  key,
+  planOf,
+  readAll,
+  request,
+  smallLimits,
+  STREAM,
+  texts,
+  TestShard,
+  waybill,
+} from './testing.ts';
+
+test('I1: recovered from every prefix of the log, a shard holds what was durable by then', async () => {
+  const shard = new TestShard();
+  const first = await shard.open();
+  const states: { readonly end: number; readonly job: unknown; readonly lines: number }[] = [];
+  const note = (): void => {
+    states.push({
+      end: shard.store!.end,
+      job: first.job(1),
+      lines: first.stream(STREAM)?.head ?? 0,
+    });
+  };
+  await first.openJob(1, STREAM, 'a1', 'oldest');
+  note();
+  for (let round = 0; round < 6; round += 1) {
+    await first.append(request(texts(15, round * 15, 30), { identity: key(`k${round}`) }));
+    note();
+    const job = first.job(1)!;
+    const plan = planOf(job, { from: round * 15, to: round * 15 + 10 }, shard.clock.wall);
+    await first.plan(1, [plan]);
+    note();
+    if (round % 2 === 0) continue;
+    await first.settle(waybill(job, plan.range, shard.clock.wall, { plan: plan.id }));
+    note();
+  }
+  const { records } = shard.store!;
+  for (const state of states.toReversed()) {
+    shard.cutTo(state.end as Position);
+    const again = await shard.open();
+    assert.deepEqual(again.job(1), state.job);
+    assert.deepEqual(await readAll(again), texts(state.lines, 0, 30));
+    assert.equal(again.stats().corruptLines, 0);
+  }
+  assert.ok(records.length > 20);
+});
+
+/** A shard on disk with several sealed spans and checkpoints, closed. */
+async function closedShard(): Promise<TestShard> {
+  const shard = new TestShard(
+    smallLimits({ checkpointBytes: 500, spanBlocks: 10 }, { segmentBytes: 500 }),
+    'disk',
+  );
+  const buffer = await shard.open();
+  await buffer.openJob(1, STREAM, 'a1', 'oldest');
+  for (let round = 0; round < 40; round += 1) {
+    await buffer.append(request(texts(10, round * 10, 30)));
+    if (round % 5 === 0) await buffer.tend();
+  }
+  await buffer.close();
+  return shard;
+}
+
+const files = async (shard: TestShard, directory: string, ending: string): Promise<string[]> =>
+  (await shard.disk.files().list(directory))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${directory}/${name}`);
+
+test('I10: wherever a byte of the log decays, lines are whole or counted as a gap, and offsets stay', async () => {
+  const whole = texts(400, 0, 30);
+  let gaps = 0;
+  for (const seed of Array.from({ length: 60 }, (_, index) => index)) {
+    const shard = await closedShard();
+    const segments = await files(shard, '/data/log', '.seg');
+    const path = segments[seed % segments.length]!;
+    const size = shard.disk.content(path)!.length;
+    shard.disk.flip(path, 64 + ((seed * 7919) % (size - 64)), 1 << (seed % 8));
+    const buffer = await shard.open();
+    const found = await readAll(buffer);
+    let offset = 0;
+    for (const line of found) {
+      const gap = /^gap:(\d+)-(\d+):corrupt$/.exec(line);
+      if (gap === null) assert.equal(line, whole[offset++], `seed ${seed}`);
+      else {
+        assert.equal(Number(gap[1]), offset);
+        const lines = Number(gap[2]) - offset;
+        assert.ok(lines <= 10, 'at most the block that it is in');
+        offset += lines;
+        gaps += 1;
+      }
+    }
+    assert.equal(offset, 400, `seed ${seed}`);
+    assert.equal(buffer.stream(STREAM)!.head, 400);
+    assert.ok(buffer.job(1) !== undefined, 'no cursor is lost');
+    await buffer.close();
+  }
+  assert.ok(gaps > 10, 'some of the flips hit lines');
+});
+
+test('I10: a damaged checkpoint is passed over; without a whole one a trimmed log refuses to start', async () => {
+  const shard = new TestShard(
+    smallLimits({ checkpointBytes: 500, spanBlocks: 10, holdbackMs: 100 }, { segmentBytes: 500 }),
+    'disk',
+  );
+  const buffer = await shard.open();
+  await buffer.openJob(1, STREAM, 'a1', 'oldest');
+  for (let round = 0; round < 30; round += 1) {
+    await buffer.append(request(texts(10, round * 10, 30)));
+    const job = buffer.job(1)!;
+    await buffer.settle(waybill(job, { from: round * 10, to: round * 10 + 10 }, shard.clock.wall));
+    shard.clock.pass(1_000);
+    await buffer.tend();
+  }
+  const before = { job: buffer.job(1), stream: buffer.stream(STREAM) };
+  assert.ok(before.stream!.oldest > 0, 'settled lines behind the holdback went');
+  await buffer.close();
+  const [older, newest] = await files(shard, '/data/buffer', '.wbc');
+  assert.ok(older !== undefined && newest !== undefined);
+
+  for (const [damaged, kind] of [
+    [[], 'open'],
+    [[newest], 'open'],
+    [[newest, older], 'unreadable'],
+  ] as const) {
+    for (const path of damaged) shard.disk.flip(path, 40, 1);
+    const outcome = await shard.tryOpen();
+    assert.equal(outcome.kind, kind);
+    if (outcome.kind === 'open') {
+      assert.equal(outcome.recovered.damagedCheckpoints, damaged.length);
+      assert.deepEqual(outcome.buffer.job(1), before.job);
+      assert.equal(outcome.buffer.stream(STREAM)!.head, 300);
+    }
+    shard.disk.kill();
+    for (const path of damaged) shard.disk.flip(path, 40, 1);
+  }
+});
+
+test('a disk that fails burns no offsets: the same lines are stored when it is well again', async () => {
+  const shard = new TestShard(undefined, 'disk');
+  const buffer = await shard.open();
+  await buffer.append(request(texts(5), { identity: key('a') }));
+  shard.disk.plan({
+    operation: 'sync',
+    nth: 1,
+    forever: true,
+    effect: { kind: 'fail', code: 'EIO' },
+  });
+  const refused = await Promise.all([
+    buffer.append(request(texts(5, 5), { identity: key('b') })),
+    buffer.openJob(2, STREAM, 'a1', 'head'),
+  ]);
+  assert.deepEqual(refused[0], { kind: 'refused', reason: 'not_durable', retryAfterMs: 1_000 });
+  assert.equal(refused[1].kind, 'failed');
+  shard.disk.heal();
+  const stored = await buffer.append(request(texts(5, 5), { identity: key('b') }));
+  assert.ok(stored.kind === 'stored');
+  assert.deepEqual([stored.range, stored.repeat], [{ from: 5, to: 10 }, false]);
+  shard.disk.crash();
+  assert.deepEqual(await readAll(await shard.open()), texts(10));
+});
+
+test('a repeat under way waits for the first and shares its outcome', async () => {
+  const buffer = await new TestShard().open();
+  const [one, two, other] = await Promise.all([
+    buffer.append(request(texts(5), { identity: key('a') })),
+    buffer.append(request(texts(5), { identity: key('a') })),
+    buffer.append(request(texts(6), { identity: key('a') })),
+  ]);
+  assert.ok(one.kind === 'stored' && two.kind === 'stored');
+  assert.deepEqual([one.repeat, two.repeat, two.range], [false, true, one.range]);
+  assert.equal(other.kind, 'key_conflict');
+  assert.equal(buffer.stream(STREAM)!.head, 5);
+});
+
+test('a producer is recognised by its sequence, also when an earlier request comes after a later one', async () => {
+  const shard = new TestShard();
+  const send = async (sequence: number, epoch = 1): Promise<unknown> => {
+    const identity = { kind: 'producer', producer: 9n, epoch, sequence } as const;
+    const result = await (await buffer).append(request(texts(2, sequence * 2), { identity }));
+    return result.kind === 'stored' ? [result.range.from, result.repeat] : result.kind;
+  };
+  let buffer = shard.open();
+  assert.deepEqual(await send(2), [0, false]);
+  assert.deepEqual(
+    await send(1),
+    [2, false],
+    'one that failed before is stored, not taken for a repeat',
+  );
+  assert.deepEqual(await send(2), [0, true]);
+  for (let sequence = 3; sequence < 20; sequence += 1) await send(sequence);
+  await (await buffer).tend();
+  buffer = shard.open();
+  assert.deepEqual(await send(19), [36, true]);
+  assert.deepEqual(await send(2), [0, true], 'known however late, its place is not');
+  assert.deepEqual(await send(20), [38, false]);
+  assert.deepEqual(await send(1, 2), [40, false], 'a new epoch begins anew');
+  assert.equal(await send(21), 'key_conflict', 'an older epoch is a leftover');
+});

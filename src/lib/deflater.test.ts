@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { constants, inflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
+import { createDeflater } from './deflater.ts';
+
+const inflate = (fragment: Buffer) =>
+  inflateRawSync(fragment, { finishFlush: constants.Z_SYNC_FLUSH });
+
+test('each fragment is readable by itself, whatever went through the same compressor before', async () => {
+  const deflater = createDeflater(2, 1);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.uint8Array({ maxLength: 5_000 }), { minLength: 1, maxLength: 6 }),
+      async (parts) => {
+        for (const part of parts) {
+          const plain = Buffer.concat([part, part, part]);
+          assert.deepEqual(inflate(await deflater.deflate(plain)), plain);
+        }
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test('fragments of several compressors at once do not mix, and stand in one raw stream', async () => {
+  const deflater = createDeflater(3, 2);
+  const parts = Array.from({ length: 9 }, (_, n) =>
+    Buffer.from(`${'waybill'.repeat(40_000)}${n}\n`),
+  );
+  const fragments = await Promise.all(parts.map((part) => deflater.deflate(part)));
+  assert.deepEqual(inflate(Buffer.concat(fragments)), Buffer.concat(parts));
+  for (const fragment of fragments)
+    assert.deepEqual([...fragment.subarray(-4)], [0, 0, 0xff, 0xff]);
+});

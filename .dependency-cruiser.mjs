@@ -8,6 +8,8 @@ const mayImport = {
   buffer: ['lib', 'model', 'log'],
   route: ['lib', 'model'],
   ingest: ['lib', 'model', 'route'],
+  live: ['lib', 'model'],
+  pull: ['lib', 'model'],
   ledger: ['lib', 'model'],
   destinations: ['lib', 'model'],
   deliver: ['lib', 'model', 'destinations'],
@@ -18,7 +20,13 @@ const mayImport = {
 };
 
 /** Of these a room may import types, and nothing that exists when the program runs. */
-const mayImportTypesOf = { deliver: ['buffer'], ingest: ['buffer'], ledger: ['buffer'] };
+const mayImportTypesOf = {
+  deliver: ['buffer'],
+  ingest: ['buffer'],
+  ledger: ['buffer'],
+  pull: ['buffer'],
+  control: ['live', 'pull'],
+};
 
 /** Toolboxes: their files are imported directly. Every other room is entered by its index.ts alone. */
 const openRooms = ['lib', 'model'];
@@ -27,6 +35,7 @@ const openRooms = ['lib', 'model'];
 const fenced = [
   { what: 'the file system', module: '^(node:)?fs(/promises)?$', only: ['lib/fs', 'cli', 'app'] },
   { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger'] },
+  { what: 'WebSockets', module: '(^|/)node_modules/ws/|^ws$', only: ['control/api'] },
   {
     what: "Amazon's SDK",
     module: '(^|/)node_modules/@(aws-sdk|smithy|aws)/|^@(aws-sdk|smithy|aws)/',

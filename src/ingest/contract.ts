@@ -1,6 +1,6 @@
 /** What ingest is handed, and what it offers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AppendRequest, AppendResult, RefusalCount } from '../buffer/index.ts';
+import type { AppendRequest, AppendResult, Lines, RefusalCount } from '../buffer/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
@@ -31,6 +31,21 @@ export interface KeepEntry {
   readonly lines: readonly KeptLine[];
 }
 
+/** Somebody looks at lines as they come in, wanted or not (Instant Logs). Nothing here may wait. */
+export interface LineTap {
+  /** Whether anybody looks at all: the one thing that is asked for every request. */
+  readonly watching: boolean;
+  /** Whoever looks at this stream. */
+  onlooker(stream: StreamKey): Onlooker | undefined;
+}
+
+/** Is shown good lines. Their bytes stay the request's: what is kept of them must be copied. */
+export interface Onlooker {
+  seeAll(lines: Lines): void;
+  /** @param end just behind the line's newline */
+  see(bytes: Buffer, start: number, end: number): void;
+}
+
 export interface IngestDeps {
   /** The configuration in force; undefined while none is (answered as `starting`). Asked once per request. */
   readonly route: () => RouteTable | undefined;
@@ -44,6 +59,8 @@ export interface IngestDeps {
   readonly durability: 'disk' | 'memory';
   /** How long an `Idempotency-Key` is remembered at present, in milliseconds; told in every answer. */
   readonly keysReachBackMs: () => number;
+  /** Absent: nobody ever looks. */
+  readonly tap?: LineTap;
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;

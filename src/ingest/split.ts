@@ -11,7 +11,7 @@ import type { Lines } from '../buffer/index.ts';
 import { decodeString, forEachTopLevelField, isName } from '../lib/json/scanner.ts';
 import type { FieldVisitor } from '../lib/json/scanner.ts';
 import type { StreamKey } from '../model/scope.ts';
-import type { IngestLimits, KeptLine, LineProblem } from './contract.ts';
+import type { IngestLimits, KeptLine, LineProblem, Onlooker } from './contract.ts';
 import { keptLine } from './frame.ts';
 import { LineWalk, NumberList, tooManyLines, walkOneTurn } from './lines.ts';
 import type { LineRules, Work } from './lines.ts';
@@ -53,6 +53,8 @@ const NO_BYTES = Buffer.alloc(0);
 
 interface Part {
   readonly place: Place;
+  /** Is shown its good lines on the way, wanted or not. */
+  readonly onlooker: Onlooker | undefined;
   readonly bad: KeptLine[];
   count: number;
   goodLines: number;
@@ -75,6 +77,7 @@ export class Splitting implements Work {
   readonly #quarantine: boolean;
   readonly #field: Buffer;
   readonly #resolve: (value: string) => Found;
+  readonly #onlooker: ((stream: StreamKey) => Onlooker | undefined) | undefined;
   readonly #values: ValueTable;
   readonly #parts: Part[] = [];
   readonly #partOf = new Map<StreamKey, number>();
@@ -92,7 +95,7 @@ export class Splitting implements Work {
 
   /**
    * @param body ended by a newline, or empty
-   * @param by the field, and where a value of it leads (asked about once per value)
+   * @param by the field, where a value of it leads (asked about once per value), and who looks at a stream
    * @param seed any number that senders do not know: it spreads the values in their table
    */
   constructor(
@@ -100,6 +103,7 @@ export class Splitting implements Work {
     by: {
       readonly field: string;
       readonly resolve: (value: string) => Found;
+      readonly onlooker?: (stream: StreamKey) => Onlooker | undefined;
       readonly seed: number;
     },
     rules: LineRules,
@@ -112,6 +116,7 @@ export class Splitting implements Work {
     this.#quarantine = quarantine;
     this.#field = Buffer.from(by.field);
     this.#resolve = by.resolve;
+    this.#onlooker = by.onlooker;
     this.#values = new ValueTable(body, 2 * limits.streamsPerRequest, by.seed);
     const expected = Math.ceil(body.length / USUAL_LINE_BYTES);
     this.#lineParts = new NumberList(expected);
@@ -150,8 +155,11 @@ export class Splitting implements Work {
     if (index === NOT_ALLOWED) return this.#stray('scope_not_allowed');
     const part = this.#parts[index]!;
     part.count++;
-    if (part.refusal !== undefined || !part.place.wanted) return;
+    const { wanted } = part.place;
+    if (part.refusal !== undefined || !(wanted || part.onlooker)) return;
     const problem = walk.problem(this.#rules);
+    if (problem === undefined) part.onlooker?.see(walk.body, walk.start, walk.end + 1);
+    if (!wanted) return;
     if (problem !== undefined) return this.#putAside(part, problem);
     part.goodLines++;
     part.goodBytes += walk.end + 1 - walk.start;
@@ -196,6 +204,7 @@ export class Splitting implements Work {
     this.#partOf.set(found.stream, index);
     this.#parts.push({
       place: found,
+      onlooker: this.#onlooker?.(found.stream),
       bad: [],
       count: 0,
       goodLines: 0,

@@ -2,6 +2,7 @@
 import type { AppendResult, Lines } from '../buffer/index.ts';
 import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
+import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
 import { Framing } from './frame.ts';
@@ -66,6 +67,8 @@ async function takeFramed(
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
   if (framed.count === 0) return { kind: 'taken', parts: [] };
+  const { tap } = taking.deps;
+  if (tap?.watching) tap.onlooker(place.stream)?.seeAll(framed.lines);
   if (!place.wanted) {
     return {
       kind: 'taken',
@@ -85,12 +88,13 @@ async function takeSplit(
   plain: Pieces,
   lease: Lease,
 ): Promise<Outcome> {
-  const { limits, random } = taking.deps;
+  const { limits, random, tap } = taking.deps;
+  const onlooker = tap?.watching ? (stream: StreamKey) => tap.onlooker(stream) : undefined;
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   const seed = random.bytes(4).readUInt32LE();
   const splitting = new Splitting(
     plain.joinLines(),
-    { ...by, seed },
+    { ...by, seed, ...(onlooker && { onlooker }) },
     rules,
     limits,
     admission.quarantine,

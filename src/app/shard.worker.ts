@@ -5,7 +5,7 @@
  *                           └─▶ delivery ─▶ destination ─▶ waybill (log) ─▶ archive
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openBuffer, inflateBlock } from '../buffer/index.ts';
+import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
 import type { ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
@@ -19,6 +19,7 @@ import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { connect } from '../lib/rpc.ts';
 import { openFilesLog } from '../log/index.ts';
+import type { Position } from '../log/index.ts';
 import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
@@ -101,6 +102,8 @@ async function apply(next: Snapshot): Promise<void> {
 
 async function run(): Promise<void> {
   const started = (outcome: ShardReady) => supervisor.notify('started', outcome);
+  // What a checkpoint knows to be durable must be there: what is missing before it is damage, and never a short log (I10).
+  const known = await knownEnd(files, paths.buffer);
   const openedLog = await openFilesLog({
     files,
     directory: paths.log,
@@ -110,10 +113,13 @@ async function run(): Promise<void> {
     recordBytes: limits.log.recordBytes,
     commitBytes: limits.log.commitBytes,
     openSegments: limits.log.openSegments,
+    shard: start.shard,
+    ...(known === undefined ? {} : { knownEnd: known as Position }),
   });
   if (openedLog.kind !== 'open') return started({ kind: 'refused', detail: openedLog.detail });
-  if (openedLog.tornTailBytes > 0)
+  if (openedLog.tornTailBytes > 0) {
     diagnostics.info('log.torn_tail', { bytes: openedLog.tornTailBytes });
+  }
   const archive = await openArchiveWriter({
     files,
     directory: paths.archive,

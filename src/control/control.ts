@@ -8,8 +8,10 @@ import type { DestinationPolicy } from '../destinations/index.ts';
 import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { accountRoutes, zoneRoutes } from './api/accounts.ts';
+import { changeRoutes } from './api/changes.ts';
 import type { Context } from './api/context.ts';
 import { datasetRoutes } from './api/datasets.ts';
+import { described } from './api/description-routes.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { ledgerRoutes } from './api/ledger.ts';
 import { logpushRoutes } from './api/logpush.ts';
@@ -236,7 +238,7 @@ class OpenControl implements Control {
 
 /** Every route of the API. */
 export function allRoutes(context: Context): readonly Route[] {
-  return [
+  const routes = [
     ...logpushRoutes(context),
     ...logpushCheckRoutes(context),
     ...logsControlRoutes(context),
@@ -247,6 +249,8 @@ export function allRoutes(context: Context): readonly Route[] {
     ...tokenRoutes(context),
     ...jobRoutes(context),
     ...ledgerRoutes(context),
+    ...changeRoutes(context),
     ...serverRoutes(context),
   ];
+  return described(routes, context.version);
 }

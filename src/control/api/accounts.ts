@@ -10,6 +10,7 @@ import { refuse } from '../refusal.ts';
 import type { AccountLimits, AccountRecord, ZoneRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Context } from './context.ts';
+import { accountAnswer, deletedAnswer, page, zoneAnswer } from './answers.ts';
 import { pageOf, pageQuery } from './pages.ts';
 import { json, route } from './route.ts';
 import type { Answer, Checked, Route } from './route.ts';
@@ -69,6 +70,7 @@ export function accountRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/accounts',
       access: 'token',
+      answer: page('accounts', accountAnswer),
       help: 'Lists accounts.',
       query: pageQuery,
       handle({ token, query }) {
@@ -84,6 +86,8 @@ export function accountRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: '/v1/accounts',
       access: 'operator',
+      answer: accountAnswer,
+      statuses: [201],
       help: 'Makes an account; without an id it is given one.',
       body: newAccount,
       async handle(call) {
@@ -95,6 +99,7 @@ export function accountRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/accounts/:account',
       access: { scope: 'logs_read' },
+      answer: accountAnswer,
       help: 'Shows an account.',
       handle({ scope }) {
         const account = desk.state.accounts.get(scope.id);
@@ -105,6 +110,8 @@ export function accountRoutes(context: Context): readonly Route[] {
       method: 'PUT',
       path: '/v1/accounts/:account',
       access: 'operator',
+      answer: accountAnswer,
+      statuses: [200, 201],
       help: 'Makes or changes an account.',
       body: accountBody,
       handle: (call) => put(call, call.scope.id),
@@ -113,6 +120,7 @@ export function accountRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path: '/v1/accounts/:account',
       access: 'operator',
+      answer: deletedAnswer,
       help: 'Deletes an account that has neither zones nor jobs.',
       async handle({ scope, actor }) {
         const deleted = await desk.change(actor, 'account.delete', (state) =>
@@ -146,6 +154,7 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/accounts/:account/zones',
       access: { scope: 'logs_read' },
+      answer: page('zones', zoneAnswer),
       help: "Lists an account's zones.",
       query: pageQuery,
       handle({ scope, query }) {
@@ -157,6 +166,8 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: '/v1/accounts/:account/zones',
       access: 'operator',
+      answer: zoneAnswer,
+      statuses: [201],
       help: 'Makes a zone of an account; without an id it is given one.',
       body: newZone,
       async handle(call) {
@@ -169,6 +180,7 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/zones',
       access: 'token',
+      answer: page('zones', zoneAnswer),
       help: 'Lists zones.',
       query: pageQuery,
       handle({ token, query }) {
@@ -184,6 +196,7 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/zones/:zone',
       access: { scope: 'logs_read' },
+      answer: zoneAnswer,
       help: 'Shows a zone.',
       handle({ scope }) {
         const zone = desk.state.zones.get(scope.id);
@@ -194,6 +207,8 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'PUT',
       path: '/v1/zones/:zone',
       access: 'operator',
+      answer: zoneAnswer,
+      statuses: [200, 201],
       help: 'Makes or changes a zone. It stays with its account.',
       body: zoneBody,
       handle: (call) => put(call, call.scope.id),
@@ -202,6 +217,7 @@ export function zoneRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path: '/v1/zones/:zone',
       access: 'operator',
+      answer: deletedAnswer,
       help: 'Deletes a zone that has no jobs.',
       async handle({ scope, actor }) {
         const deleted = await desk.change(actor, 'zone.delete', (state) =>

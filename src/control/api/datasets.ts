@@ -1,10 +1,9 @@
 /** Datasets: the built-in ones, and those that operators define, which stand in front of a built-in one of their name. */
 import { z } from 'zod';
-import { parseFilter } from '../../model/filter.ts';
 import { limits } from '../../model/limits.ts';
-import { parseLogpullOptions, parseOutputOptions } from '../../model/output-options.ts';
 import { DATASET_ID } from '../../model/scope.ts';
 import { allDatasets, BUILT_IN_DATASETS, datasetOf } from '../datasets/catalog.ts';
+import { jobsOfDataset, refusedForJobs } from '../datasets/uses.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
@@ -12,6 +11,7 @@ import { datasetKey, FIELD_TYPES } from '../store/records.ts';
 import type { DatasetRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Context } from './context.ts';
+import { datasetAnswer, datasetSummaryAnswer, deletedDatasetAnswer } from './answers.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
 
@@ -40,6 +40,7 @@ export function datasetRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/datasets',
       access: 'token',
+      answer: z.strictObject({ datasets: z.array(datasetSummaryAnswer) }),
       help: 'Lists all datasets, without their fields.',
       handle: () =>
         json({
@@ -50,6 +51,7 @@ export function datasetRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/datasets/:dataset',
       access: 'token',
+      answer: datasetAnswer,
       help: 'Shows a dataset with its fields; `scope` tells two of one name apart.',
       query: which,
       handle({ params, query }): Answer {
@@ -63,6 +65,7 @@ export function datasetRoutes(context: Context): readonly Route[] {
       method: 'PUT',
       path: '/v1/datasets/:dataset',
       access: 'operator',
+      answer: datasetAnswer,
       help: 'Defines or changes a dataset; refused when a job could not go on as it is.',
       query: which,
       body: datasetBody,
@@ -88,6 +91,7 @@ export function datasetRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path: '/v1/datasets/:dataset',
       access: 'operator',
+      answer: deletedDatasetAnswer,
       help: "Deletes an operator's dataset that no job delivers; a built-in one of its name comes back.",
       query: which,
       async handle({ params, query, actor }) {
@@ -155,7 +159,7 @@ function putDataset(
     fields: body.fields ?? current?.fields ?? [],
     strict: body.strict ?? current?.strict ?? false,
   };
-  const broken = brokenJob(state, after);
+  const broken = refusedForJobs(state, current, after);
   if (broken) return broken;
   if (before && JSON.stringify(before) === JSON.stringify(after))
     return { kind: 'unchanged', value: before };
@@ -174,45 +178,20 @@ function deleteDataset(
   const before = state.datasets.get(key);
   if (!before) return refuse('in_use', 'A built-in dataset stays.');
   const builtIn = BUILT_IN_DATASETS.get(key);
-  const using = jobsOf(state, dataset);
+  const using = jobsOfDataset(state, dataset);
   if (!builtIn && using.length > 0) {
     return refuse(
       'in_use',
       `${using.length} jobs deliver this dataset, such as job ${using[0]?.id}. Delete them first.`,
     );
   }
-  const broken = builtIn && brokenJob(state, builtIn);
+  const broken = builtIn && refusedForJobs(state, before, builtIn);
   if (broken) return broken;
   return {
     kind: 'draft',
     edits: [{ kind: 'dataset', id: key, before, after: null }],
     value: before,
   };
-}
-
-function jobsOf(state: StateView, dataset: DatasetRecord) {
-  return [...state.jobs.values()].filter(
-    (job) => job.dataset === dataset.id && job.scope.kind === dataset.scope,
-  );
-}
-
-/** A job whose filter or options name what the changed dataset would not have any more. */
-function brokenJob(state: StateView, after: DatasetRecord): Refusal | undefined {
-  for (const job of jobsOf(state, after)) {
-    const judged = [
-      parseFilter(job.filter, after),
-      parseOutputOptions(job.outputOptions, after),
-      parseLogpullOptions(job.logpullOptions, after),
-    ];
-    const wrong = judged.find((one) => one.kind === 'invalid');
-    if (wrong?.kind === 'invalid') {
-      return refuse(
-        'in_use',
-        `Job ${job.id} could not go on: ${wrong.path} ${wrong.message}. Change the job first.`,
-      );
-    }
-  }
-  return undefined;
 }
 
 function summary(state: StateView, dataset: DatasetRecord): object {

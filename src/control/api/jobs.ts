@@ -11,6 +11,13 @@ import type { Refusal } from '../refusal.ts';
 import type { JobRecord, Permission, TokenRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { ask, statuses } from './context.ts';
+import {
+  attemptsAnswer,
+  jobDetailAnswer,
+  jobLedgerAnswer,
+  jobStatusAnswer,
+  page,
+} from './answers.ts';
 import type { Context } from './context.ts';
 import { hoursQuery } from './ledger.ts';
 import { pageOf, pageQuery, wholeNumber } from './pages.ts';
@@ -38,6 +45,7 @@ export function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/jobs',
       access: 'token',
+      answer: page('jobs', jobStatusAnswer),
       help: 'Lists jobs with what they are doing; `account` includes the zones of the account.',
       query: jobsQuery,
       async handle({ token, query }) {
@@ -58,6 +66,7 @@ export function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/jobs/:job',
       access: 'token',
+      answer: jobDetailAnswer,
       help: 'Shows what a job is doing, with a summary of its last attempts.',
       query: z.strictObject({}),
       async handle(call) {
@@ -84,6 +93,7 @@ export function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/jobs/:job/attempts',
       access: 'token',
+      answer: attemptsAnswer,
       help: "Lists a job's last attempts, newest first.",
       query: attemptsQuery,
       async handle(call) {
@@ -99,6 +109,7 @@ export function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/jobs/:job/ledger',
       access: 'token',
+      answer: jobLedgerAnswer,
       help: "Shows a job's books: what came in, what became of it, and whether they balance. Also for deleted jobs.",
       query: hoursQuery,
       handle: (call) => jobLedger(context, call, call.query.hours),
@@ -119,6 +130,7 @@ function switchRoute(
     method: 'POST',
     path: `/v1/jobs/:job/${verb}`,
     access: 'token',
+    answer: jobStatusAnswer,
     help,
     async handle(call) {
       const changed = await desk.change(call.actor, `job.${verb}`, (state, version) => {

@@ -4,6 +4,7 @@ import type { KeptLine } from '../../ledger/index.ts';
 import { parseStreamKey } from '../../model/scope.ts';
 import { refuse } from '../refusal.ts';
 import { ask, reachOf } from './context.ts';
+import { keptLineAnswer, page, scopeLedgerAnswer, usageAnswer } from './answers.ts';
 import type { Context } from './context.ts';
 import { limitQuery, wholeNumber } from './pages.ts';
 import { json, scoped } from './route.ts';
@@ -30,6 +31,7 @@ export function ledgerRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/{scope}/ledger',
       access: READ,
+      answer: scopeLedgerAnswer,
       help: 'Shows the books of an account (with its zones) or zone, per hour and in total.',
       query: hoursQuery,
       async handle({ scope, query }) {
@@ -44,6 +46,7 @@ export function ledgerRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/{scope}/usage',
       access: READ,
+      answer: usageAnswer,
       help: 'Shows lines and bytes per UTC day.',
       query: usageQuery,
       async handle({ scope, query }) {
@@ -57,6 +60,7 @@ export function ledgerRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/{scope}/kept-lines',
       access: READ,
+      answer: page('lines', keptLineAnswer, z.int()),
       help: 'Lists lines that were kept apart: quarantined, malformed or rejected by the destination.',
       query: keptQuery,
       async handle({ scope, query }) {
@@ -77,6 +81,7 @@ export function ledgerRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/{scope}/kept-lines/:line',
       access: READ,
+      answer: { contentType: 'application/octet-stream' },
       help: 'Fetches one line that was kept apart, byte for byte.',
       handle: (call) => fetchKept(context, call),
     }),

@@ -10,6 +10,7 @@ import type { TrialOutcome } from '../data-plane.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import { ask } from './context.ts';
+import { existsAnswer, judgedAnswer, ownershipAnswer, validAnswer } from './answers.ts';
 import type { Context } from './context.ts';
 import { json, scoped } from './route.ts';
 import type { Answer, Checked, Route } from './route.ts';
@@ -40,6 +41,7 @@ export function logpushCheckRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: `${base}/ownership`,
       access: WRITE,
+      answer: ownershipAnswer,
       help: 'Writes an ownership challenge to a destination; who can read it there may deliver there.',
       body: destinationBody,
       handle: (call) => challenge(context, call),
@@ -48,6 +50,7 @@ export function logpushCheckRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: `${base}/ownership/validate`,
       access: WRITE,
+      answer: validAnswer,
       help: 'Says whether a challenge proves the ownership of a destination.',
       body: challengeBody,
       handle(call) {
@@ -63,6 +66,7 @@ export function logpushCheckRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: `${base}/validate/destination`,
       access: WRITE,
+      answer: judgedAnswer,
       help: 'Tries a destination: sends it one small object that is marked as a test.',
       body: destinationBody,
       handle: (call) => validate(context, call),
@@ -71,6 +75,7 @@ export function logpushCheckRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: `${base}/validate/destination/exists`,
       access: WRITE,
+      answer: existsAnswer,
       help: 'Says whether a job of the account delivers to the same place already, credentials apart.',
       body: destinationBody,
       handle(call) {
@@ -84,6 +89,7 @@ export function logpushCheckRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: `${base}/validate/origin`,
       access: WRITE,
+      answer: judgedAnswer,
       help: 'Says whether `logpull_options` are right.',
       body: originBody,
       handle({ scope, body }) {

@@ -1,4 +1,5 @@
 /** Logpush's own API below `/client/v4`: jobs and datasets, as its official clients call them. */
+import { z } from 'zod';
 import type { Scope } from '../../model/scope.ts';
 import type { FieldConfig } from '../../model/snapshot.ts';
 import { datasetOf, defaultFields } from '../datasets/catalog.ts';
@@ -10,6 +11,7 @@ import type { Refusal } from '../refusal.ts';
 import type { DatasetRecord, JobRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { statuses } from './context.ts';
+import { fieldsAnswer, jobAnswer, jobIdAnswer } from './answers.ts';
 import type { Context } from './context.ts';
 import { json, scoped } from './route.ts';
 import type { Answer, Call, Route } from './route.ts';
@@ -28,6 +30,7 @@ function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: jobs,
       access: WRITE,
+      answer: z.array(jobAnswer),
       help: 'Lists the jobs of an account or zone.',
       handle: ({ scope }) => answerJobs(context, desk.state.jobsOf(scope)),
     }),
@@ -35,6 +38,8 @@ function jobRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: jobs,
       access: WRITE,
+      answer: jobAnswer,
+      statuses: [201],
       help: 'Makes a job. It is disabled unless the body says otherwise.',
       body: jobBody,
       async handle(call) {
@@ -58,6 +63,7 @@ function jobRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: `${jobs}/:job`,
       access: WRITE,
+      answer: jobAnswer,
       help: 'Shows a job.',
       async handle(call) {
         const job = jobOf(desk.state, call.scope, call.params['job']);
@@ -68,6 +74,7 @@ function jobRoutes(context: Context): readonly Route[] {
       method: 'PUT',
       path: `${jobs}/:job`,
       access: WRITE,
+      answer: jobAnswer,
       help: 'Changes the fields of a job that the body names.',
       body: jobBody,
       async handle(call) {
@@ -84,6 +91,7 @@ function jobRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path: `${jobs}/:job`,
       access: WRITE,
+      answer: jobIdAnswer,
       help: 'Deletes a job.',
       handle: (call) => remove(context, call),
     }),
@@ -98,6 +106,7 @@ function datasetRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: `${datasets}/jobs`,
       access: WRITE,
+      answer: z.array(jobAnswer),
       help: 'Lists the jobs of an account or zone that deliver one dataset.',
       handle(call) {
         const dataset = datasetIn(desk.state, call);
@@ -112,6 +121,7 @@ function datasetRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: `${datasets}/fields`,
       access: { scope: 'logs_read' },
+      answer: fieldsAnswer,
       help: "Lists a dataset's fields with what they hold.",
       handle(call) {
         const found = datasetIn(desk.state, call);
@@ -122,6 +132,7 @@ function datasetRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: `${datasets}/fields/default`,
       access: { scope: 'logs_read' },
+      answer: fieldsAnswer,
       help: 'Lists the fields of a dataset that Logpull gives when none are asked for.',
       handle(call) {
         const found = datasetIn(desk.state, call);

@@ -4,6 +4,7 @@ import type { Actor, Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
 import type { AccountRecord } from '../store/records.ts';
 import type { Context } from './context.ts';
+import { cmbAnswer, flagAnswer } from './answers.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
 
@@ -33,6 +34,7 @@ function retentionRoutes({ desk }: Context): readonly Route[] {
       method: 'GET',
       path,
       access: READ,
+      answer: flagAnswer,
       help: "Shows whether a zone's requests are to be kept for Logpull.",
       handle({ scope }) {
         const zone = desk.state.zones.get(scope.id);
@@ -43,6 +45,7 @@ function retentionRoutes({ desk }: Context): readonly Route[] {
       method: 'POST',
       path,
       access: WRITE,
+      answer: flagAnswer,
       help: "Sets whether a zone's requests are to be kept for Logpull.",
       body: flagBody,
       async handle({ scope, actor, body }) {
@@ -71,6 +74,7 @@ function cmbRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path,
       access: READ,
+      answer: cmbAnswer,
       help: "Shows an account's metadata boundary; null when none was set.",
       handle({ scope }) {
         const account = desk.state.accounts.get(scope.id);
@@ -81,6 +85,7 @@ function cmbRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path,
       access: WRITE,
+      answer: cmbAnswer,
       help: "Stores an account's metadata boundary. It has no effect here: one server has one place.",
       body: cmbBody,
       handle({ scope, actor, body }) {
@@ -95,6 +100,7 @@ function cmbRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path,
       access: WRITE,
+      answer: cmbAnswer,
       help: "Takes an account's metadata boundary away.",
       handle: ({ scope, actor }) => putCmb(context, scope.id, actor, null),
     }),

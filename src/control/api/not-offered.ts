@@ -31,6 +31,7 @@ export function notOfferedRoutes(): readonly Route[] {
         method,
         path: `/client/v4/{scope}/logpush/transformers${path}`,
         access: WRITE,
+        answer: 'never',
         help: 'SQL transformers are not offered here.',
         handle: () =>
           refuse(
@@ -44,6 +45,7 @@ export function notOfferedRoutes(): readonly Route[] {
         method,
         path: `/client/v4/accounts/:account/logs${path}`,
         access: READ,
+        answer: 'never',
         help: 'Logs Engine is not offered here.',
         handle: () =>
           refuse(

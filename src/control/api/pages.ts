@@ -9,6 +9,7 @@ export function wholeNumber(least: number, most: number): z.ZodType<number> {
   return z
     .string()
     .regex(/^\d{1,15}$/, 'must be a whole number')
+    .describe(`A whole number from ${least} to ${most}.`)
     .transform(Number)
     .refine((value) => value >= least && value <= most, {
       error: `must lie from ${least} to ${most}`,

@@ -29,6 +29,7 @@ export type Answer =
       readonly status: number;
       readonly contentType: string;
       readonly body: string | Buffer;
+      readonly headers?: Readonly<Record<string, string>>;
     }
   | Refusal;
 
@@ -53,6 +54,9 @@ export interface Checked<Body, Query> extends Call {
   readonly query: Query;
 }
 
+/** What a route answers when it does what it is asked: JSON of a schema (under v4 in its envelope), bytes, or nothing ever. */
+export type AnswerForm = z.ZodType | { readonly contentType: string } | 'never';
+
 export interface Route {
   readonly method: Method;
   /** Fastify's form: `/v1/jobs/:job`. A scope stands as `:account` or `:zone`. */
@@ -60,6 +64,9 @@ export interface Route {
   readonly access: Access;
   /** One sentence for people. */
   readonly help: string;
+  readonly answer: AnswerForm;
+  /** Statuses of success; 200 alone when nothing is said. */
+  readonly statuses: readonly number[];
   readonly body?: z.ZodType;
   readonly query?: z.ZodType;
   handle(call: Call): Promise<Answer>;
@@ -70,6 +77,8 @@ interface RouteInput<Body, Query> {
   readonly path: string;
   readonly access: Access;
   readonly help: string;
+  readonly answer: AnswerForm;
+  readonly statuses?: readonly number[];
   readonly body?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
   readonly handle: (call: Checked<Body, Query>) => Promise<Answer> | Answer;
@@ -77,12 +86,14 @@ interface RouteInput<Body, Query> {
 
 /** Makes a route whose handler gets its body and query checked. */
 export function route<Body = undefined, Query = undefined>(input: RouteInput<Body, Query>): Route {
-  const { method, path, access, help, body, query } = input;
+  const { method, path, access, help, answer, statuses = [200], body, query } = input;
   return {
     method,
     path,
     access,
     help,
+    answer,
+    statuses,
     ...(body ? { body } : {}),
     ...(query ? { query } : {}),
     async handle(call) {

@@ -1,9 +1,8 @@
-/** The server itself: health, metrics, status, the log of changes, and what destinations there are. */
-import { z } from 'zod';
+/** The server itself: health, metrics, status, and what destinations there are. */
 import { describeDestinations } from '../../destinations/index.ts';
 import { ask } from './context.ts';
+import { destinationsAnswer, statusAnswer } from './answers.ts';
 import type { Context } from './context.ts';
-import { limitQuery, wholeNumber } from './pages.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
 
@@ -11,12 +10,13 @@ import type { Answer, Route } from './route.ts';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function serverRoutes(context: Context): readonly Route[] {
-  const { desk, dataPlane, store } = context;
+  const { desk, dataPlane } = context;
   return [
     route({
       method: 'GET',
       path: '/healthz',
       access: 'open',
+      answer: { contentType: 'text/plain' },
       help: 'Says that the process answers.',
       handle: () => text(200, 'ok\n'),
     }),
@@ -24,6 +24,7 @@ export function serverRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/readyz',
       access: 'open',
+      answer: { contentType: 'text/plain' },
       help: 'Says whether producers can be served.',
       handle() {
         const { ready, reason } = dataPlane.ready();
@@ -34,6 +35,7 @@ export function serverRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/metrics',
       access: 'open',
+      answer: { contentType: 'text/plain' },
       help: "Metrics in Prometheus' text form.",
       async handle() {
         const metrics = await ask(context, 'metrics', () => dataPlane.metrics());
@@ -45,6 +47,7 @@ export function serverRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/status',
       access: 'operator',
+      answer: statusAnswer,
       help: 'Shows how the server is doing.',
       async handle() {
         const asked = await ask(context, 'status', () => dataPlane.status());
@@ -73,30 +76,9 @@ export function serverRoutes(context: Context): readonly Route[] {
     }),
     route({
       method: 'GET',
-      path: '/v1/changes',
-      access: 'operator',
-      help: 'Lists changes of the configuration, newest first: who, what, from where, before and after without secrets.',
-      query: z.strictObject({
-        limit: limitQuery,
-        before: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
-      }),
-      async handle({ query }) {
-        const { limit, before } = query;
-        const entries = await store.changes({ limit, ...(before === undefined ? {} : { before }) });
-        const last = entries.at(-1);
-        return json({
-          changes: entries.map(({ atMs, ...entry }) => ({
-            ...entry,
-            at: new Date(atMs).toISOString(),
-          })),
-          next: last && entries.length === limit ? last.version : null,
-        });
-      },
-    }),
-    route({
-      method: 'GET',
       path: '/v1/destinations',
       access: 'token',
+      answer: destinationsAnswer,
       help: 'Describes the kinds of destination and their settings.',
       handle: () => json({ destinations: describeDestinations() }),
     }),

@@ -127,7 +127,7 @@ function wireOf(dialect: 'v1' | 'v4', answered: Answer): Wire {
     case 'bytes':
       return {
         status: answered.status,
-        headers: {},
+        headers: answered.headers ?? {},
         contentType: answered.contentType,
         body: answered.body,
       };

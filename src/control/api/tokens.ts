@@ -9,6 +9,7 @@ import { PERMISSIONS, TOKEN_KINDS } from '../store/records.ts';
 import type { TokenRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Context } from './context.ts';
+import { deletedAnswer, newTokenAnswer, page, tokenAnswer } from './answers.ts';
 import { pageOf, pageQuery } from './pages.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
@@ -49,6 +50,7 @@ export function tokenRoutes(context: Context): readonly Route[] {
       method: 'GET',
       path: '/v1/tokens',
       access: 'operator',
+      answer: page('tokens', tokenAnswer),
       help: 'Lists tokens, without the tokens themselves.',
       query: pageQuery,
       handle({ query }) {
@@ -60,6 +62,8 @@ export function tokenRoutes(context: Context): readonly Route[] {
       method: 'POST',
       path: '/v1/tokens',
       access: 'operator',
+      answer: newTokenAnswer,
+      statuses: [201],
       help: 'Makes a token and shows it, this once.',
       body: tokenBody,
       async handle({ actor, body }) {
@@ -85,6 +89,7 @@ export function tokenRoutes(context: Context): readonly Route[] {
       method: 'DELETE',
       path: '/v1/tokens/:token',
       access: 'operator',
+      answer: deletedAnswer,
       help: 'Revokes a token.',
       async handle({ actor, params }) {
         const deleted = await desk.change(actor, 'token.delete', (state) =>

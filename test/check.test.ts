@@ -282,6 +282,41 @@ test('an unfinished last write is no damage', async () => {
   assert.deepEqual(report.books, EXPECTED);
 });
 
+test('a job whose cursor was given up and made anew has two lives in one book', async () => {
+  const files = new SimDisk({ random: seededRandom(1) }).files();
+  const shard = await openShard(files, 0);
+  const { buffer } = shard;
+  await buffer.openJob(1, ALPHA, 'a', 'head');
+  await buffer.openJob(2, ALPHA, 'a', 'head');
+  await store(shard, ALPHA, texts(30));
+  await settle(shard, 1, 20);
+  await buffer.closeJob(1);
+  // The ten lines that are left are settled as unclaimed once the holdback is over, and the cursor goes.
+  for (let tries = 0; tries < 50 && buffer.job(1); tries += 1) await shard.tend();
+  assert.equal(buffer.job(1), undefined);
+  await store(shard, ALPHA, texts(40));
+  await buffer.openJob(1, ALPHA, 'a', 'head');
+  await store(shard, ALPHA, texts(50));
+  await settle(shard, 1, 8);
+  for (const when of ['running', 'closed']) {
+    if (when === 'closed') await shard.close();
+    const report = await check(files);
+    assert.deepEqual(report.problems, [], when);
+    assert.deepEqual(
+      report.books.map(({ job, accepted, delivered, excluded, dropped, waiting, balanced }) => [
+        job,
+        [accepted, delivered, excluded, dropped, waiting],
+        balanced,
+      ]),
+      [
+        [1, [80, 21, 7, 10, 42], true],
+        [2, [120, 0, 0, 0, 120], true],
+      ],
+      when,
+    );
+  }
+});
+
 test('what the archive and the log have given up for their age is taken from the checkpoint', async () => {
   const files = new SimDisk({ random: seededRandom(1) }).files();
   const shard = await openShard(files, 0);

@@ -17,6 +17,7 @@ const HEAD = 0;
 const STREAMS = 1;
 const JOBS = 2;
 const END = 6;
+const CHAINS = 7;
 
 interface CheckpointHead {
   readonly sequence: number;
@@ -40,8 +41,15 @@ export interface CheckpointJob {
   readonly cursor: number;
   readonly settled: readonly { readonly from: number; readonly to: number }[];
   readonly totals: Counts;
-  /** Of its newest waybill. */
+  /** Number and hash of its newest waybill. */
   readonly sequence: number;
+  readonly chain: string | null;
+}
+
+/** Where a chain of waybills stood: number and hash of the last one. */
+export interface ChainEnd {
+  readonly sequence: number;
+  readonly chain: string | null;
 }
 
 export interface Checkpoint {
@@ -49,6 +57,8 @@ export interface Checkpoint {
   readonly head: CheckpointHead;
   readonly streams: readonly CheckpointStream[];
   readonly jobs: readonly CheckpointJob[];
+  /** Of jobs whose cursor was given up. */
+  readonly former: ReadonlyMap<number, ChainEnd>;
 }
 
 /**
@@ -90,6 +100,7 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
   let head: CheckpointHead | undefined;
   const streams: CheckpointStream[] = [];
   const jobs: CheckpointJob[] = [];
+  const former = new Map<number, ChainEnd>();
   let chunks = 0;
   let crcOfAll = 0;
   for (let at = HEADER_BYTES; ; chunks += 1) {
@@ -99,7 +110,7 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
     if (chunk.kind === END) {
       const end = json() as { readonly chunks: number; readonly crc: number };
       if (end.chunks !== chunks || end.crc !== crcOfAll || !head) return 'a chunk is missing';
-      return { name, head, streams, jobs };
+      return { name, head, streams, jobs, former };
     }
     if (chunk.kind === HEAD) head = json() as CheckpointHead;
     if (chunk.kind === STREAMS) {
@@ -108,6 +119,9 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
       }
     }
     if (chunk.kind === JOBS) jobs.push(...(json() as readonly CheckpointJob[]));
+    if (chunk.kind === CHAINS) {
+      for (const [job, end] of json() as readonly [number, ChainEnd][]) former.set(job, end);
+    }
     crcOfAll = crc32(chunk.crcBytes, crcOfAll);
     at += CHUNK_HEADER_BYTES + chunk.payload.length;
   }

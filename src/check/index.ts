@@ -6,7 +6,7 @@
  * server it sees the folder as of when it looks.
  *
  * The way of a look: `segment.ts` and `log.ts` bring records out of the log, `record.ts`, `block.ts`, `checkpoint.ts` and
- * `archive.ts` read them, `recount.ts` and `job-book.ts` sum them, `audit.ts` compares the sums.
+ * `archive.ts` read them, `recount.ts` and `job-book.ts` sum them, `audit.ts` and `equation.ts` compare the sums.
  */
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import type { CheckDirectory } from '../model/check-report.ts';

@@ -36,7 +36,8 @@ function chain(length: number): Waybill[] {
 
 function bookOf(waybills: readonly Waybill[]): { book: JobBook; problems: readonly string[] } {
   const findings = new Findings();
-  const book = new JobBook(7, 3, findings);
+  const checkpoint = { sequence: 3, chain: waybillHash(chain(3)[2]!) };
+  const book = new JobBook(7, checkpoint, findings);
   for (const waybill of waybills) book.add(waybill, waybillHash(waybill));
   return { book, problems: findings.list() };
 }
@@ -74,6 +75,11 @@ test('I8: a waybill that was changed afterwards breaks the chain', () => {
     [all[2]!, forged, all[0]!],
   ]) {
     assert.match(bookOf(order).problems.join(), /waybill 3 does not name the one before it/);
+    const last = { ...all[2]!, atMs: 2 };
+    assert.match(
+      bookOf([last]).problems.join(),
+      /waybill 3 is not the one that the checkpoint knows/,
+    );
   }
 });
 

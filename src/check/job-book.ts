@@ -2,10 +2,11 @@
  * One job's account, from its waybills alone. They may come in any order and several times (the log and the archive both
  * hold them, and the archive holds some twice after a crash): each counts once, by its sequence.
  */
+import type { ChainEnd } from './checkpoint.ts';
 import { count } from './findings.ts';
 import type { Findings } from './findings.ts';
 import { Ranges } from './ranges.ts';
-import { sum } from './waybill.ts';
+import { nothing, totalsOf } from './waybill.ts';
 import type { Waybill } from './waybill.ts';
 
 /** Waybills that follow each other: what must join its neighbours at either end. */
@@ -16,41 +17,31 @@ interface Chain {
   lastHash: string;
 }
 
-/** Lines by what became of them. */
-export interface Totals {
-  delivered: number;
-  excluded: number;
-  dropped: number;
-}
-
-export const nothing = (): Totals => ({ delivered: 0, excluded: 0, dropped: 0 });
-
 export class JobBook {
   readonly job: number;
-  /** Number of the checkpoint's newest waybill: sums up to it are kept apart, to be compared with the checkpoint's. */
-  readonly checkpointSequence: number;
   readonly settled = new Ranges();
   readonly totals = nothing();
   readonly totalsToCheckpoint = nothing();
   readonly settledToCheckpoint = new Ranges();
   /** Lines that two waybills claim. */
   settledTwice = 0;
+  readonly #checkpoint: ChainEnd;
   readonly #findings: Findings;
   #chains: Chain[] = [];
 
-  constructor(job: number, checkpointSequence: number, findings: Findings) {
+  /** @param checkpoint where the chain stood in it: sums up to there are kept apart, to be compared with the checkpoint's */
+  constructor(job: number, checkpoint: ChainEnd, findings: Findings) {
     this.job = job;
-    this.checkpointSequence = checkpointSequence;
+    this.#checkpoint = checkpoint;
     this.#findings = findings;
   }
 
   /** @param hash what the next waybill must name */
   add(waybill: Waybill, hash: string): void {
     if (!this.#link(waybill, hash)) return;
-    const { range, counts, sequence } = waybill;
-    const excluded = sum(counts.excluded);
-    const dropped = sum(counts.dropped);
-    const lines = counts.delivered + excluded + dropped;
+    const { range, sequence } = waybill;
+    const { delivered, excluded, dropped } = totalsOf(waybill.counts);
+    const lines = delivered + excluded + dropped;
     if (lines !== range.to - range.from) {
       this.#tell(
         `waybill ${sequence} accounts for ${count(lines, 'line')} of ${range.to - range.from}`,
@@ -60,12 +51,15 @@ export class JobBook {
     if (twice > 0) this.#tell(`waybill ${sequence} settles ${count(twice, 'line')} a second time`);
     this.settledTwice += twice;
     const sums = [this.totals];
-    if (sequence <= this.checkpointSequence) {
+    if (sequence === this.#checkpoint.sequence && hash !== this.#checkpoint.chain) {
+      this.#tell(`waybill ${sequence} is not the one that the checkpoint knows`);
+    }
+    if (sequence <= this.#checkpoint.sequence) {
       sums.push(this.totalsToCheckpoint);
       this.settledToCheckpoint.add(range.from, range.to);
     }
     for (const totals of sums) {
-      totals.delivered += counts.delivered;
+      totals.delivered += delivered;
       totals.excluded += excluded;
       totals.dropped += dropped;
     }

@@ -35,6 +35,12 @@ export class Ranges {
     return this.#runs.at(-1)?.to ?? 0;
   }
 
+  /** Behind the last offset from `from` (included) to `to` (not) that is in; `from` when there is none. */
+  endWithin(from: number, to: number): number {
+    const last = this.#runs.findLast((run) => run.from < to);
+    return last === undefined ? from : Math.max(from, Math.min(last.to, to));
+  }
+
   /** How many of the offsets from `from` (included) to `to` (not) are in. */
   within(from: number, to: number): number {
     let sum = 0;

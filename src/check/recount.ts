@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 
 import type { ArchiveEvent } from './archive.ts';
 import { wrongWith } from './block.ts';
-import type { Checkpoint, CheckpointJob } from './checkpoint.ts';
+import type { ChainEnd, Checkpoint, CheckpointJob } from './checkpoint.ts';
 import { count } from './findings.ts';
 import type { Findings } from './findings.ts';
 import { IndexCheck } from './index-check.ts';
@@ -33,6 +33,13 @@ export class StreamBook {
     this.epoch = epoch;
   }
 
+  /** Offsets that one of the two knows. */
+  accepted(): Ranges {
+    const all = new Ranges();
+    for (const { from, to } of [...this.kept.runs, ...this.archived.runs]) all.add(from, to);
+    return all;
+  }
+
   /** The next offset, by the log and its checkpoint. */
   get head(): number {
     return Math.max(this.kept.end, this.checkpointHead);
@@ -43,9 +50,12 @@ export class StreamBook {
 export interface JobFacts {
   readonly id: number;
   readonly stream: StreamBook;
-  readonly start: number;
+  /** Where it began to read: several when its cursor was given up and made anew. */
+  readonly starts: Set<number>;
   /** False once its cursor was given up: later lines are not its own. */
   alive: boolean;
+  /** Whether the log, as far as it was read, has given up the cursor. */
+  ended: boolean;
   readonly checkpoint: CheckpointJob | undefined;
   readonly book: JobBook;
 }
@@ -62,7 +72,8 @@ type JobBody =
       readonly stream: number;
       readonly start: number;
     }
-  | { readonly event: 'closed' | 'forgotten'; readonly job: number };
+  | { readonly event: 'closed'; readonly job: number }
+  | { readonly event: 'forgotten'; readonly job: number; readonly cursor: number };
 
 export class Recount {
   readonly streams = new Map<string, StreamBook>();
@@ -75,6 +86,7 @@ export class Recount {
   readonly #books = new Map<number, JobBook>();
   #checkpointPosition = 0;
   #checkpointJobs = new Map<number, CheckpointJob>();
+  #former: ReadonlyMap<number, ChainEnd> = new Map();
   /** What the next block should say of the lines before it; undefined at the log's oldest block. */
   #linesBefore: number | undefined;
 
@@ -89,6 +101,7 @@ export class Recount {
     if (!newest) return;
     this.#checkpointPosition = newest.head.position;
     this.#checkpointJobs = new Map(newest.jobs.map((job) => [job.id, job]));
+    this.#former = newest.former;
     for (const { id, key, epoch, head } of newest.streams) {
       const stream = this.#stream(key, epoch);
       stream.checkpointHead = head;
@@ -175,14 +188,25 @@ export class Recount {
   }
 
   #jobRecord(position: number, body: JobBody): void {
-    if (body.event === 'opened') {
+    let job = this.jobs.get(body.job);
+    if (body.event === 'opened' && (!job || job.ended)) {
       const stream = this.#streamsById.get(body.stream);
       if (!stream) return this.#tell(position, `job ${body.job} has a stream that is not known`);
-      this.#job(body.job, stream, body.start);
+      job = this.#job(body.job, stream, body.start);
     }
-    const job = this.jobs.get(body.job);
+    if (!job) return;
+    if (body.event === 'forgotten') this.#given(job, body.cursor);
+    job.ended = body.event === 'forgotten';
     // What stands before the checkpoint's position is in it.
-    if (job && position >= this.#checkpointPosition) job.alive = body.event !== 'forgotten';
+    if (position >= this.#checkpointPosition) job.alive = !job.ended;
+  }
+
+  /** A job's cursor is given up only when all of its lines are settled (I3). */
+  #given({ id, starts, book }: JobFacts, cursor: number): void {
+    const start = Math.max(...[...starts].filter((one) => one <= cursor));
+    const open = cursor - start - book.settled.within(start, cursor);
+    if (open > 0)
+      this.#findings.add(`job ${id}: it was ended with ${count(open, 'line')} unsettled`);
   }
 
   #waybill(waybill: Waybill, hash: string): void {
@@ -203,9 +227,14 @@ export class Recount {
 
   #job(id: number, stream: StreamBook, start: number): JobFacts {
     const known = this.jobs.get(id);
-    if (known) return known;
+    if (known) {
+      known.starts.add(start);
+      return known;
+    }
     const checkpoint = this.#checkpointJobs.get(id);
-    const job = { id, stream, start, alive: false, checkpoint, book: this.#book(id) };
+    const starts = new Set([start]);
+    const book = this.#book(id);
+    const job = { id, stream, starts, alive: false, ended: false, checkpoint, book };
     this.jobs.set(id, job);
     return job;
   }
@@ -213,7 +242,8 @@ export class Recount {
   #book(job: number): JobBook {
     let book = this.#books.get(job);
     if (!book) {
-      book = new JobBook(job, this.#checkpointJobs.get(job)?.sequence ?? 0, this.#findings);
+      const chain = this.#checkpointJobs.get(job) ?? this.#former.get(job);
+      book = new JobBook(job, chain ?? { sequence: 0, chain: null }, this.#findings);
       this.#books.set(job, book);
     }
     return book;

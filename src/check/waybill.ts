@@ -65,6 +65,16 @@ function reasons(counts: Counts['excluded']): Counts['excluded'] {
   return Object.fromEntries(some.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-export function sum(counts: Counts['excluded']): number {
-  return Object.values(counts).reduce((all, lines) => all + lines, 0);
+/** Lines by what became of them, reasons added up. */
+export interface Totals {
+  delivered: number;
+  excluded: number;
+  dropped: number;
+}
+
+export const nothing = (): Totals => ({ delivered: 0, excluded: 0, dropped: 0 });
+
+export function totalsOf({ delivered, excluded, dropped }: Counts): Totals {
+  const sum = (counts: Counts['excluded']) => Object.values(counts).reduce((a, b) => a + b, 0);
+  return { delivered, excluded: sum(excluded), dropped: sum(dropped) };
 }

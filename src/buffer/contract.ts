@@ -92,6 +92,17 @@ export type ReadBlocks =
   /** The disk did not answer; try again. */
   | { readonly kind: 'failed'; readonly detail: string };
 
+/** Where a time of reception falls in a stream. */
+export type OffsetAt =
+  /** The first line received then or later; the head when there is none yet. Lines to come are never dated before it. */
+  | { readonly kind: 'offset'; readonly offset: number }
+  /** Some of the lines received from then on are not there any more; from `sinceMs` on all are. */
+  | { readonly kind: 'gone'; readonly sinceMs: number }
+  /** Lines received before may still be on their way to the disk. Ask again. */
+  | { readonly kind: 'early' }
+  /** The disk did not answer; try again. */
+  | { readonly kind: 'failed'; readonly detail: string };
+
 export interface StreamState {
   readonly stream: string;
   readonly epoch: string;
@@ -211,6 +222,11 @@ export interface ShardBuffer {
   peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]>;
   /** Blocks from the one that holds `from` on, about `maxPlainBytes` of them and at least one. */
   read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks>;
+  /**
+   * Finds a time of reception, in milliseconds since 1970, by the index alone. Once answered for a stream, the answer for
+   * this time stays the same, whatever the wall clock does, until the lines are gone or the process ends.
+   */
+  offsetAt(stream: string, receivedMs: number): Promise<OffsetAt>;
   /** Calls `wake` after each commit with the streams that grew. Returns the way to stop. */
   onGrowth(wake: (streams: readonly string[]) => void): () => void;
 

@@ -15,6 +15,7 @@ export type {
   LedgerEvent,
   LedgerSink,
   Lines,
+  OffsetAt,
   ReadBlocks,
   RecordResult,
   RefusalCount,

@@ -12,6 +12,7 @@ import type {
   JobStart,
   JobState,
   JobWaiting,
+  OffsetAt,
   ReadBlocks,
   RecordResult,
   RefusalCount,
@@ -22,6 +23,7 @@ import type { BufferDeps } from './deps.ts';
 import { Gate } from './gate.ts';
 import { recallHours } from './read/hours.ts';
 import { Locator } from './read/locate.ts';
+import { offsetAt } from './read/offset-at.ts';
 import { Pages, ReadFailed } from './read/pages.ts';
 import { Reader } from './read/reader.ts';
 import { TailCache } from './read/tail-cache.ts';
@@ -134,6 +136,21 @@ export class LogBuffer implements ShardBuffer {
 
   read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
     return this.#reader.read(stream, from, maxPlainBytes);
+  }
+
+  async offsetAt(key: string, receivedMs: number): Promise<OffsetAt> {
+    const stream = this.#state.streams.get(key);
+    // What is not dated yet may be dated now; what is being written bears the date of its group.
+    const undated = Math.min(this.#deps.clock.wallMs(), this.#committer.stampMs);
+    if (receivedMs > undated) return { kind: 'early' };
+    if (stream === undefined) return { kind: 'offset', offset: 0 };
+    stream.askedMs = Math.max(stream.askedMs, receivedMs);
+    try {
+      return await offsetAt(stream, receivedMs, this.#locator, this.#chores.replayableSinceMs);
+    } catch (error) {
+      if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
+      throw error;
+    }
   }
 
   onGrowth(wake: (streams: readonly string[]) => void): () => void {

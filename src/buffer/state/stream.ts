@@ -37,6 +37,8 @@ export class StreamEntry {
   oldest = 0;
   /** Up to where jobs that are forgotten had settled it: what a stream without any job has behind it. */
   settledTo = 0;
+  /** The latest time of reception that somebody was told an offset for: later lines are dated no earlier. */
+  askedMs = 0;
   jobs: readonly StreamReader[] = [];
   /** Hours of reception: (first block's reception, its offset, plain bytes before it), oldest first. */
   #marks: number[] = [];

@@ -65,6 +65,8 @@ export class Committer {
   #sealRefused = false;
   #sealAsked = false;
   commits = 0;
+  /** The time of reception that the group under way gives its lines; Infinity while there is none. */
+  stampMs = Infinity;
 
   constructor(deps: CommitterDeps) {
     this.#deps = deps;
@@ -143,6 +145,7 @@ export class Committer {
   async #commit(controls: readonly Control[], requests: readonly Pending[]): Promise<void> {
     const { clock, limits, random, service, state } = this.#deps;
     const group = new Group(state, random, clock.wallMs(), service.nowMs());
+    this.stampMs = group.wallMs;
     const staged: Control[] = [];
     for (const control of controls) {
       const answer = control.stage(group);
@@ -151,6 +154,7 @@ export class Committer {
     }
     const answers = await stageRequests(group, requests, limits);
     const failure = await this.#append(group.drafts());
+    this.stampMs = Infinity;
     if (failure === undefined) {
       for (const control of staged) control.done({ kind: 'durable' });
       this.#answer(answers);

@@ -71,7 +71,7 @@ export class Group {
           key,
           epoch: known.epoch,
           head: known.head,
-          lastReceivedMs: known.lastReceivedMs,
+          lastReceivedMs: Math.max(known.lastReceivedMs, known.askedMs),
         }
       : this.#make(key, account);
     this.#staged.set(key, stream);

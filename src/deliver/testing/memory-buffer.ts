@@ -12,6 +12,7 @@ import type {
   JobStart,
   JobState,
   JobWaiting,
+  OffsetAt,
   ReadBlocks,
   RecordResult,
   ShardBuffer,
@@ -116,6 +117,12 @@ export class MemoryBuffer implements ShardBuffer {
       bytes += block.plainBytes;
     }
     return blocks.length > 0 ? { kind: 'blocks', blocks } : { kind: 'end' };
+  }
+
+  async offsetAt(key: string, receivedMs: number): Promise<OffsetAt> {
+    const blocks = this.#streams.get(key)?.blocks ?? [];
+    const found = blocks.find((block) => block.receivedMs >= receivedMs);
+    return { kind: 'offset', offset: found?.range.from ?? blocks.at(-1)?.range.to ?? 0 };
   }
 
   onGrowth(wake: (streams: readonly string[]) => void): () => void {

@@ -111,6 +111,7 @@ export class LogBuffer implements ShardBuffer {
       committer: this.#committer,
       jobs: this.#jobs,
       space: this.#space,
+      pages,
       reader: this.#reader,
       locator: this.#locator,
       limits: limits.buffer,

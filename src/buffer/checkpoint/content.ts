@@ -9,7 +9,7 @@ import { StreamEntry } from '../state/stream.ts';
 import type { Chunk, HeadChunk, JobChunk, StreamChunk } from './chunks.codec.ts';
 
 /** Entities in one chunk: a few milliseconds' work. */
-const STREAMS = 1_000;
+const STREAMS = 500;
 const JOBS = 500;
 const KEYS = 20_000 * SLOT_BYTES;
 

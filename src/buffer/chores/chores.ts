@@ -5,11 +5,13 @@ import type { Random } from '../../lib/random.ts';
 import type { Position, ShardLog } from '../../log/index.ts';
 import type { Checkpoints } from '../checkpoint/checkpoints.ts';
 import type { Locator } from '../read/locate.ts';
+import type { Pages } from '../read/pages.ts';
 import type { Reader } from '../read/reader.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import type { Committer } from '../write/committer.ts';
 import type { JobRecords } from '../write/job-records.ts';
+import { Compaction } from './compaction.ts';
 import { Ends } from './ends.ts';
 import type { SpaceGuard } from './space.ts';
 
@@ -32,6 +34,7 @@ export interface ChoreDeps {
   readonly committer: Committer;
   readonly jobs: JobRecords;
   readonly space: SpaceGuard;
+  readonly pages: Pages;
   readonly reader: Reader;
   readonly locator: Locator;
   readonly limits: ChoreLimits;
@@ -42,6 +45,8 @@ const CHECKPOINT_RATIO = 4;
 
 /** Parts of the holdback that a tail may be old: what ages by spans is exact to this. */
 const TAILS_PER_AGE = 24;
+/** Parts of the holdback between two sweeps over all streams and jobs. */
+const SWEEPS_PER_AGE = 1_000;
 
 export class Chores {
   readonly #deps: ChoreDeps;
@@ -50,11 +55,14 @@ export class Chores {
   #writtenAtCheckpoint = 0;
   #spansAtCheckpoint = 0;
   readonly #ends: Ends;
+  readonly #compaction: Compaction;
+  #endedMs = -Infinity;
   /** Number of the span that the tail will be, and the service time when it was first seen. */
   #tailSeen = { span: 0, serviceMs: 0 };
 
   constructor(deps: ChoreDeps) {
     this.#deps = deps;
+    this.#compaction = new Compaction(deps);
     this.#ends = new Ends({ ...deps, wallMs: () => deps.clock.wallMs() });
     this.#spansAtCheckpoint = deps.state.spans.nextId;
   }
@@ -69,10 +77,28 @@ export class Chores {
 
   async #tend(): Promise<void> {
     await this.#deps.space.look();
-    await this.#ends.run();
+    await this.#endLines();
     await this.#sealAged();
+    if (this.#crowded(0) && (await this.#compaction.run())) await this.checkpoint();
     if (this.#checkpointDue()) await this.checkpoint();
     await this.#trim();
+  }
+
+  /** Looking at every stream is not done more often than its answer can change. */
+  async #endLines(): Promise<void> {
+    const { limits, service } = this.#deps;
+    const now = service.nowMs();
+    const step = Math.min(limits.holdbackMs, limits.retentionMs) / SWEEPS_PER_AGE;
+    if (now - this.#endedMs < step) return;
+    this.#endedMs = now;
+    await this.#ends.run();
+  }
+
+  /** Whether the holdback must give way, were so many bytes freed already. */
+  #crowded(freed: number): boolean {
+    const { limits, log, space } = this.#deps;
+    const share = (log.stats().heldBytes - freed) / (space.totalBytes ?? Infinity);
+    return space.level !== 'plenty' || share > limits.holdbackShare;
   }
 
   /** Lines age by span, so a tail that fills slowly is sealed by its age. */
@@ -108,18 +134,15 @@ export class Chores {
 
   /** Gives up the spans at the log's beginning that nobody needs: no cursor, no holdback, no checkpoint. */
   async #trim(): Promise<void> {
-    const { checkpoints, jobs, log, service, state, space, limits } = this.#deps;
+    const { checkpoints, jobs, log, service, state, limits } = this.#deps;
     // One that is being opened in the past may need what seems free.
     if (jobs.isMoving()) return;
     const now = service.nowMs();
-    const held = log.stats().heldBytes;
-    const total = space.totalBytes ?? Infinity;
     let freed = 0;
     let before = 0;
     for (const span of state.spans.sealed) {
       if (span.freeServiceMs === null || span.end > checkpoints.trimLimit) break;
-      const crowded = (held - freed) / total > limits.holdbackShare || space.level !== 'plenty';
-      if (now - span.freeServiceMs < limits.holdbackMs && !crowded) break;
+      if (now - span.freeServiceMs < limits.holdbackMs && !this.#crowded(freed)) break;
       before = span.end;
       freed += span.bytes;
     }

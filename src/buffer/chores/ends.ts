@@ -5,6 +5,7 @@
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import { hourOf } from '../../model/delivery.ts';
 import type { DropReason, Plan, Range, Waybill } from '../../model/delivery.ts';
+import { nextTurn } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { JobEntry } from '../state/job.ts';
 import type { ShardState } from '../state/state.ts';
@@ -22,6 +23,8 @@ export interface EndDeps {
 
 /** Waybills in one round: the rest waits for the next. */
 const ROUND = 200;
+/** Streams looked at in one turn. */
+const TURN_STREAMS = 5_000;
 /** Share of all waiting lines that one sweep of retention may drop. */
 const SWEEP_SHARE = 0.01;
 
@@ -65,8 +68,11 @@ export class Ends {
   /** Streams that have lines and no job: the built-in job `keep` settles them, so that I2 holds for every stream. */
   async #unclaimed(): Promise<void> {
     const { jobs, limits, service, state } = this.#deps;
+    let seen = 0;
     for (const stream of state.streams.values()) {
       if (this.#left <= 0) return;
+      seen += 1;
+      if (seen % TURN_STREAMS === 0) await nextTurn();
       if (stream.jobs.length > 0 || stream.settledTo >= stream.head) continue;
       if (service.nowMs() - stream.lastServiceMs < limits.holdbackMs) continue;
       const id = -stream.id;

@@ -31,7 +31,7 @@ const BLOCKS = 4_096;
 const DAMAGED_PLACES = 10_000;
 /** Bytes that one reading of neighbours may bring. */
 const RUN_BYTES = 4 << 20;
-type Fetched = Extract<BlockRecord, { kind: 'block' }> | 'damaged' | 'trimmed';
+type Fetched = BlockRecord | 'damaged' | 'trimmed';
 
 export class Reader {
   readonly #deps: ReaderDeps;
@@ -90,6 +90,12 @@ export class Reader {
       }
     }
     return { kind: 'blocks', blocks };
+  }
+
+  /** One block, verified; undefined when it cannot be read any more. Throws {@link ReadFailed}. */
+  async block(stream: StreamEntry, ref: BlockRef): Promise<BlockRecord | undefined> {
+    const fetched = await this.#fetchOne(stream, ref);
+    return typeof fetched === 'string' ? undefined : fetched;
   }
 
   /** Consecutive blocks from the one that holds `from` on; `gapTo` is where the next one begins when there is none. */

@@ -90,6 +90,12 @@ export class Group {
     return { id, key, epoch, head: 0, lastReceivedMs: 0 };
   }
 
+  /** Puts a block in again as it is, at a higher position. */
+  copy(block: BlockRecord): void {
+    const record: BlockRecord = { ...block, copied: true };
+    this.add(record, encodeBlock(record, record.stored));
+  }
+
   /** Puts a block at the stream's head. */
   block(stream: StagedStream, piece: Piece, identities: readonly IdentityEntry[]): Range {
     const range = { from: stream.head, to: stream.head + piece.lines };

@@ -1,0 +1,152 @@
+/**
+ * Copies what is still wanted out of the oldest spans when a slow job pins them: otherwise one job that is days behind would
+ * hold everybody's settled lines on disk with its own. Done when space is short, because only then the holdback gives way.
+ *
+ * A copy is the same block at a higher position, which wins. A span is let go of once all its copies are durable; until a
+ * checkpoint knows of them, it stays.
+ */
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { BlockRecord } from '../format/block.codec.ts';
+import { entryCount, refAt } from '../format/index-page.ts';
+import type { BlockRef } from '../format/index-page.ts';
+import { nextTurn } from '../gate.ts';
+import type { Locator } from '../read/locate.ts';
+import { ReadFailed } from '../read/pages.ts';
+import type { Pages } from '../read/pages.ts';
+import type { Reader } from '../read/reader.ts';
+import type { ServiceClock } from '../service-clock.ts';
+import type { Span } from '../state/spans.ts';
+import type { ShardState } from '../state/state.ts';
+import type { Committer } from '../write/committer.ts';
+
+export interface CompactionDeps {
+  readonly state: ShardState;
+  readonly service: ServiceClock;
+  readonly diagnostics: Diagnostics;
+  readonly committer: Committer;
+  readonly pages: Pages;
+  readonly locator: Locator;
+  readonly reader: Reader;
+}
+
+/** Stored bytes copied by one commit. */
+const COPY_BYTES = 4 << 20;
+/** Spans looked at in one run. */
+const SPANS = 16;
+
+export class Compaction {
+  readonly #deps: CompactionDeps;
+
+  constructor(deps: CompactionDeps) {
+    this.#deps = deps;
+  }
+
+  /** Frees the oldest spans when that gives back more than it costs. Returns whether it did. */
+  async run(): Promise<boolean> {
+    try {
+      const spans = await this.#worthwhile();
+      for (const { span, refs } of spans) {
+        const wanted = refs.filter((ref) => this.#wanted(ref));
+        if (!(await this.#copy(wanted)) || !this.#letGo(span, refs, wanted)) return false;
+      }
+      return spans.length > 0;
+    } catch (error) {
+      if (!(error instanceof ReadFailed)) throw error;
+      this.#deps.diagnostics.warn('buffer.compaction_stopped', { detail: error.message });
+      return false;
+    }
+  }
+
+  /** The fewest spans, from the oldest pinned one on, whose end gives back at least as much as their copies take. */
+  async #worthwhile(): Promise<readonly { readonly span: Span; readonly refs: BlockRef[] }[]> {
+    const { sealed } = this.#deps.state.spans;
+    const pinned: { readonly span: Span; readonly refs: BlockRef[] }[] = [];
+    let cost = 0;
+    let gain = 0;
+    for (const span of sealed.slice(0, SPANS)) {
+      if (span.wanted === 0) {
+        // In front of the first pinned one nothing holds it: trimming takes it without us.
+        if (pinned.length > 0) gain += span.bytes;
+      } else {
+        const refs = await this.#refsOf(span);
+        const copied = bytesOf(refs.filter((ref) => this.#wanted(ref)));
+        pinned.push({ span, refs });
+        cost += copied;
+        gain += span.bytes - copied;
+      }
+      if (pinned.length > 0 && cost <= gain) return pinned;
+    }
+    return [];
+  }
+
+  async #refsOf(span: Span): Promise<BlockRef[]> {
+    const refs: BlockRef[] = [];
+    for (let page = 0; page < span.pages.length; page += 1) {
+      const entries = await this.#deps.pages.entries(span, page);
+      for (let at = 0; at < entryCount(entries); at += 1) refs.push(refAt(entries, at));
+      await nextTurn();
+    }
+    return refs;
+  }
+
+  #wanted(ref: BlockRef): boolean {
+    const stream = this.#deps.state.streamsById.get(ref.stream);
+    return stream !== undefined && ref.first + ref.lines > stream.floor();
+  }
+
+  async #copy(refs: readonly BlockRef[]): Promise<boolean> {
+    let blocks: BlockRecord[] = [];
+    let bytes = 0;
+    for (const ref of refs) {
+      const block = await this.#blockAt(ref);
+      if (block === undefined) continue;
+      blocks.push(block);
+      bytes += ref.storedBytes;
+      if (bytes < COPY_BYTES) continue;
+      if (!(await this.#append(blocks))) return false;
+      blocks = [];
+      bytes = 0;
+    }
+    return this.#append(blocks);
+  }
+
+  /** The block, unless a copy of it stands further on already or it cannot be read any more. */
+  async #blockAt(ref: BlockRef): Promise<BlockRecord | undefined> {
+    const stream = this.#deps.state.streamsById.get(ref.stream);
+    if (stream === undefined) return undefined;
+    const found = await this.#deps.locator.find(stream, ref.first);
+    if (found.kind === 'none' || found.ref.position !== ref.position) return undefined;
+    return this.#deps.reader.block(stream, ref);
+  }
+
+  async #append(blocks: readonly BlockRecord[]): Promise<boolean> {
+    if (blocks.length === 0) return true;
+    const result = await this.#deps.committer.record((group) => {
+      for (const block of blocks) group.copy(block);
+      return undefined;
+    });
+    return result.kind === 'durable';
+  }
+
+  /** Gives the span up, unless a job was opened meanwhile that wants what was not copied. */
+  #letGo(span: Span, refs: readonly BlockRef[], copied: readonly BlockRef[]): boolean {
+    const { diagnostics, service, state } = this.#deps;
+    const kept = new Set(copied);
+    if (refs.some((ref) => !kept.has(ref) && this.#wanted(ref))) return false;
+    for (const id of new Set(refs.map((ref) => ref.stream))) {
+      state.streamsById.get(id)?.dropStretch(span.id);
+    }
+    span.wanted = 0;
+    span.freeServiceMs = service.nowMs();
+    diagnostics.info('buffer.compacted', {
+      span: span.id,
+      copiedBytes: bytesOf(copied),
+      bytes: span.bytes,
+    });
+    return true;
+  }
+}
+
+function bytesOf(refs: readonly BlockRef[]): number {
+  return refs.reduce((sum, ref) => sum + ref.storedBytes, 0);
+}

@@ -7,6 +7,7 @@ import {
 } from '../destinations/index.ts';
 import type { Sender } from '../destinations/index.ts';
 import type { ReceiverDescription } from '../deliver/index.ts';
+import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
@@ -76,12 +77,9 @@ export function senders(options: SendersOptions): Senders {
   };
 }
 
-/** @throws Error in plain words for an entry that is no range; `serve` checks before it starts anything */
-export function openedRange(text: string): OpenedRange {
+/** `serve` has refused every entry that is no range. */
+function openedRange(text: string): OpenedRange {
   const range = parseOpenedRange(text);
-  if (!range)
-    throw new Error(
-      `destinations.allowAddresses: ${text} is no address range; write 10.0.0.0/8 or fd00::/8`,
-    );
+  assert(range, 'the opened ranges were checked at the start');
   return range;
 }

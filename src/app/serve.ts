@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openControl } from '../control/index.ts';
 import type { Control, OwnershipChallenge } from '../control/index.ts';
@@ -6,9 +6,11 @@ import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
+import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import type { Config } from '../model/config.ts';
 import { limits } from '../model/limits.ts';
+import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
 import { processDiagnostics } from './report.ts';
 import { superviseShard } from './shards.ts';
@@ -40,15 +42,15 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const directory = resolve(config.data.dir);
   const at = (...names: string[]) => join(directory, ...names);
   const refused = (detail: string): ServeOutcome => ({ kind: 'refused', detail });
-
-  for (const folder of [
-    at('ledger'),
-    at('shards', '0', 'log'),
-    at('shards', '0', 'buffer'),
-    at('shards', '0', 'archive'),
-  ]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const badRange = config.destinations.allowAddresses.find((text) => !parseOpenedRange(text));
+  if (badRange !== undefined) {
+    return refused(
+      `destinations.allowAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
+    );
   }
+
+  const unusable = await prepareDataFolder(files, directory);
+  if (unusable !== undefined) return refused(unusable);
   const lock = await files.lock(at('lock'));
   if (lock === 'held')
     return refused(

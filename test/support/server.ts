@@ -19,6 +19,8 @@ export interface ServerOptions {
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** A command line that Node is put behind, such as `strace …`. It must leave the process that is started to Node. */
+  readonly under?: readonly string[];
 }
 
 export interface Server {
@@ -75,10 +77,13 @@ export function spawnServer({
   flags = [],
   nodeFlags = [],
   environment = {},
+  under = [],
 }: ServerOptions) {
+  const [program, ...before] = [...under, process.execPath] as [string, ...string[]];
   const child = spawn(
-    process.execPath,
+    program,
     [
+      ...before,
       ...nodeFlags,
       MAIN,
       'serve',

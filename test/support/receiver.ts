@@ -1,0 +1,72 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+
+/** A receiver on loopback that keeps what it is sent. */
+export interface Receiver {
+  readonly url: string;
+  /** Delivered lines, in the order of arrival. */
+  lines(): string[];
+  readonly headers: readonly (readonly [name: string, value: string])[][];
+  /** Answers with this status from now on. */
+  answer(status: number): void;
+  /** Leaves requests unanswered from now on, until `answer`. */
+  hang(): void;
+  readonly requests: number;
+  close(): void;
+}
+
+export async function startReceiver(): Promise<Receiver> {
+  const bodies: Buffer[] = [];
+  const headers: [string, string][][] = [];
+  let status = 204;
+  let hanging = false;
+  let requests = 0;
+  const server = createServer((request, response) => {
+    requests++;
+    const pieces: Buffer[] = [];
+    request.on('error', () => {});
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      if (hanging) return;
+      if (status < 300) {
+        bodies.push(Buffer.concat(pieces));
+        headers.push(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+      }
+      response.writeHead(status).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
+    lines: () =>
+      bodies.flatMap((body) => gunzipSync(body).toString('utf8').split('\n').slice(0, -1)),
+    headers,
+    answer(next) {
+      status = next;
+      hanging = false;
+    },
+    hang() {
+      hanging = true;
+    },
+    get requests() {
+      return requests;
+    },
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** Asks again and again until `holds`, for at most half a minute; fails with `what` otherwise. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (const until = Date.now() + 30_000; Date.now() < until;) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`in vain: ${what}`);
+}

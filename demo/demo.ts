@@ -92,8 +92,12 @@ async function play(
   );
   screen.say();
   const stage = await setUp(root, cleanups);
-  const place = stage.s3 ? `S3 (${stage.s3.what})` : 'a second folder, as no S3 server can be had';
+  const { s3 } = stage;
+  // `stand-in (why)` where no real server can be had: the reason goes below.
+  const [, kind, why] = /^(.*?)(?: \((.*)\))?$/.exec(s3?.what ?? '')!;
+  const place = s3 ? `S3 (${kind})` : 'a second folder for want of S3';
   screen.step('✓', 'set up', `server, 3 customers, 4 jobs: ${place}, an HTTP receiver, folders`);
+  if (why !== undefined) screen.say(screen.paint('dim', `${' '.repeat(22)}${why}`));
 
   const traffic = new Traffic({
     ingestUrl: stage.server.addresses.ingestUrl,

@@ -68,6 +68,9 @@ test('I4: a restart has the very snapshot that was in force; a lost or foreign k
     await withScopes(server);
     const body = { destination_conf: S3, enabled: true };
     await server.call('POST', '/client/v4/zones/z1/logpush/jobs', { body });
+    await server.call('PUT', '/client/v4/zones/z1/logpush/jobs/1', {
+      body: { output_options: { sample_rate: 0.5 } },
+    });
     const inForce = server.published.at(-1)!;
     assert.deepEqual(server.control.snapshot(), inForce);
     await server.control.close();
@@ -76,6 +79,9 @@ test('I4: a restart has the very snapshot that was in force; a lost or foreign k
     assert.ok(again.kind === 'open');
     assert.deepEqual(again.control.snapshot(), inForce);
     assert.equal(again.control.snapshot().jobs[0]?.destinationConf, S3);
+    assert.deepEqual(again.control.snapshot().jobs[0]?.olderContents, [
+      { contentVersion: 1, filter: '', outputOptions: null },
+    ]);
     await again.control.close();
 
     const key = join(server.directory, 'secrets.key');

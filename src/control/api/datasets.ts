@@ -20,7 +20,13 @@ const which = z.strictObject({ scope: scopeKind.optional() });
 const field = z.strictObject({
   name: z
     .string()
-    .regex(/^[\p{L}\p{N}_.-]{1,128}$/u, 'may hold 1 to 128 letters, digits, `_`, `.` and `-`'),
+    .min(1)
+    .max(128)
+    // No pattern of the schema: without the `u` flag, readers of the API's description take \p for a p.
+    .refine(
+      (name) => /^[\p{L}\p{N}_.-]*$/u.test(name),
+      'may hold letters, digits, `_`, `.` and `-`',
+    ),
   type: z.enum(FIELD_TYPES),
   description: z.string().max(1024).default(''),
 });

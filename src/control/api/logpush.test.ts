@@ -220,6 +220,28 @@ test('a change is in force with its answer, and only what shapes content bumps t
   );
 });
 
+test('I7: what a job delivered before a change stays known, sixteen contents back', async () => {
+  const id = await newJob({ logpull_options: 'fields=RayID' });
+  const config = () => server.published.at(-1)!.jobs.find((job) => job.id === id)!;
+  assert.deepEqual(config().olderContents, []);
+  const filter = '{"where":{"key":"RayID","operator":"eq","value":"x"}}';
+  await put(id, { filter });
+  await put(id, { enabled: true, name: 'unrelated' });
+  await put(id, { output_options: { sample_rate: 0.5 } });
+  assert.deepEqual(config().olderContents, [
+    { contentVersion: 2, filter, outputOptions: { field_names: ['RayID'] } },
+    { contentVersion: 1, filter: '', outputOptions: { field_names: ['RayID'] } },
+  ]);
+  for (let n = 1; n <= 20; n++) await put(id, { output_options: { sample_rate: n / 100 } });
+  assert.equal(config().contentVersion, 23);
+  assert.deepEqual(
+    config().olderContents?.map(({ contentVersion }) => contentVersion),
+    Array.from({ length: 16 }, (_, index) => 22 - index),
+  );
+  const changes = (await server.call('GET', '/v1/changes?limit=1')).body.changes;
+  assert.equal('olderContents' in changes[0].edits[0].after, false, 'the log shows it once');
+});
+
 test('everything that is no route answers 404 with code 7003', async () => {
   for (const path of [
     '/client/v4',

@@ -113,6 +113,52 @@ test('the change log tells who changed what, newest first, and the oldest entrie
   await store.close();
 });
 
+test('entries of the change log are found by the scopes that they concern, and go with them', async () => {
+  const store = await open();
+  for (let base = 0; base < 8; base++)
+    await store.commit(change(base, account(base % 2 === 0 ? 'even' : 'odd', `name ${base}`)));
+  const versions = async (scope: string): Promise<number[]> =>
+    (await store.changes({ scope, limit: 100 })).map(({ version }) => version);
+  assert.deepEqual(await versions('accounts/even'), [7, 5], 'of those that are kept');
+  assert.deepEqual(await versions('accounts/odd'), [8, 6, 4]);
+  assert.deepEqual(await versions('accounts/none'), []);
+  const both = { ...change(8, account('even', 'e'), account('odd', 'o')) };
+  await store.commit(both);
+  const [entry] = await store.changes({ scope: 'accounts/odd', limit: 1 });
+  assert.deepEqual(
+    entry?.edits.map(({ id }) => id),
+    ['odd'],
+  );
+  const gone = { kind: 'account' as const, id: 'odd', before: account('odd'), after: null };
+  await store.commit({ ...change(9), edits: [gone], concerns: [['accounts/odd']] });
+  assert.deepEqual(await versions('accounts/odd'), []);
+  assert.deepEqual(await versions('accounts/even'), [9, 7]);
+  await store.close();
+});
+
+test('a store of the first format is read with defaults for what it lacks, and goes on', async () => {
+  const store = await open();
+  // As the first format wrote them: without limits, without a table of whom a change concerns.
+  const former = { id: 'old', name: 'Old', ambientCredentials: false, createdMs: 1 };
+  await store.commit({ ...change(0, former as unknown as AccountRecord), concerns: [] });
+  await store.close();
+  const database = new DatabaseSync(path);
+  database.exec('DROP TABLE change_scopes; PRAGMA user_version = 1');
+  const edits = JSON.stringify([{ kind: 'account', id: 'old', before: null, after: former }]);
+  database.prepare('UPDATE changes SET edits = ?').run(edits);
+  database.close();
+  const again = await open(true);
+  assert.deepEqual((await contents(again)).records.account, [account('old', 'Old')]);
+  const [entry] = await again.changes({ limit: 1 });
+  assert.deepEqual(entry?.edits[0]?.concerns, []);
+  for (let base = 1; base < 8; base++) {
+    const result = await again.commit(change(base, account('old', `name ${base}`)));
+    assert.equal(result.kind, 'committed');
+  }
+  assert.equal((await again.changes({ scope: 'accounts/old', limit: 100 })).length, 5);
+  await again.close();
+});
+
 test('I4, I10: a damaged store is refused with its path and advice, and left as it is', async () => {
   const store = await open();
   for (let base = 0; base < 50; base++)

@@ -100,6 +100,7 @@ type Action =
       readonly nth: number;
       readonly code: string;
     }
+  | { readonly kind: 'resize'; readonly bytes: number }
   | { readonly kind: 'heal' }
   | { readonly kind: 'crash' }
   | { readonly kind: 'restart' };
@@ -161,6 +162,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       operation: fc.constantFrom('sync', 'write', 'rename'),
       nth: fc.integer({ min: 1, max: 3 }),
       code: fc.constantFrom('EIO', 'ENOSPC'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('resize'),
+      bytes: fc.constantFrom(1 << 15, 1 << 17, 1 << 30),
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('heal') }) },
@@ -232,6 +240,10 @@ class World {
           nth: action.nth,
           effect: { kind: 'fail', code: action.code },
         });
+        return undefined;
+      case 'resize':
+        // Space runs short: holdback gives way, and what a slow job pins is copied forward.
+        this.shard.disk.resize(action.bytes);
         return undefined;
       case 'heal':
         this.shard.disk.heal();
@@ -369,6 +381,7 @@ class World {
 
   async reopen(how: 'crash' | 'restart'): Promise<void> {
     this.shard.disk.heal();
+    this.shard.disk.resize(1 << 30);
     if (how === 'restart') {
       await this.#tending;
       await this.buffer.close();

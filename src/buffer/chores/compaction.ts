@@ -133,8 +133,12 @@ export class Compaction {
     const { diagnostics, service, state } = this.#deps;
     const kept = new Set(copied);
     if (refs.some((ref) => !kept.has(ref) && this.#wanted(ref))) return false;
-    for (const id of new Set(refs.map((ref) => ref.stream))) {
-      state.streamsById.get(id)?.dropStretch(span.id);
+    for (const ref of refs) {
+      const stream = state.streamsById.get(ref.stream);
+      if (stream === undefined) continue;
+      stream.dropStretch(span.id);
+      // Settled lines go although older ones may still stand: nothing is to be read before the hole.
+      if (!kept.has(ref)) stream.oldest = Math.max(stream.oldest, ref.first + ref.lines);
     }
     span.wanted = 0;
     span.freeServiceMs = service.nowMs();

@@ -1,4 +1,5 @@
 /** What the two sides of the live tail say to each other, and to the rooms around them. */
+import type { DatasetConfig } from '../model/snapshot.ts';
 
 /** Lines as ingest has framed them: every line ended by one newline. */
 export interface LiveLines {
@@ -37,7 +38,7 @@ export interface TapLimits {
   readonly tickMs: number;
 }
 
-/** Makes records of lines: a job's encoder does (see `deliver/content`). */
+/** Makes records of lines, NDJSON, one line each: as a job's encoder does (see `deliver/content`). */
 export interface LiveEncoder {
   encode(
     plain: Buffer,
@@ -68,8 +69,10 @@ export interface LiveSession extends LiveView {
 export interface NewLiveSession extends LiveView {
   readonly zone: string;
   readonly stream: string;
-  /** Makes the records: NDJSON, one line each. */
-  readonly encoder: LiveEncoder;
+  /** The fields to show; undefined: all. */
+  readonly fieldNames: readonly string[] | undefined;
+  /** What is known of the fields. */
+  readonly dataset: DatasetConfig | undefined;
   /** Asked now and then: whether the one who made the session may still see the zone. */
   readonly mayGoOn: () => boolean;
 }

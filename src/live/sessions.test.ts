@@ -7,6 +7,7 @@ import { silent } from '../lib/diagnostics.ts';
 import { seededRandom } from '../lib/random.ts';
 import { limits } from '../model/limits.ts';
 import type {
+  LiveEncoder,
   LiveListener,
   NewLiveSession,
   SessionLimits,
@@ -17,23 +18,27 @@ import { LiveSessions } from './sessions.ts';
 
 const STREAM = 'zones/z1/http_requests';
 
-function wish(
-  change: Partial<NewLiveSession> & { readonly names?: readonly string[] } = {},
-): NewLiveSession {
-  const { names = ['n'], filter = '', ...others } = change;
-  const outputOptions = { field_names: names, timestamp_format: 'rfc3339' } as const;
-  const encoder = compileContent({ filter, outputOptions }, undefined, '0'.repeat(16));
-  insist(encoder !== 'whole', 'fields are asked for');
+function wish(change: Partial<NewLiveSession> = {}): NewLiveSession {
+  const { fieldNames = ['n'] } = change;
   return {
     zone: 'z1',
     stream: STREAM,
-    fields: names.join(','),
-    filter,
+    fields: fieldNames.join(','),
+    fieldNames,
+    dataset: undefined,
+    filter: '',
     sample: 1,
-    encoder,
     mayGoOn: () => true,
-    ...others,
+    ...change,
   };
+}
+
+function encoderOf({ filter, fieldNames }: NewLiveSession): LiveEncoder {
+  const timestamps = { timestamp_format: 'rfc3339' } as const;
+  const outputOptions = fieldNames ? { field_names: fieldNames, ...timestamps } : timestamps;
+  const encoder = compileContent({ filter, outputOptions }, undefined, '0'.repeat(16));
+  insist(encoder !== 'whole', 'times are written in one form');
+  return encoder;
 }
 
 /** Somebody who listens; with `reads` false his socket takes nothing. */
@@ -78,6 +83,7 @@ function desk(change: Partial<SessionLimits> = {}) {
     random: seededRandom(5),
     diagnostics: silent,
     limits: { ...limits.live, ...change },
+    encoderOf,
     watch: (watches) => watched.push(watches),
     taken: (session) => taken.push(session),
   });
@@ -110,7 +116,7 @@ const numbered = (count: number) =>
 test('records have the fields asked for and the interval, and lines that are no JSON are left out', () => {
   const { live, made, join, taken } = desk();
   const ear = new Ear();
-  const id = made(wish({ names: ['n', 'missing', 'EdgeStartTimestamp'] }));
+  const id = made(wish({ fieldNames: ['n', 'missing', 'EdgeStartTimestamp'] }));
   join(id, ear);
   live.tapped(
     tapped(

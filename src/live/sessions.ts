@@ -12,6 +12,7 @@ import type {
   LiveAttachment,
   LiveCreated,
   LiveDesk,
+  LiveEncoder,
   LiveListener,
   LiveSession,
   NewLiveSession,
@@ -27,6 +28,8 @@ export interface SessionDeps {
   readonly random: Random;
   readonly diagnostics: Diagnostics;
   readonly limits: SessionLimits;
+  /** How lines of this session are to be shown: always with the fields' times in one form, so never as they came. */
+  readonly encoderOf: (wish: NewLiveSession) => LiveEncoder;
   /** Tells the tap, in full, whose streams to look at. */
   readonly watch: (watches: readonly Watch[]) => void;
   /** Tells the tap that the session can bear more. */
@@ -52,6 +55,7 @@ interface Listening {
 interface Session {
   readonly id: string;
   readonly wish: NewLiveSession;
+  readonly encoder: LiveEncoder;
   readonly madeMs: number;
   readonly sieve: Sieve;
   /** Records that have passed the filter so far. */
@@ -85,6 +89,7 @@ export class LiveSessions implements LiveDesk {
     const session: Session = {
       id: random.bytes(16).toString('hex'),
       wish,
+      encoder: this.#deps.encoderOf(wish),
       madeMs: now,
       sieve: new Sieve(wish.sample, random.bytes(4).readUInt32LE()),
       row: 0,
@@ -165,7 +170,7 @@ export class LiveSessions implements LiveDesk {
     const { buffer, byteOffset, byteLength } = tapped.bytes;
     const plain = Buffer.from(buffer, byteOffset, byteLength);
     const range = { from: 0, to: tapped.lines };
-    const records = recordsOf(session.wish.encoder.encode(plain, 0, range, false).bytes);
+    const records = recordsOf(session.encoder.encode(plain, 0, range, false).bytes);
     const first = session.row;
     session.row += records.length;
     let level = 0;

@@ -128,6 +128,8 @@ export const limits = {
     preparations: 6,
     /** Malformed lines kept apart out of one batch; more are counted only. */
     malformedPerBatch: 100,
+    /** Lines that a receiver may refuse out of a batch and still have taken the rest; more are like a refused batch. */
+    refusedPerBatch: 100,
     /** Senders kept open for jobs, in all: a vendor's SDK costs memory for each. */
     senders: 1_000,
     /** Attempts that fail one after the other until a job is down to one probe at a time. */
@@ -209,8 +211,9 @@ export const limits = {
     /** Requests a minute for one zone and of one token, as with Logpush. */
     requestsPerMinute: 15,
     requestsPerMinuteOfToken: 180,
-    /** Answers being made at once in all: each holds about two pages, and their reads take turns. */
-    answers: 4,
+    /** Answers being made at once, in all and of one zone: each holds about two pages, and their reads take turns. */
+    answers: 12,
+    answersPerStream: 2,
     /** Plain bytes of one page that a shard reads for an answer. */
     pageBytes: MIB,
     /** One answer's bytes and time, as with Logpush. */
@@ -220,13 +223,15 @@ export const limits = {
     stallMs: 30_000,
     /** Fields that one request may name, in bytes. */
     fieldsBytes: 8 * KIB,
-    /** A look-up by ray id: plain bytes looked through and time. About a second's worth of reading, and a patient client's. */
+    /** A look-up by ray id: plain bytes looked through (some seconds' worth), and time. */
     rayBytes: 1024 * MIB,
     rayMs: 20_000,
     /** Lines that one look-up answers with. */
     rayLines: 100,
     /** Lines stepped back at once while a ray id is looked for, newest first. */
     rayStepLines: 20_000,
+    /** How much earlier, by reception, lines of a ray are still looked for once one was found. */
+    rayPastMs: 5 * MINUTE,
   },
   control: {
     bodyBytes: MIB,

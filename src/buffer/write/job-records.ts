@@ -37,8 +37,8 @@ export class JobRecords {
   readonly #limits: JobLimits;
   /** Jobs being opened or closed: the next such call waits for the one before. */
   readonly #moving = new Map<number, Promise<RecordResult>>();
-  /** Jobs that have a waybill on its way: the next one needs its hash. */
-  readonly #settling = new Set<number>();
+  /** Jobs that have a waybill on its way, and what it settles: the next one needs its hash. */
+  readonly #settling = new Map<number, Range>();
   /** Plans on their way, by job. */
   readonly #planning = new Map<number, readonly Plan[]>();
 
@@ -127,7 +127,12 @@ export class JobRecords {
   async plan(id: number, plans: readonly Plan[], replaces?: string): Promise<RecordResult> {
     const job = this.#known(id);
     const underWay = this.#planning.get(id) ?? [];
-    if (plans.some((plan) => job.overlapsSettled(plan.range))) return failed('settled meanwhile');
+    // A sweep's waybill may be on its way for lines that nobody had planned when it began.
+    const settling = this.#settling.get(id);
+    const taken = (plan: Plan): boolean =>
+      job.overlapsSettled(plan.range) ||
+      (replaces === undefined && settling !== undefined && overlap(settling, plan.range));
+    if (plans.some(taken)) return failed('settled meanwhile');
     if (replaces !== undefined && !job.open.some((plan) => plan.id === replaces)) {
       return failed('the plan that these replace is no longer open');
     }
@@ -198,7 +203,7 @@ export class JobRecords {
     if (waybill.sequence <= job.sequence) return failed('the chain has moved on');
     if (job.overlapsSettled(waybill.range)) return failed('settled meanwhile');
     this.#checkWaybill(job, waybill);
-    this.#settling.add(job.id);
+    this.#settling.set(job.id, waybill.range);
     const result = await this.#committer.record((group) => {
       const hash = waybillHash(waybillBytes(waybill));
       const record = { kind: 'waybill', serviceMs: group.serviceMs, body: waybill, hash } as const;

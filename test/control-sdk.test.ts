@@ -175,3 +175,81 @@ test('a create that the SDK repeats after a lost answer finds the first one', as
   assert.notEqual(second?.id, made?.id, 'a create that is no repetition makes another job');
   assert.equal(await named(), 2);
 });
+
+test('the SDK reads and sets the retention flag and the metadata boundary', async () => {
+  const { retention, cmb } = client.logs.control;
+  assert.deepEqual(await retention.get({ zone_id: 'z1' }), { flag: false });
+  assert.deepEqual(await retention.create({ zone_id: 'z1', flag: true }), { flag: true });
+  assert.deepEqual(await retention.get({ zone_id: 'z1' }), { flag: true });
+  const account = { account_id: 'a1' };
+  assert.equal(await cmb.config.get(account), null);
+  const config = { regions: 'eu', allow_out_of_region_access: false };
+  assert.deepEqual(await cmb.config.create({ ...account, ...config }), config);
+  assert.deepEqual(await cmb.config.get(account), config);
+  assert.equal(await cmb.config.delete(account), null);
+  assert.equal(await cmb.config.get(account), null);
+});
+
+test('the SDK asks about destinations and options before it makes a job', async () => {
+  const zone = { zone_id: 'z1' };
+  const { ownership, validate } = client.logpush;
+  const destination = { ...zone, destination_conf: S3.replace('bucket', 'asked-about') };
+  const asked = await ownership.create(destination);
+  assert.equal(asked?.valid, true);
+  assert.match(asked.filename!, /^logs\/\d{8}\/ownership-challenge-.*\.txt$/);
+  const wrong = await ownership.validate({ ...destination, ownership_challenge: 'a.b.c' });
+  assert.equal(wrong?.valid, false);
+  assert.deepEqual(await validate.destination(destination), { valid: true, message: '' });
+  assert.equal((await validate.destinationExists(destination))?.exists, false);
+  await client.logpush.jobs.create(destination);
+  assert.equal((await validate.destinationExists(destination))?.exists, true);
+  const options = await validate.origin({ ...zone, logpull_options: 'fields=RayID' });
+  assert.deepEqual(options, { valid: true, message: '' });
+  const bad = await validate.origin({ ...zone, logpull_options: 'fields=Nope' });
+  assert.equal(bad?.valid, false);
+  await assert.rejects(
+    ownership.create({ ...zone, destination_conf: 'nowhere' }),
+    Cloudflare.BadRequestError,
+  );
+});
+
+test('the SDK is told that transformers are not offered, for each of its methods', async () => {
+  const account = { account_id: 'a1' };
+  const { transformers } = client.logpush;
+  const calls = [
+    () => transformers.create({ ...account, name: 'n', code: 'SELECT 1' }),
+    () => transformers.update(1, { ...account, name: 'n' }),
+    () => transformers.list(account).asResponse(),
+    () => transformers.delete(1, account),
+    () => transformers.get(1, account),
+    () => transformers.preview({ ...account, sql: 'SELECT 1', input: {} } as never),
+    () => transformers.content.get(1, account),
+    () => transformers.versions.list(1, account).asResponse(),
+  ];
+  for (const call of calls) {
+    await assert.rejects(call(), (error) => {
+      assert.ok(error instanceof Cloudflare.BadRequestError, String(error));
+      assert.equal(error.errors[0]?.code, 1002);
+      assert.match(error.errors[0]?.message ?? '', /not offered here/);
+      return true;
+    });
+  }
+});
+
+test('the SDK sends refusals that cannot get better only once', async () => {
+  let sent = 0;
+  const counting = client.withOptions({
+    maxRetries: 2,
+    apiToken: server.operator,
+    fetch: (input, init) => {
+      sent++;
+      return fetch(input as string, init);
+    },
+  });
+  const origin = { baseURL: server.url };
+  await assert.rejects(
+    counting.withOptions(origin).post('/v1/accounts', { body: { id: 'a1' } }),
+    Cloudflare.ConflictError,
+  );
+  assert.equal(sent, 1);
+});

@@ -3,8 +3,10 @@
  * ledger room; everything passed either way can be cloned. Answers may be late or missing: the API bounds its waiting (I9).
  */
 import type { KeptLine, JobLedger, ScopeLedger, UsageDay } from '../ledger/index.ts';
+import type { LiveDesk } from '../live/index.ts';
 import type { Attempt, OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
+import type { PullDesk } from '../pull/index.ts';
 
 /** What a job is doing, in the words that its owner sees. */
 export type JobActivity =
@@ -84,6 +86,10 @@ export type TrialOutcome =
   | { readonly kind: 'failed'; readonly reason: string };
 
 export interface DataPlane {
+  /** Instant Logs. */
+  readonly live: LiveDesk;
+  /** Logpull. */
+  readonly pull: PullDesk;
   /** Really sends it, marked as a test (job 0, stream `test`); answers within `limits.control.trialMs` and a little. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   /** Jobs that the data plane does not know yet are left out. */

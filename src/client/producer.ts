@@ -52,6 +52,8 @@ export interface StreamResult {
   readonly accepted: number;
   readonly epoch?: string;
   readonly offsets?: { readonly from: number; readonly to: number };
+  /** The server had stored them before, under the same key. */
+  readonly repeat?: boolean;
   readonly refused?: ErrorBody['error'];
   readonly lines?: number;
 }

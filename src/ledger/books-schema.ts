@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
  * The tables of the books. All of it is a cache of the archive: a file of another version, or one that SQLite calls
  * damaged, is put aside and summed anew.
  */
-export const BOOKS_VERSION = 1;
+export const BOOKS_VERSION = 2;
 
 const TABLES = `
   CREATE TABLE progress (one INTEGER PRIMARY KEY CHECK (one = 1), file INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -17,8 +17,8 @@ const TABLES = `
   CREATE TABLE seen_refusals (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL);
   INSERT INTO seen_refusals VALUES (1, 0);
   CREATE TABLE jobs (job INTEGER PRIMARY KEY, stream TEXT NOT NULL, epoch TEXT NOT NULL, start INTEGER NOT NULL, sequence INTEGER NOT NULL);
-  CREATE TABLE settled (job INTEGER NOT NULL, hour INTEGER NOT NULL, outcome TEXT NOT NULL, lines INTEGER NOT NULL,
-    PRIMARY KEY (job, hour, outcome)) WITHOUT ROWID;
+  CREATE TABLE settled (job INTEGER NOT NULL, life INTEGER NOT NULL, hour INTEGER NOT NULL, outcome TEXT NOT NULL,
+    lines INTEGER NOT NULL, PRIMARY KEY (job, life, hour, outcome)) WITHOUT ROWID;
   CREATE TABLE sent (job INTEGER NOT NULL, hour INTEGER NOT NULL, batches INTEGER NOT NULL, plain_bytes INTEGER NOT NULL,
     sent_bytes INTEGER NOT NULL, PRIMARY KEY (job, hour)) WITHOUT ROWID;
 `;

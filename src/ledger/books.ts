@@ -10,6 +10,7 @@ import {
 } from '../model/delivery.ts';
 import { scopePath } from '../model/scope.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
+import type { Waybill } from '../model/delivery.ts';
 import type { ArchiveMark, JobCut, JobLedger, ScopeLedger } from './contract.ts';
 import type { Scope } from '../model/scope.ts';
 import { readArchive } from './archive-reader.ts';
@@ -144,32 +145,11 @@ class SqliteBooks implements Books {
         return;
       }
       case 'job':
-        sql.job.run(event.job, event.stream, event.epoch, event.start);
+        this.#addJob(event);
         return;
-      case 'waybill': {
-        const { waybill } = event;
-        const seen =
-          (sql.sequence.get(waybill.job) as { sequence: number } | undefined)?.sequence ?? 0;
-        if (waybill.sequence <= seen) return;
-        sql.setSequence.run(
-          waybill.job,
-          waybill.stream,
-          waybill.epoch,
-          waybill.range.from,
-          waybill.sequence,
-        );
-        const settle = (outcome: string, lines: number | undefined) => {
-          if (lines) sql.settled.run(waybill.job, waybill.hour, outcome, lines);
-        };
-        settle('delivered', waybill.counts.delivered);
-        for (const reason of EXCLUDE_REASONS)
-          settle(`excluded:${reason}`, waybill.counts.excluded[reason]);
-        for (const reason of DROP_REASONS)
-          settle(`dropped:${reason}`, waybill.counts.dropped[reason]);
-        if (waybill.plan !== null)
-          sql.sent.run(waybill.job, waybill.hour, waybill.plainBytes, waybill.sentBytes);
+      case 'waybill':
+        this.#addWaybill(event.waybill);
         return;
-      }
       case 'refused': {
         const seen = (sql.refusals.get() as { sequence: number }).sequence;
         if (event.sequence <= seen) return;
@@ -179,6 +159,35 @@ class SqliteBooks implements Books {
         return;
       }
     }
+  }
+
+  /** A job that was forgotten and is opened again begins a new life: its start moves on, its waybills count from one. */
+  #addJob({ job, stream, epoch, start }: LedgerEvent & { kind: 'job' }): void {
+    const known = this.#statements.life.get(job) as Life | undefined;
+    if (known && known.epoch === epoch && known.start >= start) return;
+    this.#statements.setLife.run(job, stream, epoch, start);
+  }
+
+  #addWaybill(waybill: Waybill): void {
+    const sql = this.#statements;
+    let life = sql.life.get(waybill.job) as Life | undefined;
+    if (!life) {
+      sql.setLife.run(waybill.job, waybill.stream, waybill.epoch, waybill.range.from);
+      life = { epoch: waybill.epoch, start: waybill.range.from, sequence: 0 };
+    }
+    // Of a former life, or counted before: it comes again after a crash.
+    const ofThisLife = waybill.epoch === life.epoch && waybill.range.from >= life.start;
+    if (!ofThisLife || waybill.sequence <= life.sequence) return;
+    sql.setSequence.run(waybill.sequence, waybill.job);
+    const settle = (outcome: string, lines: number | undefined) => {
+      if (lines) sql.settled.run(waybill.job, life.start, waybill.hour, outcome, lines);
+    };
+    settle('delivered', waybill.counts.delivered);
+    for (const reason of EXCLUDE_REASONS)
+      settle(`excluded:${reason}`, waybill.counts.excluded[reason]);
+    for (const reason of DROP_REASONS) settle(`dropped:${reason}`, waybill.counts.dropped[reason]);
+    if (waybill.plan !== null)
+      sql.sent.run(waybill.job, waybill.hour, waybill.plainBytes, waybill.sentBytes);
   }
 
   job(cut: JobCut, hours = 24 * 7): JobLedger {
@@ -230,7 +239,10 @@ class SqliteBooks implements Books {
   formerJob(job: number): JobCut | undefined {
     const known = this.#database.prepare('SELECT stream, start FROM jobs WHERE job = ?').get(job);
     if (!known) return undefined;
-    const totals = [...settledByHour(this.#database, job).values()].reduce(addCounts, NO_LINES);
+    const totals = [...settledByHour(this.#database, job, { butLife: -1 }).values()].reduce(
+      addCounts,
+      NO_LINES,
+    );
     const start = Number(known['start']);
     return {
       job,
@@ -280,6 +292,12 @@ class SqliteBooks implements Books {
   }
 }
 
+interface Life {
+  readonly epoch: string;
+  readonly start: number;
+  readonly sequence: number;
+}
+
 const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>
   a.file < b.file || (a.file === b.file && a.bytes < b.bytes);
 
@@ -294,16 +312,14 @@ function prepare(database: DatabaseSync) {
       `INSERT INTO accepted (stream, hour, epoch, first, lines, bytes) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET lines = lines + excluded.lines, bytes = bytes + excluded.bytes`,
     ),
-    job: sql(
+    life: sql('SELECT epoch, start, sequence FROM jobs WHERE job = ?'),
+    setLife: sql(
       `INSERT INTO jobs (job, stream, epoch, start, sequence) VALUES (?, ?, ?, ?, 0)
-       ON CONFLICT DO UPDATE SET stream = excluded.stream, epoch = excluded.epoch, start = excluded.start`,
+       ON CONFLICT DO UPDATE SET stream = excluded.stream, epoch = excluded.epoch, start = excluded.start, sequence = 0`,
     ),
-    sequence: sql('SELECT sequence FROM jobs WHERE job = ?'),
-    setSequence: sql(
-      'INSERT INTO jobs (job, stream, epoch, start, sequence) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence',
-    ),
+    setSequence: sql('UPDATE jobs SET sequence = ? WHERE job = ?'),
     settled: sql(
-      'INSERT INTO settled VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines',
+      'INSERT INTO settled VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET lines = lines + excluded.lines',
     ),
     sent: sql(
       `INSERT INTO sent VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET batches = batches + 1,

@@ -243,6 +243,35 @@ test('a job that began in mid-hour counts only what came since', async () => {
   sums.close();
 });
 
+test('a job that was forgotten and opened again goes on counting, and both lives balance', async () => {
+  const directory = await folder();
+  const archive = await writer(directory);
+  const second: LedgerEvent = { ...opened, start: 20 } as LedgerEvent;
+  for (const event of [
+    opened,
+    accepted(0, 10),
+    waybill(1, 0, 10),
+    accepted(10, 30),
+    second,
+    waybill(1, 20, 25),
+  ])
+    archive.record(event);
+  await archive.close();
+  const sums = await books(directory);
+  await sums.catchUp();
+  const ledger = sums.job(
+    cut({
+      start: 20,
+      totals: { delivered: 5, excluded: {}, dropped: {} },
+      waitingByHour: [[HOUR, 5]],
+    }),
+  );
+  for (const row of [ledger.total, ledger.hours[0]!]) {
+    assert.deepEqual([row.accepted, row.delivered, row.waiting, row.balanced], [20, 15, 5, true]);
+  }
+  sums.close();
+});
+
 test('reasons, refusals and usage come out as they went in', async () => {
   const directory = await folder();
   const archive = await writer(directory);

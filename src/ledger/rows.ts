@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { settledLines } from '../model/delivery.ts';
+import { NO_LINES, addCounts, settledLines } from '../model/delivery.ts';
 import type { DropReason, ExcludeReason, OutcomeCounts } from '../model/delivery.ts';
 import type { JobCut, JobLedger, LedgerRow } from './contract.ts';
 
@@ -18,18 +18,21 @@ interface AcceptedRow {
  */
 export function jobLedger(database: DatabaseSync, cut: JobCut, mostHours: number): JobLedger {
   const accepted = acceptedByHour(database, cut);
-  const settled = settledByHour(database, cut.job);
+  const settled = settledByHour(database, cut.job, { life: cut.start });
+  const former = settledByHour(database, cut.job, { butLife: cut.start });
   const waiting = new Map(cut.waitingByHour);
   const notTaken = notTakenByHour(database, cut.stream);
   const hours = [
-    ...new Set([...accepted.keys(), ...settled.keys(), ...waiting.keys(), ...notTaken.keys()]),
+    ...new Set(
+      [accepted, settled, former, waiting, notTaken].flatMap((hours) => [...hours.keys()]),
+    ),
   ].toSorted((a, b) => b - a);
   const rows = hours.map((hour) =>
     row(new Date(hour * 3_600_000).toISOString().replace('.000Z', 'Z'), {
-      accepted: accepted.get(hour)?.lines ?? 0,
+      accepted: (accepted.get(hour)?.lines ?? 0) + settledLines(former.get(hour) ?? NO_LINES),
       acceptedBytes: accepted.get(hour)?.bytes ?? 0,
       waiting: waiting.get(hour) ?? 0,
-      counts: settled.get(hour) ?? { delivered: 0, excluded: {}, dropped: {} },
+      counts: addCounts(settled.get(hour) ?? NO_LINES, former.get(hour) ?? NO_LINES),
       notTaken: notTaken.get(hour) ?? {},
     }),
   );
@@ -38,11 +41,12 @@ export function jobLedger(database: DatabaseSync, cut: JobCut, mostHours: number
     for (const [reason, lines] of Object.entries(reasons))
       refused[reason] = (refused[reason] ?? 0) + lines;
   }
+  const formerTotals = [...former.values()].reduce(addCounts, NO_LINES);
   const total = row(null, {
-    accepted: cut.head - cut.start,
+    accepted: cut.head - cut.start + settledLines(formerTotals),
     acceptedBytes: rows.reduce((sum, hour) => sum + hour.acceptedBytes, 0),
     waiting: [...waiting.values()].reduce((sum, lines) => sum + lines, 0),
-    counts: cut.totals,
+    counts: addCounts(cut.totals, formerTotals),
     notTaken: refused,
   });
   return { job: cut.job, stream: cut.stream, total, hours: rows.slice(0, mostHours) };
@@ -87,11 +91,21 @@ function acceptedByHour(
   );
 }
 
-/** A job's settled lines by the hour of their reception. */
-export function settledByHour(database: DatabaseSync, job: number): Map<number, OutcomeCounts> {
+/**
+ * A job's settled lines by the hour of their reception: of one life, or of all others. A former life ended with all of its
+ * lines settled, so they count as accepted as well.
+ */
+export function settledByHour(
+  database: DatabaseSync,
+  job: number,
+  lives: { readonly life: number } | { readonly butLife: number },
+): Map<number, OutcomeCounts> {
+  const [which, start] = 'life' in lives ? ['=', lives.life] : ['<>', lives.butLife];
   const rows = database
-    .prepare('SELECT hour, outcome, lines FROM settled WHERE job = ?')
-    .all(job) as unknown as {
+    .prepare(
+      `SELECT hour, outcome, sum(lines) AS lines FROM settled WHERE job = ? AND life ${which} ? GROUP BY hour, outcome`,
+    )
+    .all(job, start) as unknown as {
     hour: number;
     outcome: string;
     lines: number;

@@ -36,6 +36,9 @@ export async function startReceiver(): Promise<Receiver> {
       response.writeHead(status).end();
     });
   });
+  // A test that fails before it closes its receiver must not keep the file from ending.
+  server.unref();
+  server.on('connection', (socket) => socket.unref());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,

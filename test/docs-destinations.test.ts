@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ANSWERS } from '../src/destinations/http/answers.ts';
+import { ANSWERS } from '../src/destinations/web-answer.ts';
 import { describeDestinations } from '../src/destinations/index.ts';
 import { CODES } from '../src/destinations/s3/answers.ts';
 

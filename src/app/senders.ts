@@ -70,6 +70,8 @@ export function senders(options: SendersOptions): Senders {
       const parsed = parseDestination(job.destinationConf, policy);
       return {
         fingerprint: hasProblems(parsed) ? scheme : parsed.fingerprint,
+        ...(hasProblems(parsed) || !parsed.framing ? {} : { framing: parsed.framing }),
+        ...(hasProblems(parsed) || !parsed.encoding ? {} : { encoding: parsed.encoding }),
         ...(batchBytes === undefined ? {} : { batchBytes }),
         ...(batchLines === undefined ? {} : { batchLines }),
       };

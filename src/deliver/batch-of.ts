@@ -15,6 +15,7 @@ export function batchOf(plan: Plan, stream: string, prepared: PreparedBatch): Ba
     name: plan.name,
     receivedMs: plan.receivedMs,
     contentType: prepared.contentType,
+    ...(prepared.receiver?.encoding === 'identity' ? { encoding: 'identity' } : {}),
     body: prepared.member.parts,
     bodyBytes: prepared.member.bytes,
     plainBytes: prepared.member.plainBytes,

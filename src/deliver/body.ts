@@ -4,6 +4,7 @@
  * Deflating runs on the thread pool while the next bytes are being made: at most one piece is under way per batch.
  */
 import { createHash } from 'node:crypto';
+import { assert } from '../lib/assert.ts';
 import { stitchGzip } from '../lib/gzip.ts';
 import type { Fragment, GzipMember } from '../lib/gzip.ts';
 
@@ -17,14 +18,20 @@ export interface BodyTools {
   readonly nextTurn: () => Promise<void>;
 }
 
+/** How a body is packed: one gzip member, or as it is for receivers that take no gzip. */
+export type Packing = 'gzip' | 'identity';
+
 export interface Body {
+  /** One gzip member, or the plain bytes where the receiver takes no gzip. */
   readonly member: GzipMember;
-  /** Hex SHA-256 of the member. */
+  /** Hex SHA-256 of the bytes as sent. */
   readonly sha256: string;
 }
 
 export class BodyBuilder {
   readonly #tools: BodyTools;
+  readonly #packing: Packing;
+  readonly #plainParts: Buffer[] = [];
   readonly #fragments: Promise<Fragment>[] = [];
   #gathered: Buffer[] = [];
   #gatheredBytes = 0;
@@ -32,12 +39,18 @@ export class BodyBuilder {
   /** Plain bytes taken so far. */
   plainBytes = 0;
 
-  constructor(tools: BodyTools) {
+  constructor(tools: BodyTools, packing: Packing = 'gzip') {
     this.#tools = tools;
+    this.#packing = packing;
   }
 
   async addPlain(plain: Buffer): Promise<void> {
     if (plain.length === 0) return;
+    if (this.#packing === 'identity') {
+      this.#plainParts.push(plain);
+      this.plainBytes += plain.length;
+      return;
+    }
     this.#gathered.push(plain);
     this.#gatheredBytes += plain.length;
     this.plainBytes += plain.length;
@@ -45,6 +58,7 @@ export class BodyBuilder {
   }
 
   async addFragment(fragment: Fragment): Promise<void> {
+    assert(this.#packing === 'gzip', 'stored fragments stand in gzip bodies only');
     await this.#deflateGathered();
     this.#fragments.push(Promise.resolve(fragment));
     this.plainBytes += fragment.plainBytes;
@@ -52,7 +66,11 @@ export class BodyBuilder {
 
   async finish(): Promise<Body> {
     await this.#deflateGathered();
-    const member = stitchGzip(await Promise.all(this.#fragments));
+    const { plainBytes } = this;
+    const member =
+      this.#packing === 'gzip'
+        ? stitchGzip(await Promise.all(this.#fragments))
+        : { parts: this.#plainParts, bytes: plainBytes, plainBytes };
     const hash = createHash('sha256');
     let sinceTurn = 0;
     for (const part of member.parts) {

@@ -2,7 +2,7 @@
  * The door's types: what delivery is handed, what it offers, what it says of each job.
  */
 import type { ShardBuffer, StoredBlock } from '../buffer/index.ts';
-import type { Sender } from '../destinations/index.ts';
+import type { Framing, Sender } from '../destinations/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
@@ -22,6 +22,10 @@ export interface ReceiverDescription {
   /** What the receiver takes at most in one batch, plain; absent: the engine's. */
   readonly batchBytes?: number;
   readonly batchLines?: number;
+  /** Text that it wants between lines; absent: none. */
+  readonly framing?: Framing;
+  /** `identity`: it takes no gzip. */
+  readonly encoding?: 'identity';
 }
 
 /** `whole`: lines go out exactly as they came, and stored fragments are copied. */

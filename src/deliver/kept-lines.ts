@@ -1,4 +1,5 @@
 /** Lines that are dropped by name and kept where their owner can fetch them. */
+import { assert } from '../lib/assert.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import type { KeptLine } from './contract.ts';
 import { cutLines } from './lines.ts';
@@ -47,4 +48,25 @@ export async function rejectedLine(
     reason: 'rejected_by_destination',
     detail,
   };
+}
+
+/**
+ * Lines that their receiver refuses out of a batch that it took otherwise.
+ *
+ * @returns undefined when one of them cannot be read now
+ */
+export async function rejectedLines(
+  job: JobConfig,
+  offsets: readonly (number | undefined)[],
+  detail: string,
+  tools: Pick<PrepareTools, 'buffer' | 'inflate'>,
+): Promise<KeptLine[] | undefined> {
+  const lines: KeptLine[] = [];
+  for (const offset of offsets) {
+    assert(offset !== undefined, 'a sender names places of its own batch');
+    const line = await rejectedLine(job, offset, detail, tools);
+    if (!line) return undefined;
+    lines.push(line);
+  }
+  return lines;
 }

@@ -4,6 +4,7 @@
  * What an answer leads to:
  *
  * - accepted: settled by a waybill
+ * - partial: settled by a waybill too; the few lines that the receiver refused are kept apart. Many are like a reject
  * - retry: rests, prepared again and sent again later: same lines, same bytes, same name and id (I7)
  * - split: replaced by two halves; a single line that is still too large is treated as refused
  * - reject: see `refusal.ts`
@@ -17,10 +18,11 @@ import { attempt } from './attempt.ts';
 import { batchOf } from './batch-of.ts';
 import type { Content, KeptLine, ReceiverDescription } from './contract.ts';
 import type { Health } from './health.ts';
-import { malformedLines, rejectedLine } from './kept-lines.ts';
+import { malformedLines, rejectedLine, rejectedLines } from './kept-lines.ts';
 import { halves, makePlan } from './plan-name.ts';
 import { nextStage } from './plan-stage.ts';
 import type { PlanEvent, PlanStage } from './plan-stage.ts';
+import { withRefused } from './partial.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
 import { judgeRefusal, NEVER_REFUSED } from './refusal.ts';
@@ -170,8 +172,11 @@ export class PlanRun {
     } catch {
       return { kind: 'failed', detail: 'The filter or the output options cannot be used.' };
     }
-    const { range, job } = this.plan;
-    const prepared = await prepare({ stream: made.stream, range, pinned: true, content }, tools);
+    const { range, job, epoch } = this.plan;
+    const receiver = this.#host.receiver();
+    const origin = { job, epoch };
+    const request = { stream: made.stream, range, pinned: true, content, origin, receiver };
+    const prepared = await prepare(request, tools);
     const corrupt = prepared.kind === 'failed' ? 0 : (prepared.counts.dropped.corrupt ?? 0);
     if (corrupt > 0) deps.diagnostics.alarm('delivery.lines.corrupt', { job, lines: corrupt });
     return prepared;
@@ -199,6 +204,8 @@ export class PlanRun {
     this.#costBytes = prepared.member.plainBytes;
     turn.prepared(prepared.member.bytes);
     if (!this.#host.mayAttempt()) return { kind: 'rest', delayMs: 0 };
+    // The job was pointed elsewhere meanwhile, where the body may have to look different.
+    if (prepared.receiver !== this.#host.receiver()) return { kind: 'rest', delayMs: 0 };
     this.#to('prepared');
     const job = this.#host.job();
     const startedMs = clock.monotonicMs();
@@ -219,32 +226,43 @@ export class PlanRun {
     this.lastAttemptMs = clock.monotonicMs();
     if (stop.aborted && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
     const durationMs = this.lastAttemptMs - startedMs;
-    const error = outcome.kind === 'accepted' ? null : outcome.reason;
-    const ended = { stage, outcome: outcome.kind, status: outcome.status ?? null, error };
+    const judged = this.#judged(outcome, prepared);
+    const error = judged.kind === 'accepted' ? null : judged.reason;
+    const kind = judged.kind === 'partial' ? 'accepted' : judged.kind;
+    const ended = { stage, outcome: kind, status: judged.status ?? null, error };
     this.#record(ended, { atMs, durationMs, prepared });
-    return this.#decide(outcome, prepared);
+    return await this.#decide(judged, prepared);
   }
 
-  #decide(outcome: SendOutcome, prepared: PreparedBatch): Decision {
+  /** Many refused lines are no handful of bad ones: they are looked at as a refused batch, by halves. */
+  #judged(outcome: SendOutcome, prepared: PreparedBatch): SendOutcome {
+    if (outcome.kind !== 'partial') return outcome;
+    const { refused, reason, status } = outcome;
+    const { refusedPerBatch } = this.#host.tools.deps.limits;
+    if (prepared.offsets && refused.length <= refusedPerBatch) return outcome;
+    return { kind: 'reject', reason, ...(status === undefined ? {} : { status }) };
+  }
+
+  async #decide(outcome: SendOutcome, prepared: PreparedBatch): Promise<Decision> {
     const { health } = this.#host;
     switch (outcome.kind) {
-      case 'accepted': {
-        this.#to('decided');
-        this.#failures = 0;
-        if (health.accepted()) this.#host.recovered();
-        const sent = {
-          sha256: prepared.sha256,
-          plainBytes: prepared.member.plainBytes,
-          sentBytes: prepared.member.bytes,
-          receipt: outcome.receipt,
-          destination: this.#host.receiver().fingerprint,
-        };
-        return {
-          kind: 'settle',
-          fate: this.#fate(prepared, sent),
-          kept: malformedLines(this.#host.job(), prepared),
-        };
+      case 'partial': {
+        const refused = outcome.refused.map((index) => prepared.offsets?.[index]);
+        const job = this.#host.job();
+        const lines = await rejectedLines(job, refused, outcome.reason, this.#host.tools.prepare);
+        if (!lines) {
+          return { kind: 'rest', delayMs: this.#host.tools.ownDelayMs(++this.#failures) };
+        }
+        const { job: id } = this.plan;
+        this.#host.tools.deps.diagnostics.warn('delivery.lines.rejected', {
+          job: id,
+          plan: this.plan.id,
+          lines: lines.length,
+        });
+        return this.#accepted(outcome.receipt, withRefused(prepared, lines.length), lines);
       }
+      case 'accepted':
+        return this.#accepted(outcome.receipt, prepared, []);
       case 'retry': {
         const delayMs = health.failed(outcome.reason, ++this.#failures, outcome.afterMs);
         return { kind: 'rest', delayMs };
@@ -255,6 +273,25 @@ export class PlanRun {
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** The receiver has the batch, but for the lines in `refused`. */
+  #accepted(receipt: string, prepared: PreparedBatch, refused: readonly KeptLine[]): Decision {
+    this.#to('decided');
+    this.#failures = 0;
+    if (this.#host.health.accepted()) this.#host.recovered();
+    const sent = {
+      sha256: prepared.sha256,
+      plainBytes: prepared.member.plainBytes,
+      sentBytes: prepared.member.bytes,
+      receipt,
+      destination: this.#host.receiver().fingerprint,
+    };
+    return {
+      kind: 'settle',
+      fate: this.#fate(prepared, sent),
+      kept: [...malformedLines(this.#host.job(), prepared), ...refused],
+    };
   }
 
   #refused(kind: 'split' | 'reject', reason: string): Decision {

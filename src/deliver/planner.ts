@@ -171,7 +171,7 @@ export class Planner {
     const job = this.#host.job();
     const state = this.#host.tools.deps.buffer.job(job.id);
     if (choice.kind !== 'ready' || !state) return false;
-    const prepared = await this.#prepare(job, choice);
+    const prepared = await this.#prepare(job, choice, state.epoch);
     if (prepared.kind === 'failed') {
       this.#trouble(prepared.detail);
       return false;
@@ -186,15 +186,19 @@ export class Planner {
     return await this.#record(job, state, prepared, turn);
   }
 
-  async #prepare(job: JobConfig, choice: Ready): Promise<Prepared> {
+  async #prepare(job: JobConfig, choice: Ready, epoch: string): Promise<Prepared> {
     let content: Content;
     try {
       content = this.#host.content(job);
     } catch {
       return { kind: 'failed', detail: 'The filter or the output options cannot be used.' };
     }
+    const receiver = this.#host.receiver();
     const request = { stream: job.stream, range: choice.range, pinned: false, content };
-    return await prepare(request, this.#host.tools.prepare);
+    return await prepare(
+      { ...request, origin: { job: job.id, epoch }, receiver },
+      this.#host.tools.prepare,
+    );
   }
 
   async #record(

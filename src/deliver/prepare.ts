@@ -10,9 +10,10 @@ import { endsAsFragment } from '../lib/gzip.ts';
 import type { DropReason, OutcomeCounts, Range } from '../model/delivery.ts';
 import { BodyBuilder } from './body.ts';
 import type { Body, BodyTools } from './body.ts';
-import type { Content, DeliverLimits } from './contract.ts';
+import type { Content, DeliverLimits, ReceiverDescription } from './contract.ts';
 import { encodeBlock } from './encode-block.ts';
 import type { MalformedLine } from './encode-block.ts';
+import { FramedLines, isFramed } from './frame-block.ts';
 import { inflateBlocks } from './inflate-run.ts';
 import type { Inflated } from './inflate-run.ts';
 import { cutLines } from './lines.ts';
@@ -36,6 +37,10 @@ export interface PrepareRequest {
   /** A plan's range is final; one that is only being planned may end earlier (before a gap, or when it grows too large). */
   readonly pinned: boolean;
   readonly content: Content;
+  /** For receivers that are told which line is which; absent: nobody is told. */
+  readonly origin?: { readonly job: number; readonly epoch: string };
+  /** The place that it is made for; absent: one that takes gzip and lines as they are. */
+  readonly receiver?: ReceiverDescription;
 }
 
 interface Accounted {
@@ -49,6 +54,10 @@ interface Accounted {
 export interface PreparedBatch extends Accounted, Body {
   readonly kind: 'batch';
   readonly contentType: string;
+  /** What it was made for: another place may want other bytes. */
+  readonly receiver: ReceiverDescription | undefined;
+  /** Offsets of the lines in a framed body, in their order; absent: not framed. */
+  readonly offsets?: readonly number[];
 }
 
 export type Prepared =
@@ -70,6 +79,7 @@ class Preparation {
   readonly #body: BodyBuilder;
   readonly #tally = new Tally();
   readonly #malformed: MalformedLine[] = [];
+  readonly #framed: FramedLines | undefined;
   #at: number;
   #firstMs: number | undefined;
   #lastMs = 0;
@@ -77,7 +87,10 @@ class Preparation {
   constructor(request: PrepareRequest, tools: PrepareTools) {
     this.#request = request;
     this.#tools = tools;
-    this.#body = new BodyBuilder(tools);
+    const { framing, encoding } = request.receiver ?? {};
+    this.#body = new BodyBuilder(tools, encoding ?? 'gzip');
+    if (isFramed(framing, request.content))
+      this.#framed = new FramedLines(framing, request.origin ?? { job: 0, epoch: '' });
     this.#at = request.range.from;
   }
 
@@ -158,22 +171,18 @@ class Preparation {
           ? cutLines(inflated.plain, block.range.from, { from: this.#at, to })
           : undefined;
       if (lines === undefined) return this.#gap('corrupt', to, block.receivedMs);
-      await this.#addLines(lines, { from: this.#at, to });
+      await this.#addLines(lines, { from: this.#at, to }, block.receivedMs);
     }
     this.#received(block.receivedMs);
     this.#at = to;
     return 'on';
   }
 
-  async #addLines(lines: Buffer, range: Range): Promise<void> {
+  async #addLines(lines: Buffer, range: Range, receivedMs: number): Promise<void> {
     const { content } = this.#request;
-    if (content === 'whole') {
-      this.#tally.delivered += range.to - range.from;
-      return await this.#body.addPlain(lines);
-    }
     const { limits, nextTurn } = this.#tools;
     const batch = {
-      encoder: content,
+      content,
       body: this.#body,
       tally: this.#tally,
       malformed: this.#malformed,
@@ -181,14 +190,19 @@ class Preparation {
       turnBytes: limits.turnBytes,
       nextTurn,
     };
-    await encodeBlock(batch, lines, range);
+    if (this.#framed) return await this.#framed.add(batch, lines, range, receivedMs);
+    if (content !== 'whole') return await encodeBlock({ ...batch, encoder: content }, lines, range);
+    this.#tally.delivered += range.to - range.from;
+    await this.#body.addPlain(lines);
   }
 
   /** Whether the block's stored bytes can stand in the body as they are. */
   #copies(block: StoredBlock): boolean {
-    const { range, content } = this.#request;
+    const { range, content, receiver } = this.#request;
     return (
       content === 'whole' &&
+      this.#framed === undefined &&
+      receiver?.encoding !== 'identity' &&
       block.codec === 'deflate' &&
       block.plainBytes >= this.#tools.limits.smallBlockBytes &&
       block.range.from >= this.#at &&
@@ -206,9 +220,22 @@ class Preparation {
       malformed: this.#malformed,
     };
     if (this.#tally.delivered === 0) return { kind: 'nothing', ...accounted };
-    const { content } = this.#request;
+    const { content, receiver } = this.#request;
     if (content !== 'whole') await this.#body.addPlain(content.suffix);
-    const contentType = content === 'whole' ? 'application/x-ndjson' : content.contentType;
-    return { kind: 'batch', contentType, ...accounted, ...(await this.#body.finish()) };
+    if (this.#framed) await this.#body.addPlain(this.#framed.framer.suffix);
+    return {
+      kind: 'batch',
+      contentType: this.#contentType(),
+      receiver,
+      ...(this.#framed ? { offsets: this.#framed.offsets } : {}),
+      ...accounted,
+      ...(await this.#body.finish()),
+    };
+  }
+
+  #contentType(): string {
+    const { content, receiver } = this.#request;
+    if (this.#framed && receiver?.framing) return receiver.framing.contentType;
+    return content === 'whole' ? 'application/x-ndjson' : content.contentType;
   }
 }

@@ -70,8 +70,15 @@ function isSecretName(name: string): boolean {
 
 /** What may leave the island: an island's own settings hold secrets. */
 export function publicPart(settings: ParsedDestination): ParsedDestination {
-  const { scheme, address, redacted, fingerprint: place } = settings;
-  return { scheme, address, redacted, fingerprint: place };
+  const { scheme, address, redacted, fingerprint: place, framing, encoding } = settings;
+  return {
+    scheme,
+    address,
+    redacted,
+    fingerprint: place,
+    ...(framing === undefined ? {} : { framing }),
+    ...(encoding === undefined ? {} : { encoding }),
+  };
 }
 
 export const REDACTED = '***';

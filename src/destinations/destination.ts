@@ -29,6 +29,32 @@ export interface DestinationDescription {
   readonly batchLines?: number;
 }
 
+/**
+ * A piece of the text around a line. `offset` is the line's number in its stream, `timeMs` and `timeNs` its reception time
+ * (nanoseconds are made distinct by the offset's last six digits): the same in every repeat, whatever batch the line is in.
+ */
+export type FramePiece =
+  | string
+  | { readonly put: 'job' | 'epoch' | 'offset' | 'timeMs' | 'timeNs' };
+
+/**
+ * How lines stand in a body, for receivers that do not take them as they are. Lines are bytes between which text is put:
+ * nothing is parsed. Only batches of NDJSON are framed; what output options make of a batch goes out as they say.
+ */
+export interface Framing {
+  readonly contentType: string;
+  /** Once around the batch. */
+  readonly prefix: string;
+  readonly suffix: string;
+  /** Around each line, in place of its newline. */
+  readonly before: readonly FramePiece[];
+  readonly after: readonly FramePiece[];
+  /** Between lines. */
+  readonly delimiter: string;
+  /** `json string`: the line stands between quotes, with what JSON wants escaped escaped. */
+  readonly line: 'as it is' | 'json string';
+}
+
 /** What is wrong with a `destination_conf`: which part, why, what would be right. Never quotes a secret. */
 export interface ConfProblem {
   readonly setting: string;
@@ -52,6 +78,10 @@ export interface ParsedDestination {
   readonly redacted: string;
   /** Short hash of what identifies the place (not its credentials), for waybills. */
   readonly fingerprint: string;
+  /** How lines stand in a body; absent: as they are, one a row. */
+  readonly framing?: Framing;
+  /** `identity`: the receiver takes no gzip. Absent: gzip. */
+  readonly encoding?: 'identity';
 }
 
 /** One batch as it goes out. */
@@ -68,7 +98,7 @@ export interface Batch {
   readonly name: string;
   readonly receivedMs: { readonly first: number; readonly last: number };
   readonly contentType: string;
-  /** Absent: the body is gzip. `identity`: it is as it stands, which only an ownership challenge is. */
+  /** Absent: the body is gzip. `identity`: it is as it stands, as an ownership challenge is, and what takes no gzip gets. */
   readonly encoding?: 'identity';
   /** In parts so that nothing needs copying. */
   readonly body: readonly Buffer[];
@@ -85,6 +115,16 @@ export interface Batch {
  */
 export type SendOutcome =
   | { readonly kind: 'accepted'; readonly receipt: string; readonly status?: number }
+  /** The receiver has kept every line but these, which it calls bad. Fewer than all. */
+  | {
+      readonly kind: 'partial';
+      readonly receipt: string;
+      readonly status?: number;
+      /** Places in the batch, from 0, ascending. */
+      readonly refused: readonly number[];
+      /** What the receiver says of them, in plain words. */
+      readonly reason: string;
+    }
   /** The same bytes may pass later. */
   | {
       readonly kind: 'retry';
@@ -114,6 +154,8 @@ export interface DestinationTools {
   readonly attemptMs: number;
   readonly stallMs: number;
   readonly responseBytes: number;
+  /** Name of this installation, said in each request so that one that comes back to it is known. */
+  readonly instance?: string;
 }
 
 export interface DestinationKind {

@@ -11,6 +11,7 @@ export {
   parseDestination,
   redactDestination,
 } from './catalog.ts';
+export { Framer, frameLines } from './framing.ts';
 export type {
   Batch,
   ConfProblem,
@@ -18,6 +19,7 @@ export type {
   DestinationKind,
   DestinationPolicy,
   DestinationTools,
+  Framing,
   ParsedDestination,
   Sender,
   SendOutcome,

@@ -1,7 +1,7 @@
 /** Everything around delivery for its tests: buffer, clock, receivers that answer as scripted, and books to compare. */
 import zlib from 'node:zlib';
 import type { StoredBlock } from '../../buffer/index.ts';
-import type { Batch, Sender, SendOutcome } from '../../destinations/index.ts';
+import type { Batch, Framing, Sender, SendOutcome } from '../../destinations/index.ts';
 import { manualClock } from '../../lib/clock-manual.ts';
 import { diagnosticsTo } from '../../lib/diagnostics.ts';
 import { seededRandom } from '../../lib/random.ts';
@@ -44,6 +44,8 @@ export class World {
   readonly objects = new Map<string, Received>();
   readonly openSenders = new Map<string, number>();
   receiver: Receiver = accepts;
+  /** Text that every receiver wants between lines. */
+  framing: Framing | undefined;
   content: (job: JobConfig) => Content = () => 'whole';
   contentOf: (job: number, version: number) => JobConfig | undefined = () => undefined;
   openSender: (job: JobConfig) => Promise<Sender> = async (job) => this.#sender(job);
@@ -118,7 +120,10 @@ export class World {
     return createDelivery({
       buffer: this.buffer,
       openSender: (job) => this.openSender(job),
-      describe: (job) => ({ fingerprint: `print of ${job.destinationConf}` }),
+      describe: (job) => ({
+        fingerprint: `print of ${job.destinationConf}`,
+        ...(this.framing === undefined ? {} : { framing: this.framing }),
+      }),
       inflateBlock: async ({ codec, stored }) =>
         codec === 'raw'
           ? stored

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { testDialler } from '../../../test/servers/dialler.ts';
@@ -9,7 +10,7 @@ import { VERSION } from '../../lib/version.ts';
 import { retryAfterMs } from '../answer.ts';
 import { sampleBatch } from '../conformance.ts';
 import type { Sender } from '../destination.ts';
-import { ANSWERS, answerFor } from './answers.ts';
+import { ANSWERS, answerFor } from '../web-answer.ts';
 import { httpDestination } from './index.ts';
 
 const going = new AbortController().signal;
@@ -71,6 +72,27 @@ describe('http', () => {
     await withReceiver('?header_Content-Type=application/json', async (receiver, sender) => {
       await sender.send(sampleBatch(), going);
       assert.equal(receiver.received[0]?.headers['content-type'], 'application/json');
+    });
+  });
+
+  test('a signature is that of Standard Webhooks, over the bytes as sent', async () => {
+    const key = Buffer.alloc(24, 5);
+    const query = `?webhook-secret=whsec_${encodeURIComponent(key.toString('base64'))}&a=1`;
+    await withReceiver(query, async (receiver, sender) => {
+      const batch = sampleBatch();
+      assert.equal((await sender.send(batch, going)).kind, 'accepted');
+      const [request] = receiver.received;
+      assert.ok(request);
+      assert.equal(request.path, '/in/a?a=1');
+      const {
+        'webhook-id': id,
+        'webhook-timestamp': at,
+        'webhook-signature': said,
+      } = request.headers;
+      assert.equal(id, batch.id);
+      assert.match(at ?? '', /^\d{10}$/);
+      const made = createHmac('sha256', key).update(`${id}.${at}.`).update(request.body);
+      assert.equal(said, `v1,${made.digest('base64')}`);
     });
   });
 

@@ -25,6 +25,12 @@ export const httpDestination: DestinationKind = {
         secret: false,
         example: 'source=waybill',
       },
+      {
+        name: 'webhook-secret',
+        help: 'Signs each request in the form of Standard Webhooks: 24 to 64 bytes in base64, with or without whsec_ before.',
+        required: false,
+        secret: true,
+      },
     ],
     repeats: 'appends',
   },

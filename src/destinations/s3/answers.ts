@@ -1,7 +1,7 @@
 /** What S3's error codes mean for a batch, as data. The page docs/destinations/s3.md shows the same table. */
 import type { SendOutcome } from '../destination.ts';
 
-type Kind = Exclude<SendOutcome['kind'], 'accepted'>;
+type Kind = Exclude<SendOutcome['kind'], 'accepted' | 'partial'>;
 
 export interface S3Answer {
   readonly kind: Kind;

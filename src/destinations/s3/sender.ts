@@ -99,7 +99,7 @@ function outcomeOf(error: unknown, signal: AbortSignal, nowMs: number): SendOutc
   const { kind, words } = answerFor(status, code);
   const known = code === undefined || code === 'Unknown' ? '' : ` ${shortText(code, 64)}`;
   const reason = `status ${status}${known}: ${words}`;
-  if (kind !== 'retry') return { kind, reason, status };
+  if (kind === 'split' || kind === 'reject') return { kind, reason, status };
   const afterMs = retryAfterMs(retryAfter, nowMs, limits.deliver.retryAfterMsMax);
   return { kind, reason, status, ...(afterMs === undefined ? {} : { afterMs }) };
 }

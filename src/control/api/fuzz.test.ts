@@ -1,5 +1,6 @@
-/** Whatever is sent: never a 500, never without an answer, never a broken envelope. */
+/** Whatever is sent: never a 500, never without an answer, never a broken envelope, never another scope's data. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { S3, startControl, tokenFor, withScopes } from '../../../test/support/control.ts';
@@ -15,8 +16,13 @@ before(async () => {
     permissions: ['logs_write'],
     scopes: [{ kind: 'account', id: 'a1' }],
   });
+  await server.call('PUT', '/v1/accounts/a2', { body: { name: 'foreign account' } });
+  await server.call('PUT', '/v1/zones/z2', { body: { name: 'foreign.example' } });
   await server.call('POST', '/client/v4/zones/z2/logpush/jobs', {
     body: { destination_conf: S3, name: 'foreign' },
+  });
+  await server.call('POST', '/client/v4/accounts/a2/logs/control/cmb/config', {
+    body: { regions: 'foreign' },
   });
 });
 after(() => server.close());
@@ -46,6 +52,10 @@ const field = fc.constantFrom(
   'account',
   'fields',
   'strict',
+  'flag',
+  'regions',
+  'limits',
+  'sample',
 );
 const likely = fc.constantFrom<unknown>(
   S3,
@@ -92,6 +102,24 @@ const piece = fc.oneof(
     'tokens',
     'changes',
     'status',
+    'ownership',
+    'validate',
+    'destination',
+    'exists',
+    'origin',
+    'default',
+    'transformers',
+    'edge',
+    'logs',
+    'control',
+    'retention',
+    'flag',
+    'cmb',
+    'config',
+    'received',
+    'rayids',
+    'openapi.json',
+    'docs',
     '1',
     '0',
     '..',
@@ -121,20 +149,68 @@ const path = fc.oneof(
     '/v1/zones/z1/ledger',
     '/v1/zones/z1/kept-lines/1',
     '/v1/changes',
+    '/v1/accounts/a1/changes',
+    '/v1/accounts/a2/changes',
+    '/client/v4/zones/z1/logpush/ownership',
+    '/client/v4/zones/z1/logpush/ownership/validate',
+    '/client/v4/zones/z1/logpush/validate/destination',
+    '/client/v4/zones/z1/logpush/validate/destination/exists',
+    '/client/v4/zones/z1/logpush/validate/origin',
+    '/client/v4/zones/z1/logpush/edge/jobs',
+    '/client/v4/zones/z1/logs/received',
+    '/client/v4/zones/z1/logs/rayids/abc',
+    '/client/v4/zones/z1/logs/control/retention/flag',
+    '/client/v4/accounts/a1/logs/control/cmb/config',
+    '/client/v4/accounts/a2/logs/control/cmb/config',
   ),
 );
 const query = fc.oneof(
   fc.constant(''),
   fc
     .dictionary(
-      fc.constantFrom('limit', 'after', 'before', 'hours', 'days', 'scope', '__proto__'),
-      fc.string({ maxLength: 6 }),
+      fc.constantFrom(
+        'limit',
+        'after',
+        'before',
+        'hours',
+        'days',
+        'scope',
+        'start',
+        'end',
+        'count',
+        'sample',
+        'fields',
+        'timestamps',
+        '__proto__',
+      ),
+      fc.oneof(
+        fc.string({ maxLength: 6 }),
+        fc.constantFrom('1', '0', '-1', '1e9', '1700000000', '2026-11-23T00:00:00Z', 'RayID', ''),
+      ),
       { maxKeys: 3 },
     )
     .map((pairs) => `?${new URLSearchParams(pairs).toString()}`),
 );
 
-test('any body, path, query and method gets an answer in its form, and none is a fault of ours', async () => {
+/** Headers that the server looks at, with what it does not expect in them. */
+const headers = fc.dictionary(
+  fc.constantFrom(
+    'x-stainless-retry-count',
+    'content-type',
+    'accept',
+    'x-auth-key',
+    'x-auth-email',
+    'x-forwarded-for',
+    'api-version',
+  ),
+  fc.oneof(
+    fc.constantFrom('1', '-1', '1e99', 'application/json', 'text/plain; charset=utf-16', '*/*'),
+    fc.stringMatching(/^[\x20-\x7e]{0,12}$/),
+  ),
+  { maxKeys: 3 },
+);
+
+test('any body, path, query, header and method gets an answer in its form, and none is a fault of ours', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'),
@@ -144,11 +220,13 @@ test('any body, path, query and method gets an answer in its form, and none is a
         body.map((value) => JSON.stringify(value)),
         fc.string(),
       ),
+      headers,
       fc.boolean(),
-      async (method, where, search, text, asOperator) => {
+      async (method, where, search, text, sent, asOperator) => {
         const takesBody = method === 'POST' || method === 'PUT' || method === 'PATCH';
         const answer = await server.call(method, `${where}${search}`, {
           token: asOperator ? server.operator : token,
+          headers: sent,
           ...(takesBody ? { body: text } : {}),
         });
         assert.ok(
@@ -165,7 +243,50 @@ test('any body, path, query and method gets an answer in its form, and none is a
         if (!asOperator) assert.ok(!answer.text.includes('foreign'), 'nothing of another scope');
       },
     ),
-    { numRuns: 250 },
+    { numRuns: 300 },
   );
   assert.equal(server.logged.filter((line) => line.includes('met a fault')).length, 0);
+});
+
+/** Sends bytes as they are and resolves with what came back when the server closes, or when nothing comes any more. */
+function raw(bytes: Buffer): Promise<string> {
+  const { hostname, port } = new URL(server.url);
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect(Number(port), hostname, () => socket.end(bytes));
+    socket.setEncoding('latin1').on('data', (text: string) => (answer += text));
+    socket.on('error', () => resolve(answer));
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+test('bytes that are hardly HTTP get a refusal or a closed connection, and the next request an answer', async () => {
+  const line = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 40 }),
+    fc.constantFrom(
+      'GET /v1/status HTTP/1.1',
+      'GET /client/v4/zones/%ff%00/logpush/jobs HTTP/1.1',
+      'POST /v1/tokens HTTP/1.1',
+      'GET http://elsewhere/v1/status HTTP/1.1',
+      'PRI * HTTP/2.0',
+      'Host: x',
+      'Content-Length: 10',
+      'Content-Length: -1',
+      'Transfer-Encoding: chunked',
+      'Transfer-Encoding: chunked, identity',
+      `Authorization: Bearer ${'x'.repeat(300)}`,
+      'Connection: close',
+      '',
+      'zz',
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { maxLength: 6 }), async (lines) => {
+      const answer = await raw(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'utf8'));
+      assert.ok(!/^HTTP\/1\.1 (2|5)/.test(answer), answer.slice(0, 200));
+      assert.ok(!answer.includes('foreign'));
+    }),
+    { numRuns: 100 },
+  );
+  assert.equal((await server.call('GET', '/healthz')).status, 200);
 });

@@ -67,6 +67,11 @@ function cell(value: string | number | null | undefined): { text: string; number
   return { text: value, number: false };
 }
 
+/** `1 stream`, `1,200 streams`. */
+export function plural(count: number, one: string): string {
+  return `${count.toLocaleString('en-US')} ${one}${count === 1 ? '' : 's'}`;
+}
+
 /** `1.2 GB`: decimal units, as bandwidth and disks are sold. */
 export function bytes(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -4,7 +4,7 @@ import type { CheckDirectory, CheckReport } from '../../model/check-report.ts';
 import type { CliContext } from '../context.ts';
 import { printJson } from '../context.ts';
 import { EXIT } from '../control-client.ts';
-import { paint, table } from '../output.ts';
+import { paint, plural, table } from '../output.ts';
 
 export function addLog(
   program: Command,
@@ -38,9 +38,8 @@ export function addLog(
 }
 
 function show({ output }: CliContext, report: CheckReport): void {
-  const count = (n: number) => n.toLocaleString('en-US');
   output.out(
-    `${report.directory}: ${count(report.segments)} segments, ${count(report.blocks)} blocks, ${count(report.lines)} lines\n`,
+    `${report.directory}: ${plural(report.segments, 'segment')}, ${plural(report.blocks, 'block')}, ${plural(report.lines, 'line')}\n`,
   );
   for (const problem of report.problems)
     output.out(`${paint(output, 'red', 'damage')} ${problem}\n`);

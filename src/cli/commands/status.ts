@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { clientOf, printJson, withConnection } from '../context.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../control-client.ts';
-import { bytes, paint } from '../output.ts';
+import { bytes, paint, plural } from '../output.ts';
 import type { JobView } from './jobs.ts';
 
 interface ServerStatus {
@@ -46,7 +46,7 @@ export function addStatus(
         line(
           `Shard ${String(shard['shard'])}`,
           shard['state'] === 'running'
-            ? `${Number(shard['streams']).toLocaleString('en-US')} streams, ${bytes(Number(shard['heldBytes']))} on disk, disk ${Math.round(Number(shard['diskUsedShare']) * 100)} % full`
+            ? `${plural(Number(shard['streams']), 'stream')}, ${bytes(Number(shard['heldBytes']))} on disk, disk ${Math.round(Number(shard['diskUsedShare']) * 100)} % full`
             : paint(output, 'red', String(shard['state'])),
         );
         if (Number(shard['corruptLines']) > 0)

@@ -81,7 +81,7 @@ async function run(options: { bodies: number; inject?: readonly string[] }): Pro
   }
   const pid = server.child.pid!;
   await until('strace has written everything', async () =>
-    new RegExp(`^${pid} \\+\\+\\+ exited`, 'm').test(await readFile(tracePath, 'latin1')),
+    new RegExp(`^${pid} +\\+\\+\\+ exited`, 'm').test(await readFile(tracePath, 'latin1')),
   );
   const calls = readTrace(await readFile(tracePath, 'latin1'));
   const places = await placesIn(join(dataDir, 'shards', '0', 'log'));

@@ -100,7 +100,8 @@ export class Spans {
     span.end = Math.max(span.end, end);
     if (sealing || span === this.sealed.at(-1)) this.tailStart = Math.max(this.tailStart, span.end);
     const head = page.entries.length >= ENTRY_BYTES ? refAt(page.entries, 0) : undefined;
-    if (head !== undefined) {
+    // Where the index before it was lost the span begins earlier than the page knows: it lists too little.
+    if (head !== undefined && page.spanStart === span.start) {
       const pages = [...span.pages];
       while (pages.length < page.pages) pages.push({ ...head, position: null });
       pages[page.page] = { position, stream: head.stream, first: head.first };

@@ -105,6 +105,13 @@ export class SimDisk {
     this.#state.totalBytes = totalBytes;
   }
 
+  /** Bytes that all files together have. */
+  usedBytes(): number {
+    let used = 0;
+    for (const file of this.#state.names.files()) used += file.bytes;
+    return used;
+  }
+
   /** Files that the living process has open. */
   openHandles(): number {
     return this.#process.openHandles;

@@ -6,6 +6,8 @@ import type {
   ServerStatus,
 } from '../control/index.ts';
 import type { AttemptStore, Books, KeptLines } from '../ledger/index.ts';
+import type { LiveDesk } from '../live/index.ts';
+import type { PullDesk } from '../pull/index.ts';
 import type { ShardJob } from './link.ts';
 import type { Shards } from './shards.ts';
 import { serverMetrics } from './metrics.ts';
@@ -15,6 +17,8 @@ export interface DataPlaneOptions {
   readonly books: Books;
   readonly attempts: AttemptStore;
   readonly keptLines: KeptLines;
+  readonly live: LiveDesk;
+  readonly pull: PullDesk;
   readonly version: string;
   readonly startedMs: number;
 }
@@ -50,6 +54,8 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
     },
     keptLines: async ({ scopes, afterId, limit }) => keptLines.list(scopes, limit, afterId),
     keptLine: async (id) => keptLines.get(id),
+    live: options.live,
+    pull: options.pull,
     status: async (): Promise<ServerStatus> => {
       const stats = await shards.stats();
       return {

@@ -11,9 +11,11 @@ import type { DeliveryStats, JobStatus } from '../deliver/index.ts';
 import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
 import type { KeptLineEntry } from '../ledger/index.ts';
+import type { TappedLines, Watch } from '../live/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';
 
 /** Where everything lies below the data folder. */
 export interface ShardPaths {
@@ -77,6 +79,13 @@ export type ShardMethods = {
   stats(): ShardStats;
   setTls(files: TlsFiles): void;
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
+  /** Whose lines are looked at as they come in, in full (Instant Logs). */
+  watch(watches: readonly Watch[]): void;
+  /** The session's last lines were taken; more may be handed over. */
+  tapTaken(session: string): void;
+  /** Finds and reads for Logpull. */
+  pullWindow(...wish: Parameters<PullReader['window']>): Promise<WindowFound>;
+  pullPage(...wish: Parameters<PullReader['page']>): Promise<PulledPage>;
   /** Stops accepting, ends what is under way, writes a checkpoint, closes. Resolves when all of it is on disk. */
   drain(waitMs: number): Promise<void>;
 };
@@ -96,6 +105,8 @@ export type ShardReady =
 export type SupervisorMethods = {
   started(outcome: ShardReady): void;
   attempts(attempts: readonly Attempt[]): void;
+  /** Lines that were kept for a session of Instant Logs. */
+  tapped(lines: TappedLines): void;
   /** Keeps all or none of the lines (quarantine). */
   keep(entries: readonly KeptLineEntry[]): 'kept' | 'full';
   /** Keeps lines whatever has to give way for it. */

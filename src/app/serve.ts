@@ -12,6 +12,7 @@ import type { Config } from '../model/config.ts';
 import { limits } from '../model/limits.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
+import { onlookers } from './onlookers.ts';
 import { processDiagnostics } from './report.ts';
 import { superviseShard } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
@@ -69,6 +70,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   });
 
   const parts: { control?: Control } = {};
+  const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
   const shards = superviseShard({
     start: {
       shard: 0,
@@ -77,7 +79,9 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     },
     snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
+    watches: () => live.watches(),
     supervisor: {
+      tapped: (lines) => live.tapped(lines),
       attempts: (list) => attempts.add(list),
       keep: (entries) => keptLines.keep(entries),
       keepNewest: (entries) => void keptLines.keepNewest(entries),
@@ -100,6 +104,8 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       books,
       attempts,
       keptLines,
+      live,
+      pull,
       version: VERSION,
       startedMs: clock.wallMs(),
     }),
@@ -151,6 +157,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     await shards.drain(config.process.drainMs);
     stopWatching();
     stopCatchingUp();
+    live.close();
     await control.close();
     await books.catchUp().catch(() => {});
     books.close();

@@ -18,11 +18,14 @@ import { systemClock as clock } from '../lib/clock.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { connect } from '../lib/rpc.ts';
+import { Tap } from '../live/index.ts';
 import { openFilesLog } from '../log/index.ts';
 import type { Position } from '../log/index.ts';
 import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
+import { pullReader } from '../pull/index.ts';
+import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
@@ -53,9 +56,17 @@ let running:
       delivery: Delivery;
       archive: OpenArchiveWriter;
       openSender: Senders['openSender'];
+      pull: PullReader;
     }
   | undefined;
 let applying: Promise<void> = Promise.resolve();
+/** Stands in the way of lines for Instant Logs. */
+const tap = new Tap({
+  clock,
+  random,
+  limits: limits.live,
+  hand: (lines) => supervisor.notify('tapped', lines),
+});
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
   apply(newer) {
@@ -83,6 +94,10 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       diagnostics,
       trialMs: limits.control.trialMs,
     }),
+  watch: (watches) => tap.watch(watches),
+  tapTaken: (session) => tap.taken(session),
+  pullWindow: (...wish) => parts().pull.window(...wish),
+  pullPage: (...wish) => parts().pull.page(...wish),
   drain: (waitMs) => drain(waitMs),
 });
 
@@ -185,7 +200,13 @@ async function run(): Promise<void> {
     limits: { ...limits.deliver, openPlans: limits.buffer.openPlans },
     intervalMs: config.deliver.intervalMs,
   });
-  running = { buffer, delivery, archive, openSender: outgoing.openSender };
+  running = {
+    buffer,
+    delivery,
+    archive,
+    openSender: outgoing.openSender,
+    pull: pullReader(buffer),
+  };
   await apply(snapshot);
   tendEvery(buffer, archive);
   const door = createIngest({
@@ -194,6 +215,7 @@ async function run(): Promise<void> {
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
+    tap,
     keysReachBackMs: () => limits.buffer.keyMs,
     clock,
     random,

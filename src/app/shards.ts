@@ -4,7 +4,9 @@ import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { connect } from '../lib/rpc.ts';
 import type { Connection } from '../lib/rpc.ts';
+import type { Watch } from '../live/index.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { PullReader } from '../pull/index.ts';
 import type {
   ShardCut,
   ShardMethods,
@@ -26,6 +28,8 @@ export interface ShardsOptions {
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<SupervisorMethods, 'started'>;
+  /** Whose lines are to be looked at: what a thread that starts is told. */
+  readonly watches: () => readonly Watch[];
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
 }
@@ -40,6 +44,10 @@ export interface Shards {
   /** Undefined when the shard does not answer. */
   stats(): Promise<ShardStats | undefined>;
   setTls(files: TlsFiles): void;
+  watch(watches: readonly Watch[]): void;
+  tapTaken(session: string): void;
+  /** Reads for Logpull; rejects when the shard does not answer. */
+  readonly pullReader: PullReader;
   /** Rejects when the shard does not answer. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   ready(): { readonly ready: boolean; readonly reason?: string };
@@ -75,6 +83,7 @@ export function superviseShard(options: ShardsOptions): Shards {
             restartMs = RESTART_MS;
             const tls = options.tls();
             if (tls) joined.notify('setTls', tls);
+            joined.notify('watch', options.watches());
             // What changed while it was starting.
             void joined.remote.apply(options.snapshot()).catch(() => {});
           } else reason = outcome.detail;
@@ -133,6 +142,12 @@ export function superviseShard(options: ShardsOptions): Shards {
     cut: (jobs) => ask((remote) => remote.cut(jobs)),
     stats: () => ask((remote) => remote.stats()).catch(() => undefined),
     setTls: (files) => connection?.notify('setTls', files),
+    watch: (watches) => connection?.notify('watch', watches),
+    tapTaken: (session) => connection?.notify('tapTaken', session),
+    pullReader: {
+      window: (...wish) => ask((remote) => remote.pullWindow(...wish)),
+      page: (...wish) => ask((remote) => remote.pullPage(...wish)),
+    },
     tryDestination: (trial) => ask((remote) => remote.tryDestination(trial)),
     ready: () => (reason === undefined ? { ready: true } : { ready: false, reason }),
     ingestAddress: () => address,

@@ -12,8 +12,10 @@ import { changeRoutes } from './api/changes.ts';
 import type { Context } from './api/context.ts';
 import { datasetRoutes } from './api/datasets.ts';
 import { described } from './api/description-routes.ts';
+import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { ledgerRoutes } from './api/ledger.ts';
+import { logpullRoutes } from './api/logpull.ts';
 import { logpushRoutes } from './api/logpush.ts';
 import { logpushCheckRoutes } from './api/logpush-checks.ts';
 import { logsControlRoutes } from './api/logs-control.ts';
@@ -172,14 +174,19 @@ class OpenControl implements Control {
   }
 
   async listen({ host, port, tls }: ListenOptions): Promise<string> {
-    const { desk, clock, random, diagnostics } = this.#context;
+    const { dataPlane, desk, clock, random, diagnostics } = this.#context;
     const options = {
       routes: allRoutes(this.#context),
       state: () => desk.state,
       clock,
       random,
       diagnostics,
-      bounds: limits.control,
+      live: dataPlane.live,
+      bounds: {
+        ...limits.control,
+        stallMs: limits.pull.stallMs,
+        incomingBytes: limits.live.incomingBytes,
+      },
     };
     this.#app = makeServer(options, tls);
     return await this.#app.listen({ host, port });
@@ -243,6 +250,8 @@ export function allRoutes(context: Context): readonly Route[] {
     ...logpushCheckRoutes(context),
     ...logsControlRoutes(context),
     ...notOfferedRoutes(),
+    ...instantLogsRoutes(context),
+    ...logpullRoutes(context),
     ...accountRoutes(context),
     ...zoneRoutes(context),
     ...datasetRoutes(context),

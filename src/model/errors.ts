@@ -94,6 +94,18 @@ export const ERRORS = {
     status: 503,
     text: 'The part of the server that knows did not answer in time. Ask again.',
   },
+  too_many_requests: {
+    status: 429,
+    text: 'There were too many requests of this kind. Send again after `Retry-After`.',
+  },
+  lines_not_kept: {
+    status: 400,
+    text: "The zone's lines are not kept: make a job for `http_requests`, or switch Logpull's retention on.",
+  },
+  search_unfinished: {
+    status: 422,
+    text: 'The search met its bound of bytes or time before it found anything.',
+  },
   in_use: { status: 409, text: 'It is still in use.' },
   internal: {
     status: 500,

@@ -132,11 +132,11 @@ test('a window whose lines are not there, or not yet, is not answered as if it w
 
 test('an answer that breaks off says so by its last line, and what came before are whole lines', async () => {
   const { shard, buffer, begin, end } = await filled();
-  const { page } = pullReader(buffer);
+  const whole = pullReader(buffer);
   let pages = 0;
   const reader = {
     page: (...args: Parameters<PullReader['page']>) =>
-      ++pages > 3 ? Promise.reject(new Error('gone')) : page(...args),
+      ++pages > 3 ? Promise.reject(new Error('gone')) : whole.page(...args),
   };
   const text = await textOf(
     pullerOver(shard, buffer, { pageBytes: 700 }, reader),
@@ -150,10 +150,10 @@ test('an answer that breaks off says so by its last line, and what came before a
 
 test('I10: damaged lines are left out, the others come, and the answer says that it is not whole', async () => {
   const { shard, buffer, begin, end } = await filled();
-  const { page } = pullReader(buffer);
+  const whole = pullReader(buffer);
   const reader: Partial<PullReader> = {
     async page(...args) {
-      const read = await page(...args);
+      const read = await whole.page(...args);
       const [first] = read.kind === 'blocks' ? read.blocks : [];
       if (first?.range.from === 100) first.stored[3]! ^= 1;
       return read;
@@ -258,11 +258,11 @@ test('a look-up that meets its bound before it finds anything says how far it lo
 test('a look-up ends some minutes before the oldest line that it found', async () => {
   const { shard, buffer } = await withRays();
   let read = 0;
-  const { page } = pullReader(buffer);
+  const whole = pullReader(buffer);
   const reader: Partial<PullReader> = {
     page: (...args) => {
       read++;
-      return page(...args);
+      return whole.page(...args);
     },
   };
   const puller = pullerOver(shard, buffer, { rayStepLines: 11, rayPastMs: 120_000 }, reader);

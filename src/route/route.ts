@@ -1,5 +1,9 @@
 import type { DatasetConfig, IngestTokenConfig, Snapshot } from '../model/snapshot.ts';
+import { streamKey } from '../model/scope.ts';
 import type { Scope, StreamKey } from '../model/scope.ts';
+
+/** What Logpull's flag keeps of a zone, as with Logpush. */
+const PULLED_DATASET = 'http_requests';
 
 /** What ingest asks of the configuration in force. Built once per snapshot, then only read. */
 export interface RouteTable {
@@ -13,7 +17,7 @@ export interface RouteTable {
   /** A zone by its id or, failing that, by its name: what the field of `?by=` holds. */
   zoneByValue(value: string): Scope | undefined;
   dataset(id: string, kind: Scope['kind']): DatasetConfig | undefined;
-  /** Whether an enabled job (or a held-back one that still collects) wants the stream's lines. */
+  /** Whether an enabled job wants the stream's lines, or Logpull's flag of its zone. */
   wanted(stream: StreamKey): boolean;
 }
 
@@ -28,6 +32,9 @@ export function routeTable(snapshot: Snapshot): RouteTable {
   );
   const wanted = new Set<string>();
   for (const job of snapshot.jobs) if (job.enabled) wanted.add(job.stream);
+  for (const { id, retention } of snapshot.zones) {
+    if (retention) wanted.add(streamKey({ kind: 'zone', id }, PULLED_DATASET));
+  }
 
   const accountOf = (scope: Scope): string | undefined => {
     if (scope.kind === 'zone') return zones.get(scope.id)?.account;

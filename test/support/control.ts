@@ -25,6 +25,17 @@ export function idleDataPlane(): DataPlane {
     balanced: true,
   };
   return {
+    live: {
+      create: () => ({ kind: 'full' }),
+      ofZone: () => undefined,
+      admit: () => 404,
+      attach: () => undefined,
+    },
+    pull: {
+      admit: () => true,
+      received: () => Promise.resolve({ kind: 'unknown' }),
+      ray: () => Promise.resolve({ kind: 'unknown' }),
+    },
     jobStatuses: (ids) =>
       Promise.resolve(
         ids.map((job) => ({

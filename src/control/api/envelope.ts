@@ -1,4 +1,5 @@
 /** Answers in the two dialects: Logpush's v4 envelope under `/client/v4`, plain objects with `{"error":…}` under `/v1`. */
+import type { Readable } from 'node:stream';
 import { ERRORS, errorBody } from '../../model/errors.ts';
 import type { ErrorCode } from '../../model/errors.ts';
 import type { Refusal } from '../refusal.ts';
@@ -10,7 +11,7 @@ export interface Wire {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly contentType: string;
-  readonly body: string | Buffer;
+  readonly body: string | Buffer | Readable;
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';

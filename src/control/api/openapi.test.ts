@@ -12,6 +12,27 @@ import type { OpenApi, Operation } from './openapi.ts';
 /** Something to show in every answer. */
 const busy: DataPlane = {
   ...idleDataPlane(),
+  live: {
+    create: (wish) => ({
+      kind: 'created',
+      session: { ...wish, id: 'c'.repeat(32), listening: false },
+    }),
+    ofZone: (zone) => ({
+      id: 'c'.repeat(32),
+      zone,
+      fields: 'RayID',
+      filter: '',
+      sample: 1,
+      listening: true,
+    }),
+    admit: () => 404,
+    attach: () => undefined,
+  },
+  pull: {
+    admit: () => true,
+    received: () => Promise.resolve({ kind: 'lines', chunks: oneLine() }),
+    ray: () => Promise.resolve({ kind: 'found', lines: Buffer.from('{}\n') }),
+  },
   attempts: (job) =>
     Promise.resolve([
       {
@@ -51,6 +72,10 @@ const busy: DataPlane = {
       shards: [{ shard: 0, state: 'running', ingestAddress: null }],
     }),
 };
+async function* oneLine(): AsyncGenerator<Buffer, void, void> {
+  yield Buffer.from('{}\n');
+}
+
 const KEPT = {
   id: 1,
   account: 'a1',
@@ -75,6 +100,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /client/v4/{scope}/logpush/validate/destination/exists': { destination_conf: S3 },
   'POST /client/v4/{scope}/logpush/validate/origin': { logpull_options: '' },
   'POST /client/v4/{scope}/logs/control/retention/flag': { flag: true },
+  'POST /client/v4/{scope}/logpush/edge/jobs': { fields: 'RayID,ClientIP', sample: 10 },
   'POST /client/v4/{scope}/logs/control/cmb/config': { regions: 'eu' },
   'POST /v1/accounts': { id: 'a9' },
   'PUT /v1/{scope}': { limits: { weight: 2 } },
@@ -82,8 +108,13 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/datasets/{dataset}': { scope: 'zone', fields: [{ name: 'a', type: 'int' }] },
   'POST /v1/tokens': { kind: 'ingest', scopes: 'all' },
 };
+const WINDOW = new URLSearchParams({
+  start: new Date(Date.now() - 180_000).toISOString(),
+  end: new Date(Date.now() - 120_000).toISOString(),
+});
 /** What stands in a path where the usual would not do. */
 const PATHS: Readonly<Record<string, string>> = {
+  'GET /client/v4/zones/{zone}/logs/received': `/client/v4/zones/z1/logs/received?${WINDOW.toString()}`,
   'PUT /v1/zones/{zone}': '/v1/zones/z1',
   'PUT /v1/datasets/{dataset}': '/v1/datasets/mine',
   'DELETE /v1/datasets/{dataset}': '/v1/datasets/mine',

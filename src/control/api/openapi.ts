@@ -160,7 +160,8 @@ function answerOf(
 ) {
   const description = route.help;
   if (!(answer instanceof z.ZodType)) {
-    const content: Content = { [answer.contentType]: { schema: { type: 'string' } } };
+    const schema = answer.bare ? schemaOf(answer.bare, 'output', schemas) : { type: 'string' };
+    const content: Content = { [answer.contentType]: { schema } };
     return { description, content };
   }
   const body = schemaOf(answer, 'output', schemas);

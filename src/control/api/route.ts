@@ -31,6 +31,13 @@ export type Answer =
       readonly body: string | Buffer;
       readonly headers?: Readonly<Record<string, string>>;
     }
+  /** Bytes that are sent while they are made. */
+  | {
+      readonly kind: 'stream';
+      readonly status: number;
+      readonly contentType: string;
+      readonly chunks: AsyncGenerator<Buffer, void, void>;
+    }
   | Refusal;
 
 /** A request after authentication, before its body and query are looked at. */
@@ -42,6 +49,8 @@ export interface Call {
   readonly scope: Scope;
   readonly params: Readonly<Record<string, string>>;
   readonly path: string;
+  /** How the caller has reached the server: `https://logs.example:4511`. */
+  readonly origin: string;
   /** The body's bytes; empty when there is none. */
   readonly raw: Buffer;
   readonly rawQuery: unknown;
@@ -54,8 +63,14 @@ export interface Checked<Body, Query> extends Call {
   readonly query: Query;
 }
 
-/** What a route answers when it does what it is asked: JSON of a schema (under v4 in its envelope), bytes, or nothing ever. */
-export type AnswerForm = z.ZodType | { readonly contentType: string } | 'never';
+/**
+ * What a route answers when it does what it is asked: JSON of a schema (under v4 in its envelope), bytes (with a schema where
+ * they are JSON in no envelope), or nothing ever.
+ */
+export type AnswerForm =
+  | z.ZodType
+  | { readonly contentType: string; readonly bare?: z.ZodType }
+  | 'never';
 
 export interface Route {
   readonly method: Method;

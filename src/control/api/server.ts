@@ -2,12 +2,14 @@
  * The HTTP server: walks the route table, authenticates, hands over, answers. Fastify routes and reads bodies; what a
  * request means is decided in the handlers.
  */
+import { Readable } from 'node:stream';
 import { fastify } from 'fastify';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { Random } from '../../lib/random.ts';
+import type { LiveDesk } from '../../live/index.ts';
 import type { Scope } from '../../model/scope.ts';
 import { principalOf, refusedIn } from '../auth/access.ts';
 import { refuse } from '../refusal.ts';
@@ -16,7 +18,9 @@ import type { TokenRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { dialectOf, wireJson, wireRefusal } from './envelope.ts';
 import type { Wire } from './envelope.ts';
+import { acceptListeners, isSocketRequest } from './live-socket.ts';
 import type { Access, Answer, Call, Method, Route } from './route.ts';
+import { streamed } from './stream.ts';
 
 export interface ServerOptions {
   readonly routes: readonly Route[];
@@ -24,10 +28,15 @@ export interface ServerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;
+  readonly live: LiveDesk;
   readonly bounds: {
     readonly bodyBytes: number;
     readonly connections: number;
     readonly requestMs: number;
+    /** How long an answer that is sent while it is made waits for a reader that takes nothing. */
+    readonly stallMs: number;
+    /** What a listener of Instant Logs may send at once. */
+    readonly incomingBytes: number;
   };
 }
 
@@ -55,7 +64,9 @@ export function makeServer(options: ServerOptions, tls?: TlsFiles): FastifyInsta
   const { bounds, random, diagnostics } = options;
   const app = fastify({
     logger: false,
-    ...(tls ? { https: { cert: tls.cert, key: tls.key } } : {}),
+    ...(tls
+      ? { https: { cert: tls.cert, key: tls.key, shouldUpgradeCallback: isSocketRequest } }
+      : { http: { shouldUpgradeCallback: isSocketRequest } }),
     bodyLimit: bounds.bodyBytes,
     requestTimeout: bounds.requestMs,
     genReqId: () => random.bytes(8).toString('hex'),
@@ -71,6 +82,8 @@ export function makeServer(options: ServerOptions, tls?: TlsFiles): FastifyInsta
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
+  acceptListeners(app, options.live, options.clock, bounds.incomingBytes);
+  endStreamsOnClose(app);
   addRoutes(app, options);
   app.setNotFoundHandler((request, reply) =>
     send(reply, wireRefusal(dialectOf(request.url), refuse('route_unknown'))),
@@ -113,14 +126,16 @@ async function answer(
   const dialect = dialectOf(route.path);
   const call = authenticate(route.access, request, options.state());
   const answered = isRefusal(call) ? call : await route.handle(call);
-  return wireOf(dialect, answered);
+  return answered.kind === 'stream'
+    ? wireStream(answered, request, options)
+    : wireOf(dialect, answered);
 }
 
 function isRefusal(value: Call | Refusal): value is Refusal {
   return 'kind' in value;
 }
 
-function wireOf(dialect: 'v1' | 'v4', answered: Answer): Wire {
+function wireOf(dialect: 'v1' | 'v4', answered: Exclude<Answer, StreamAnswer>): Wire {
   switch (answered.kind) {
     case 'json':
       return wireJson(dialect, answered.status, answered.body);
@@ -134,6 +149,31 @@ function wireOf(dialect: 'v1' | 'v4', answered: Answer): Wire {
     case 'refused':
       return wireRefusal(dialect, answered);
   }
+}
+
+type StreamAnswer = Extract<Answer, { readonly kind: 'stream' }>;
+
+function wireStream(
+  { status, contentType, chunks }: StreamAnswer,
+  request: FastifyRequest,
+  { clock, bounds }: ServerOptions,
+): Wire {
+  const accepted = request.headers['accept-encoding'];
+  const { body, headers } = streamed(chunks, accepted, clock, bounds.stallMs);
+  return { status, headers, contentType, body };
+}
+
+/** Answers that are still being sent when the server stops are cut off, rather than waited for. */
+function endStreamsOnClose(app: FastifyInstance): void {
+  const sending = new Set<Readable>();
+  app.addHook('onSend', async (_request, _reply, payload) => {
+    if (!(payload instanceof Readable)) return;
+    sending.add(payload);
+    payload.once('close', () => sending.delete(payload));
+  });
+  app.addHook('preClose', async () => {
+    for (const stream of sending) stream.destroy(new Error('the server stops'));
+  });
 }
 
 function authenticate(access: Access, request: FastifyRequest, state: StateView): Call | Refusal {
@@ -169,10 +209,21 @@ function callOf(
     scope,
     params,
     path: request.url.split('?', 1)[0] ?? '',
+    origin: originOf(request),
     raw: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     rawQuery: { ...(request.query as object) },
     retries: Number.isSafeInteger(retries) && retries > 0 ? retries : 0,
   };
+}
+
+/** What stands before the path in the URL that the caller has used; a proxy says so if it spoke HTTPS with him. */
+function originOf(request: FastifyRequest): string {
+  const { localAddress = '', localPort } = request.socket;
+  const host = /^[\w.:[\]-]{1,255}$/.test(request.host)
+    ? request.host
+    : `${localAddress}:${localPort}`;
+  const isSecure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
+  return `${isSecure ? 'https' : 'http'}://${host}`;
 }
 
 /** What Fastify could not read is the caller's; everything else is our fault, and is logged under the request's id. */

@@ -1,0 +1,67 @@
+import { inflateBlock } from '../buffer/index.ts';
+import { compileContent } from '../deliver/index.ts';
+import { assert } from '../lib/assert.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { Random } from '../lib/random.ts';
+import { LiveSessions } from '../live/index.ts';
+import { limits } from '../model/limits.ts';
+import type { DatasetConfig, OutputOptions } from '../model/snapshot.ts';
+import { Puller } from '../pull/index.ts';
+import type { Shards } from './shards.ts';
+
+interface OnlookerOptions {
+  readonly shards: () => Shards;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+}
+
+/** Those who look at lines without taking them: Instant Logs and Logpull, both on the control thread. */
+export function onlookers({ shards, clock, random, diagnostics }: OnlookerOptions): {
+  readonly live: LiveSessions;
+  readonly pull: Puller;
+} {
+  const live = new LiveSessions({
+    clock,
+    random,
+    diagnostics,
+    limits: limits.live,
+    encoderOf: ({ filter, fieldNames, dataset }) =>
+      encoderOf(
+        filter,
+        { ...(fieldNames && { field_names: fieldNames }), timestamp_format: 'rfc3339' },
+        dataset,
+        NO_EPOCH,
+      ),
+    watch: (watches) => shards().watch(watches),
+    taken: (session) => shards().tapTaken(session),
+  });
+  const pull = new Puller({
+    reader: {
+      window: (...wish) => shards().pullReader.window(...wish),
+      page: (...wish) => shards().pullReader.page(...wish),
+    },
+    inflateBlock,
+    encoderOf: ({ filter, outputOptions, dataset }, epoch) =>
+      encoderOf(filter, outputOptions, dataset, epoch),
+    clock,
+    diagnostics,
+    limits: limits.pull,
+  });
+  return { live, pull };
+}
+
+/** Only a sample of output options depends on the epoch; Instant Logs sample by themselves. */
+const NO_EPOCH = '0'.repeat(16);
+
+function encoderOf(
+  filter: string,
+  outputOptions: OutputOptions,
+  dataset: DatasetConfig | undefined,
+  epoch: string,
+) {
+  const encoder = compileContent({ filter, outputOptions }, dataset, epoch);
+  assert(encoder !== 'whole', 'times are asked for in one form, so lines are looked into');
+  return encoder;
+}

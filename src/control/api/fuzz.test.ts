@@ -243,7 +243,7 @@ test('any body, path, query, header and method gets an answer in its form, and n
         if (!asOperator) assert.ok(!answer.text.includes('foreign'), 'nothing of another scope');
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 250 },
   );
   assert.equal(server.logged.filter((line) => line.includes('met a fault')).length, 0);
 });
@@ -286,7 +286,7 @@ test('bytes that are hardly HTTP get a refusal or a closed connection, and the n
       assert.ok(!/^HTTP\/1\.1 (2|5)/.test(answer), answer.slice(0, 200));
       assert.ok(!answer.includes('foreign'));
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
   assert.equal((await server.call('GET', '/healthz')).status, 200);
 });

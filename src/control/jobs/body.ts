@@ -22,22 +22,37 @@ export const jobBody = z.strictObject({
     .max(512)
     .regex(/^[a-zA-Z0-9\-.]*$/, 'may hold letters, digits, `-` and `.`')
     .nullish(),
-  enabled: z.boolean().nullish(),
+  enabled: z.boolean().nullish().describe('A new job is switched off unless this is true.'),
   dataset: z
     .string()
     .max(256)
     .regex(/^[a-zA-Z0-9_-]*$/, 'may hold letters, digits, `-` and `_`')
-    .nullish(),
+    .nullish()
+    .describe("One of the scope's datasets; http_requests when left out. Cannot be changed."),
   kind: z.string().max(64).nullish(),
-  destination_conf: z.string().max(4096).nullish(),
+  destination_conf: z
+    .string()
+    .max(4096)
+    .nullish()
+    .describe(
+      'Where it delivers; GET /v1/destinations describes the forms. Required for a new job.',
+    ),
   ownership_challenge: z
     .string()
     .max(4096)
     .regex(/^[a-zA-Z0-9/+.\-_]*$/, 'may hold letters, digits and `/+.-_`')
-    .nullish(),
-  logpull_options: z.string().max(4096).nullish(),
-  output_options: z.record(z.string(), z.unknown()).nullish(),
-  filter: z.string().nullish(),
+    .nullish()
+    .describe('Proof of ownership, for destinations that need one; never shown.'),
+  logpull_options: z
+    .string()
+    .max(4096)
+    .nullish()
+    .describe('Deprecated form of output_options, which win over it.'),
+  output_options: z
+    .record(z.string(), z.unknown())
+    .nullish()
+    .describe('See docs/reference/output-options.md.'),
+  filter: z.string().nullish().describe('JSON as a text; see docs/reference/filters.md.'),
   frequency: z.enum(['high', 'low']).nullish(),
   max_upload_bytes: bound(5_000_000, 1_000_000_000).optional(),
   max_upload_records: bound(1_000, 1_000_000).optional(),

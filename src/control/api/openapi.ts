@@ -8,7 +8,7 @@ import type { Access, AnswerForm, Method, Route } from './route.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
-export interface Parameter {
+interface Parameter {
   readonly name: string;
   readonly in: 'path' | 'query';
   readonly required: boolean;

@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
-import { writeAll } from '../lib/fs/file-system.ts';
+import { readFully, writeAll } from '../lib/fs/file-system.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
 import type { ArchiveMark, ArchiveWriter } from './contract.ts';
 import {
   ARCHIVE_HEADER_BYTES,
   archiveFileName,
   archiveFileNumber,
+  decodeHeader,
   encodeEvent,
   encodeHeader,
 } from './archive-format.ts';
@@ -70,7 +71,8 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   async function begin(): Promise<Current> {
     const number = nextNumber++;
-    const handle = await files.open(join(directory, archiveFileName(number)), 'create');
+    const path = join(directory, archiveFileName(number));
+    const handle = await files.open(path, 'create');
     const file: Current = { number, handle, writtenBytes: 0 };
     try {
       await writeAll(handle, [encodeHeader(number, Math.floor(clock.wallMs()))], 0);
@@ -81,6 +83,9 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       await files.syncDirectory(directory);
     } catch (error) {
       await handle.close().catch(() => {});
+      // Begun anew each second while a disk is full: without this, a file each second. Its number is not used again, because
+      // a reader may have been in it.
+      await files.unlink(path).catch(() => {});
       throw error;
     }
     unsynced = [];
@@ -95,7 +100,8 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
 
   /** Takes what has been recorded up to this very call; returns how many frames have been taken in all. */
   function take(): number {
-    outgoing.push(...pending.map(encodeEvent));
+    // One by one: after a replay there may be more of them than a call takes arguments.
+    for (const event of pending) outgoing.push(encodeEvent(event));
     taken += pending.length;
     pending = [];
     return taken;
@@ -136,9 +142,16 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     const kept = (await files.list(directory))
       .map(archiveFileNumber)
       .filter((n) => n !== undefined);
-    for (const number of kept.slice(0, -2)) {
-      const endedMs = await createdMs(files, join(directory, archiveFileName(number + 1)));
-      if (endedMs === undefined || endedMs > clock.wallMs() - options.keepMs) break;
+    const keepFromMs = clock.wallMs() - options.keepMs;
+    let old = 0;
+    for (let index = 1; index < kept.length - 1; index += 1) {
+      const beganMs = await createdMs(files, join(directory, archiveFileName(kept[index]!)));
+      // One that a crash or a full disk left without a header says nothing of the one before it.
+      if (beganMs === undefined) continue;
+      if (beganMs > keepFromMs) break;
+      old = index;
+    }
+    for (const number of kept.slice(0, old)) {
       await files.unlink(join(directory, archiveFileName(number)));
     }
   }
@@ -194,13 +207,14 @@ const continues = (last: Accepted, next: Accepted): boolean =>
   last.hour === next.hour &&
   last.range.to === next.range.from;
 
+/** When a file was begun; undefined when it has no whole header. */
 async function createdMs(files: FileSystem, path: string): Promise<number | undefined> {
-  if (!(await files.stat(path))) return undefined;
   const handle = await files.open(path, 'read');
   try {
     const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
-    await handle.read(header, 0);
-    return Number(header.readBigUInt64LE(16));
+    const bytes = await readFully(handle, header, 0);
+    const decoded = decodeHeader(header.subarray(0, bytes));
+    return decoded.kind === 'header' ? decoded.createdMs : undefined;
   } finally {
     await handle.close();
   }

@@ -179,6 +179,80 @@ test('after a failed sync the unsynced events stand in a new file', async () => 
   await archive.close();
 });
 
+test('I5: while the disk takes nothing, no file is left behind by each try, and what waited comes then', async () => {
+  const directory = await folder();
+  let full = true;
+  const faulty: FileSystem = {
+    ...files,
+    open: async (path, mode) => {
+      const handle = await files.open(path, mode);
+      const write: typeof handle.write = (buffers, at) => {
+        if (full) throw new FsError('ENOSPC', 'write', path);
+        return handle.write(buffers, at);
+      };
+      return {
+        write,
+        read: (target, at) => handle.read(target, at),
+        truncate: (bytes) => handle.truncate(bytes),
+        sizeBytes: () => handle.sizeBytes(),
+        close: () => handle.close(),
+        sync: () => handle.sync(),
+      };
+    },
+  };
+  const archive = await writer(directory, { files: faulty });
+  archive.record(accepted(0, 10));
+  for (let tries = 0; tries < 5; tries++) await assert.rejects(archive.flush(), FsError);
+  assert.deepEqual(await readdir(directory), []);
+  full = false;
+  await archive.sync();
+  assert.deepEqual(await read(directory), [accepted(0, 10)]);
+  await archive.close();
+});
+
+test('a file without a header makes no younger one go before its time', async () => {
+  const directory = await folder();
+  let wallMs = 1_000_000;
+  const clock = { ...systemClock, wallMs: () => wallMs };
+  const archive = await writer(directory, { clock, fileBytes: 64, keepMs: 50_000 });
+  const fill = async (from: number) => {
+    archive.record(accepted(from, from + 1));
+    await archive.sync();
+  };
+  await fill(0);
+  await archive.close();
+  // What a crash leaves of a file that was just begun.
+  await writeFile(join(directory, '0000000003.wba'), Buffer.alloc(0));
+  const next = await writer(directory, { clock, fileBytes: 64, keepMs: 50_000 });
+  for (let from = 1; from < 4; from++) {
+    next.record(accepted(from, from + 1));
+    await next.sync();
+  }
+  assert.equal((await read(directory)).length, 4);
+  // In time they go, gaps and all.
+  wallMs += 100_000;
+  for (let from = 4; from < 8; from++) {
+    next.record(accepted(from, from + 1));
+    await next.sync();
+  }
+  await next.close();
+  assert.equal((await readdir(directory)).includes('0000000003.wba'), false);
+  assert.deepEqual((await read(directory)).at(-1), accepted(7, 8));
+  assert.ok((await read(directory)).length < 8);
+});
+
+test('more events than a call takes arguments are recorded after a replay', async () => {
+  const directory = await folder();
+  const archive = await writer(directory, { fileBytes: 1 << 30 });
+  const events = 150_000;
+  for (let from = 0; from < events; from++) archive.record(accepted(from, from + 1));
+  await archive.sync();
+  let seen = 0;
+  for await (const piece of readArchive(files, directory)) seen += piece.events.length;
+  assert.equal(seen, events);
+  await archive.close();
+});
+
 test('a torn end is passed over, and what comes again after it is counted once (I2)', async () => {
   const directory = await folder();
   const before = await writer(directory);

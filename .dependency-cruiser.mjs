@@ -47,6 +47,7 @@ const rooms = [...Object.keys(mayImport), 'app'];
 const oneOf = (names) => `(${names.join('|')})`;
 const closedRooms = rooms.filter((room) => !openRooms.includes(room));
 const unitTest = '\\.test\\.ts$';
+const forTests = '(^|/)(testing(\\.ts$|/)|conformance\\.ts$)';
 
 const layering = Object.entries(mayImport).map(([room, others]) => {
   const typesOnly = mayImportTypesOf[room] ?? [];
@@ -117,8 +118,8 @@ export default {
     {
       name: 'src/ imports nothing that is only for trying it out',
       severity: 'error',
-      from: { path: '^src/', pathNot: unitTest },
-      to: { path: ['^(test|bench|demo|scripts|drills)/', unitTest] },
+      from: { path: '^src/', pathNot: [unitTest, forTests] },
+      to: { path: ['^(test|bench|demo|scripts|drills)/', unitTest, forTests] },
     },
     {
       name: 'drills share no module with src/',
@@ -139,7 +140,7 @@ export default {
       from: {
         orphan: true,
         path: '^src/',
-        pathNot: ['^src/main\\.ts$', '(^|[/.-])worker\\.ts$', '/testing/', unitTest, '\\.d\\.ts$'],
+        pathNot: ['^src/main\\.ts$', '(^|[/.-])worker\\.ts$', forTests, unitTest, '\\.d\\.ts$'],
       },
       to: {},
     },

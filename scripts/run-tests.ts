@@ -40,6 +40,7 @@ type Message =
   | { readonly type: 'running'; readonly key: string; readonly label: string }
   | { readonly type: 'ended'; readonly key: string }
   | { readonly type: 'result'; readonly result: Result }
+  | { readonly type: 'holds'; readonly file: string }
   | { readonly type: 'done' };
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
@@ -152,6 +153,9 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
           untested.delete(message.result.file);
           count(message.result);
           break;
+        case 'holds':
+          untested.delete(message.file);
+          break;
         case 'done':
           done = true;
           for (const file of untested) {
@@ -252,6 +256,8 @@ async function runAsChild(group: Group): Promise<void> {
         const error = type === 'test:fail' ? data.details.error : undefined;
         if (isFile && error === undefined) break;
         const skipped = isSet(data.skip) || isSet(data.todo);
+        // Tests of a shared suite name the suite's file; what wraps them names the file that ran it.
+        if (data.details.type === 'suite') tell({ type: 'holds', file: shorten(data.file ?? '') });
         const onlyBelow = error !== undefined && failureType(error) === 'subtestsFailed';
         if (onlyBelow || (data.details.type === 'suite' && error === undefined && !skipped)) break;
         const why = skipped ? reason(data.skip ?? data.todo) : explain(error);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { AppendRequest, AppendResult } from '../buffer/index.ts';
-import { eventually, heard, openDoor, sampleSnapshot } from './harness.test.ts';
+import { eventually, heard, openDoor, sampleSnapshot } from './testing.ts';
 
 const PATH = '/v1/ingest/zones/z1/http';
 const BODY = '{"a":1}\n\n{"b":2}\r\n{"c":3}';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { IngestTokenConfig } from '../model/snapshot.ts';
 import { routeTable } from '../route/index.ts';
 import type { RouteTable } from '../route/index.ts';
-import { sampleSnapshot } from './harness.test.ts';
+import { sampleSnapshot } from './testing.ts';
 import { zoneFinder } from './place.ts';
 
 const all: IngestTokenConfig = { id: 'all', hash: '', scopes: 'all' };

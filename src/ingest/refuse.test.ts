@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib';
 import type { AppendResult } from '../buffer/index.ts';
 import { ERRORS } from '../model/errors.ts';
 import type { ErrorCode } from '../model/errors.ts';
-import { openDoor } from './harness.test.ts';
-import type { DoorOptions } from './harness.test.ts';
+import { openDoor } from './testing.ts';
+import type { DoorOptions } from './testing.ts';
 
 const PATH = '/v1/ingest/zones/z1/http';
 

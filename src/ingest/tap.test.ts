@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LineTap } from './contract.ts';
-import { openDoor } from './harness.test.ts';
+import { openDoor } from './testing.ts';
 
 /** Whoever looks at z1 and z2, and what was shown. */
 function onlookers() {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { IngestTokenConfig } from '../model/snapshot.ts';
 import { routeTable } from '../route/index.ts';
 import type { RouteTable } from '../route/index.ts';
-import { sampleSnapshot } from './harness.test.ts';
+import { sampleSnapshot } from './testing.ts';
 import { tokenReader } from './tokens.ts';
 
 function counted(known: readonly string[]): RouteTable & { asked: number } {

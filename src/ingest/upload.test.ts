@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { AppendRequest, AppendResult } from '../buffer/index.ts';
-import { eventually, heard, openDoor } from './harness.test.ts';
+import { eventually, heard, openDoor } from './testing.ts';
 
 const PATH = '/v1/ingest/zones/z1/http';
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from 'node:test';
 
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { nodeFileSystem } from '../../lib/fs/node.ts';
@@ -18,24 +19,28 @@ function place(files: FileSystem, directory: string): LogPlace {
   return { open: async () => opened(await openFilesLog(options)).log };
 }
 
-logConformance({
-  name: 'files on the machine',
-  recordBytes: MIB,
-  async withPlace(use) {
-    const root = await mkdtemp(join(tmpdir(), 'waybill-log-'));
-    try {
-      await use(place(nodeFileSystem(), join(root, 'shard-0')));
-    } finally {
-      await rm(root, { recursive: true });
-    }
-  },
+describe('the log over files on the machine', () => {
+  logConformance({
+    name: 'files on the machine',
+    recordBytes: MIB,
+    async withPlace(use) {
+      const root = await mkdtemp(join(tmpdir(), 'waybill-log-'));
+      try {
+        await use(place(nodeFileSystem(), join(root, 'shard-0')));
+      } finally {
+        await rm(root, { recursive: true });
+      }
+    },
+  });
 });
 
-logConformance({
-  name: 'files on the simulated disk',
-  recordBytes: MIB,
-  async withPlace(use) {
-    const disk = new SimDisk({ random: seededRandom(1), handles: 8 });
-    await use(place(disk.files(), '/data/log'));
-  },
+describe('the log over files on the simulated disk', () => {
+  logConformance({
+    name: 'files on the simulated disk',
+    recordBytes: MIB,
+    async withPlace(use) {
+      const disk = new SimDisk({ random: seededRandom(1), handles: 8 });
+      await use(place(disk.files(), '/data/log'));
+    },
+  });
 });

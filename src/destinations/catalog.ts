@@ -10,11 +10,24 @@ import type {
   ParsedDestination,
   Sender,
 } from './destination.ts';
+import { clickhouseDestination } from './clickhouse/index.ts';
+import { elasticsearchDestination } from './elasticsearch/index.ts';
 import { fileDestination } from './file/index.ts';
-import { httpDestination } from './http/index.ts';
+import { httpDestination, httpProfiles } from './http/index.ts';
+import { lokiDestination } from './loki/index.ts';
+import { otlpDestination } from './otlp/index.ts';
 import { s3Destination } from './s3/index.ts';
 
-const KINDS: readonly DestinationKind[] = [s3Destination, httpDestination, fileDestination];
+const KINDS: readonly DestinationKind[] = [
+  s3Destination,
+  httpDestination,
+  ...httpProfiles,
+  elasticsearchDestination,
+  lokiDestination,
+  otlpDestination,
+  clickhouseDestination,
+  fileDestination,
+];
 
 const BY_SCHEME = new Map(
   KINDS.flatMap((kind) => kind.describe.schemes.map((scheme) => [scheme, kind])),

@@ -91,3 +91,14 @@ function jsonString(bytes: Buffer): Buffer {
   assert(at <= out.length, 'no byte takes more than six');
   return Buffer.from(out.subarray(0, at));
 }
+
+/** A JSON array of the lines. */
+export const JSON_ARRAY: Framing = {
+  contentType: 'application/json',
+  prefix: '[',
+  suffix: ']',
+  before: [],
+  after: [],
+  delimiter: ',',
+  line: 'as it is',
+};

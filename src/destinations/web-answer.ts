@@ -70,7 +70,7 @@ export function outcomeOf(
   nowMs: number,
   code?: string,
 ): SendOutcome {
-  const reason = `status ${status}${code === undefined ? '' : ` ${shortText(code, 64)}`}: ${words}`;
+  const reason = `status ${status}${code === undefined ? '' : ` ${code.replaceAll(/[^\x20-\x7e]/g, '').slice(0, 64)}`}: ${words}`;
   switch (kind) {
     case 'accepted': {
       const named = RECEIPT_HEADERS.find((name) => headers[name] !== undefined);

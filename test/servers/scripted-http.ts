@@ -46,12 +46,15 @@ export interface ScriptedReceiver {
   close(): Promise<void>;
 }
 
+/** Requests to these paths are answered so whatever the script says, and are not kept: a service beside the receiver. */
+export type Beside = Readonly<Record<string, { readonly status: number; readonly body: string }>>;
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-export async function startScriptedReceiver(tls?: {
-  readonly cert: string;
-  readonly key: string;
-}): Promise<ScriptedReceiver> {
+export async function startScriptedReceiver(
+  tls?: { readonly cert: string; readonly key: string },
+  beside: Beside = {},
+): Promise<ScriptedReceiver> {
   const received: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
@@ -67,7 +70,7 @@ export async function startScriptedReceiver(tls?: {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
-    serve(socket, take, received);
+    serve(socket, take, received, beside);
   };
   const server: Server = tls ? createTlsServer(tls, onSocket) : createTcpServer(onSocket);
   if (tls) server.on('tlsClientError', () => {});
@@ -94,7 +97,12 @@ interface Incoming {
 }
 
 /** Serves one connection, request after request. */
-function serve(socket: Socket, take: () => Script, received: ReceivedRequest[]): void {
+function serve(
+  socket: Socket,
+  take: () => Script,
+  received: ReceivedRequest[],
+  beside: Beside,
+): void {
   let chunks: Buffer[] = [];
   let bytes = 0;
   let incoming: Incoming | undefined;
@@ -106,7 +114,9 @@ function serve(socket: Socket, take: () => Script, received: ReceivedRequest[]):
       const headEnd = held.indexOf(HEAD_END);
       if (headEnd < 0) return;
       const head = parseHead(held.subarray(0, headEnd).toString('latin1'));
-      incoming = { head, script: take(), bodyBytes: Number(head.headers['content-length'] ?? 0) };
+      const other = beside[head.path];
+      const script = other ? ({ do: 'answer', ...other } as const) : take();
+      incoming = { head, script, bodyBytes: Number(head.headers['content-length'] ?? 0) };
       chunks = [held.subarray(headEnd + HEAD_END.length)];
       bytes = chunks[0]?.length ?? 0;
       atHead(socket, incoming.script);
@@ -115,7 +125,7 @@ function serve(socket: Socket, take: () => Script, received: ReceivedRequest[]):
     if (script.do === 'cut' && script.when === 'in the body' && bytes > 0) return cutOff(socket);
     if (bytes < bodyBytes) return;
     const all = Buffer.concat(chunks);
-    received.push({ ...head, body: all.subarray(0, bodyBytes) });
+    if (!beside[head.path]) received.push({ ...head, body: all.subarray(0, bodyBytes) });
     chunks = [all.subarray(bodyBytes)];
     bytes -= bodyBytes;
     incoming = undefined;

@@ -10,17 +10,21 @@ import { nodeFileSystem } from '../../src/lib/fs/node.ts';
 import { EXPIRED, VALID } from './certificates.ts';
 import { testDialler } from './dialler.ts';
 import { startScriptedReceiver } from './scripted-http.ts';
-import type { Script, ScriptedReceiver } from './scripted-http.ts';
+import type { Beside, Script, ScriptedReceiver } from './scripted-http.ts';
 
 export interface ScriptedSubject {
   readonly kind: DestinationKind;
   readonly secure: boolean;
   /** What the receiver does in a situation; absent: it accepts. */
   readonly scripts: Partial<Record<Situation, Script>>;
+  /** What says that a batch was taken; absent: 200. */
+  readonly accept?: Script;
   /** The conf that leads to a receiver at `origin` (`https://name:port`). */
   conf(origin: string): string;
   /** Whether a second upload to the same path takes the first one's place. */
   readonly keepsByPath: boolean;
+  /** Services beside the receiver: token endpoints. */
+  readonly beside?: Beside;
 }
 
 const ACCEPT: Script = { do: 'answer', status: 200 };
@@ -49,10 +53,14 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   const unknown = situation === 'has a certificate of nobody known';
   const nowhere = situation === 'has a name that does not exist';
   const inner = situation === 'stands at an inner address';
-  const stallMs = SILENT.includes(situation) ? 300 : 10_000;
-  const receiver = await startScriptedReceiver(certificate(subject.secure, expired));
+  const stallMs = SILENT.includes(situation) ? 800 : 10_000;
+  const receiver = await startScriptedReceiver(
+    certificate(subject.secure, expired),
+    subject.beside,
+  );
   const script = subject.scripts[situation];
   if (script) receiver.script(script);
+  else if (subject.accept) receiver.script(subject.accept);
   const trusting = testDialler({ ca: [VALID.cert] });
   const wary = testDialler({
     ca: unknown ? [] : [VALID.cert, EXPIRED.cert],
@@ -77,9 +85,13 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
       );
     },
     async recover() {
-      receiver.script(ACCEPT);
+      receiver.script(subject.accept ?? ACCEPT);
       if (!expired && !unknown && !nowhere) return;
-      const mended = await startScriptedReceiver(certificate(subject.secure, false));
+      const mended = await startScriptedReceiver(
+        certificate(subject.secure, false),
+        subject.beside,
+      );
+      mended.script(subject.accept ?? ACCEPT);
       receivers.push(mended);
       await sender.close();
       sender = await open(mended, 'receiver.test');

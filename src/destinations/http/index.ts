@@ -3,6 +3,14 @@ import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
 import { httpSender } from './sender.ts';
+import { webDestination } from '../web-kind.ts';
+import { axiom } from './profiles/axiom.ts';
+import { datadog } from './profiles/datadog.ts';
+import { ibmCloudLogs } from './profiles/ibm.ts';
+import { newRelic } from './profiles/new-relic.ts';
+import { sentinelone } from './profiles/sentinelone.ts';
+import { splunk } from './profiles/splunk.ts';
+import { sumo } from './profiles/sumo.ts';
 import { readSettings } from './settings.ts';
 
 export const httpDestination: DestinationKind = {
@@ -44,3 +52,14 @@ export const httpDestination: DestinationKind = {
     return Promise.resolve(httpSender(settings, tools));
   },
 };
+
+/** Receivers that are HTTP with settings, limits and answers of their own. */
+export const httpProfiles: readonly DestinationKind[] = [
+  splunk,
+  datadog,
+  sentinelone,
+  newRelic,
+  sumo,
+  ibmCloudLogs,
+  axiom,
+].map(webDestination);

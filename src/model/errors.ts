@@ -77,10 +77,6 @@ export const ERRORS = {
   },
   body_invalid: { status: 400, text: "The request's body is not what this path takes." },
   not_found: { status: 404, text: 'There is no such thing.' },
-  too_often: {
-    status: 429,
-    text: 'This is asked for more often than allowed. Ask again after `Retry-After`.',
-  },
   already_exists: { status: 409, text: 'There is one with this id already.' },
   conflict: { status: 409, text: 'It was changed by somebody else meanwhile.' },
   limit_reached: { status: 403, text: 'There are as many of these as allowed.' },

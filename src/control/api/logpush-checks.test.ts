@@ -158,7 +158,7 @@ test('I5: trials are bounded for one account, by the minute and at once, and oth
   const underWay = [ask(), ask(), ask(), ask()];
   while (held.length < 4) await new Promise((resolve) => setImmediate(resolve));
   const fifth = await ask();
-  refused(fifth, 429, 1002, /more often/);
+  refused(fifth, 429, 1002, /more often than allowed/);
   assert.ok(Number(fifth.headers.get('retry-after')) > 0);
   const other = ask('/client/v4/zones/z2/logpush');
   while (held.length < 5) await new Promise((resolve) => setImmediate(resolve));

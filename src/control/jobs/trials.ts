@@ -41,7 +41,7 @@ export class Trials {
       underWay >= bounds.trialsPerAccount ||
       this.#allUnderWay >= bounds.trials
     ) {
-      return refuse('too_often');
+      return refuse('too_many_requests', 'Destinations are tried more often than allowed.');
     }
     this.#begun.set(account, begun + 1);
     this.#count(account, 1);

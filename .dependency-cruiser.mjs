@@ -4,7 +4,7 @@
 const mayImport = {
   lib: [],
   model: ['lib'],
-  log: ['lib', 'model'],
+  log: ['lib'],
   buffer: ['lib', 'model', 'log'],
   route: ['lib', 'model'],
   ingest: ['lib', 'model', 'route'],

@@ -12,8 +12,8 @@ import { SimDisk } from '../../lib/fs/sim.ts';
 import { seededRandom } from '../../lib/random.ts';
 import type { OpenOutcome, ShardLog } from '../contract.ts';
 import { openFilesLog } from './open.ts';
-import { Oracle, act, action, append } from './oracle.ts';
-import type { Action } from './oracle.ts';
+import { Oracle, act, action, append } from './testing/oracle.ts';
+import type { Action } from './testing/oracle.ts';
 import { opened, smallOptions } from './testing.ts';
 
 /** How often each property is tried; the long runs raise it. */

@@ -13,7 +13,7 @@ import { seededRandom } from '../../lib/random.ts';
 import { all, durable, record, textOf } from '../conformance.ts';
 import type { ShardLog } from '../contract.ts';
 import { openFilesLog } from './open.ts';
-import { Oracle, act, action, append } from './oracle.ts';
+import { Oracle, act, action, append } from './testing/oracle.ts';
 import { DIRECTORY, opened, smallOptions } from './testing.ts';
 
 /** How often each property is tried; the long runs raise it. */

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { all, textOf } from '../conformance.ts';
-import type { Position, ShardLog } from '../contract.ts';
+import { all, textOf } from '../../conformance.ts';
+import type { Position, ShardLog } from '../../contract.ts';
 
 /** A group that was offered: its records' texts, unique over the whole test. */
 export interface Offer {

@@ -8,6 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { scopePath } from '../../model/scope.ts';
 import { addHash, checksumText, objectHash, removeHash } from './checksum.ts';
+import { changeEntry, forAudit } from './change-log.ts';
+import type { ChangeRow } from './change-log.ts';
 import { RECORDS } from './records.ts';
 import type { Kind, RecordOf } from './records.ts';
 import type {
@@ -344,49 +346,12 @@ interface SecretRow {
   readonly sealed: Uint8Array;
 }
 
-interface ChangeRow {
-  readonly version: number;
-  readonly at_ms: number;
-  readonly who: string;
-  readonly address: string | null;
-  readonly what: string;
-  readonly edits: string;
-}
-
 function secretOf(row: SecretRow): SealedSecret {
   return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
 }
 
-/** Entries of the first format do not say whom they concern. */
-function changeEntry(row: ChangeRow): ChangeEntry {
-  const edits = JSON.parse(row.edits) as readonly (Omit<
-    ChangeEntry['edits'][number],
-    'concerns'
-  > & {
-    readonly concerns?: readonly string[];
-  })[];
-  return {
-    version: row.version,
-    atMs: row.at_ms,
-    who: row.who,
-    address: row.address,
-    what: row.what,
-    edits: edits.map((edit) => ({ ...edit, concerns: edit.concerns ?? [] })),
-  };
-}
-
 function secretHash(secret: SealedSecret): bigint {
   return objectHash(`secret/${secret.id}/${secret.version}/${secret.keyId}`, secret.sealed);
-}
-
-/** What the change log shows of a record: all but hashes of secrets, and what earlier entries show. */
-function forAudit(record: Edit['after']): unknown {
-  if (record === null) return null;
-  const shown: Record<string, unknown> = { ...record };
-  delete shown['hash'];
-  delete shown['created'];
-  delete shown['olderContents'];
-  return shown;
 }
 
 function addRecord(records: { [K in Kind]: RecordOf<K>[] }, kind: string, body: string): boolean {

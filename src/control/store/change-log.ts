@@ -1,0 +1,39 @@
+/** The change log as it lies in the store: what is written of an edit, and what is read back. */
+import type { ChangeEntry, Edit } from './store.ts';
+
+export interface ChangeRow {
+  readonly version: number;
+  readonly at_ms: number;
+  readonly who: string;
+  readonly address: string | null;
+  readonly what: string;
+  readonly edits: string;
+}
+
+/** Entries of the first format do not say whom they concern. */
+export function changeEntry(row: ChangeRow): ChangeEntry {
+  const edits = JSON.parse(row.edits) as readonly (Omit<
+    ChangeEntry['edits'][number],
+    'concerns'
+  > & {
+    readonly concerns?: readonly string[];
+  })[];
+  return {
+    version: row.version,
+    atMs: row.at_ms,
+    who: row.who,
+    address: row.address,
+    what: row.what,
+    edits: edits.map((edit) => ({ ...edit, concerns: edit.concerns ?? [] })),
+  };
+}
+
+/** What the change log shows of a record: all but hashes of secrets, and what earlier entries show. */
+export function forAudit(record: Edit['after']): unknown {
+  if (record === null) return null;
+  const shown: Record<string, unknown> = { ...record };
+  delete shown['hash'];
+  delete shown['created'];
+  delete shown['olderContents'];
+  return shown;
+}

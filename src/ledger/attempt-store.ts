@@ -3,6 +3,7 @@ import type { Attempt } from '../model/delivery.ts';
 
 /** The last attempts of each job, for its owner to look at. Losing some in a crash loses no line and no count. */
 export interface AttemptStore {
+  /** Adds all or none of them. @throws what SQLite throws when the disk does not take them */
   add(attempts: readonly Attempt[]): void;
   /** Newest first. */
   list(job: number, most: number): readonly Attempt[];
@@ -28,12 +29,18 @@ export function openAttemptStore(path: string, keep: number): AttemptStore {
   return {
     add(attempts) {
       database.exec('BEGIN');
-      for (const attempt of attempts) insert.run(attempt.job, JSON.stringify(attempt));
-      for (const job of new Set(attempts.map((attempt) => attempt.job))) {
-        const last = oldest.get(job, keep) as { number: number } | undefined;
-        if (last) remove.run(job, last.number);
+      try {
+        for (const attempt of attempts) insert.run(attempt.job, JSON.stringify(attempt));
+        for (const job of new Set(attempts.map((attempt) => attempt.job))) {
+          const last = oldest.get(job, keep) as { number: number } | undefined;
+          if (last) remove.run(job, last.number);
+        }
+        database.exec('COMMIT');
+      } catch (error) {
+        // A full disk has rolled it back already.
+        if (database.isTransaction) database.exec('ROLLBACK');
+        throw error;
       }
-      database.exec('COMMIT');
     },
     list: (job, most) =>
       newest

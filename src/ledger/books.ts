@@ -124,7 +124,7 @@ class SqliteBooks implements Books {
           .run(piece.mark.file, piece.mark.bytes);
         this.#database.exec('COMMIT');
       } catch (error) {
-        this.#database.exec('ROLLBACK');
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
       this.#mark = piece.mark;

@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { Attempt } from '../model/delivery.ts';
 import { openAttemptStore } from './attempt-store.ts';
@@ -44,6 +48,24 @@ test('the newest attempts of each job are kept, and no more than allowed', () =>
     [1],
   );
   store.close();
+});
+
+test('attempts that the disk does not take are refused whole, and the next ones are taken', async () => {
+  const path = join(await mkdtemp(join(tmpdir(), 'waybill-attempts-')), 'attempts.db');
+  const store = openAttemptStore(path, 10);
+  const other = new DatabaseSync(path, { timeout: 0 });
+  // A writer that is in the way stands for a disk that is full: SQLite throws in the midst of the transaction.
+  other.exec('BEGIN IMMEDIATE');
+  assert.throws(() => store.add([attempt(1, 1)]));
+  other.exec('ROLLBACK');
+  other.close();
+  store.add([attempt(1, 2)]);
+  assert.deepEqual(
+    store.list(1, 10).map((each) => each.number),
+    [2],
+  );
+  store.close();
+  await rm(dirname(path), { recursive: true });
 });
 
 test("kept lines are bounded per account: one account's flood takes nothing from another (I5, I6)", () => {

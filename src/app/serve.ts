@@ -82,7 +82,14 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     watches: () => live.watches(),
     supervisor: {
       tapped: (lines) => live.tapped(lines),
-      attempts: (list) => attempts.add(list),
+      attempts: (list) => {
+        try {
+          attempts.add(list);
+        } catch (error) {
+          // They are only listed: a full disk must not cost the control thread for it (I9).
+          diagnostics.warn('attempts could not be listed', { error: String(error) });
+        }
+      },
       keep: (entries) => keptLines.keep(entries),
       keepNewest: (entries) => void keptLines.keepNewest(entries),
     },

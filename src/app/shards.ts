@@ -20,6 +20,8 @@ import type {
 /** Waiting time after a shard's thread ended by itself, doubling up to the most. */
 const RESTART_MS = 500;
 const RESTART_MS_MOST = 30_000;
+/** How long a shard that was told to end may take beyond its drain: aborting attempts, and a last checkpoint. */
+const CLOSING_MS = 15_000;
 /** How long the control API waits for a shard's answer before it does without (I9). */
 const ANSWER_MS = 10_000;
 
@@ -86,26 +88,37 @@ export function superviseShard(options: ShardsOptions): Shards {
             joined.notify('watch', options.watches());
             // What changed while it was starting.
             void joined.remote.apply(options.snapshot()).catch(() => {});
-          } else reason = outcome.detail;
+          } else {
+            refusal = outcome.detail;
+            // What stood in its way may pass: it is tried again like one that broke.
+            void thread.terminate();
+          }
           resolve(outcome);
         },
       });
       connection = joined;
       worker = thread;
-      thread.on('error', (error) =>
-        diagnostics.alarm('shard thread failed', { error: error.stack ?? String(error) }),
-      );
+      /** Why it does not run, as far as it could say. */
+      let refusal: string | undefined;
+      thread.on('error', (error) => {
+        refusal ??= error.message;
+        diagnostics.alarm('shard thread failed', { error: error.stack ?? String(error) });
+      });
       thread.on('exit', (code) => {
         joined.close('the shard thread ended');
         if (connection === joined) connection = undefined;
-        resolve({
-          kind: 'refused',
-          detail: reason ?? `the shard's thread ended with code ${code}`,
-        });
+        const detail = refusal ?? `the shard's thread ended with code ${code}`;
+        resolve({ kind: 'refused', detail });
         if (stopping || address === undefined) return;
-        reason = 'the shard is being restarted';
-        diagnostics.alarm('shard thread ended; starting it again', { code, afterMs: restartMs });
-        clock.after(restartMs, () => void start());
+        reason = `the shard is being restarted: ${detail}`;
+        diagnostics.alarm('shard thread ended; starting it again', {
+          code,
+          detail,
+          afterMs: restartMs,
+        });
+        clock.after(restartMs, () => {
+          if (!stopping) void start();
+        });
         restartMs = Math.min(restartMs * 2, RESTART_MS_MOST);
       });
     });
@@ -154,10 +167,20 @@ export function superviseShard(options: ShardsOptions): Shards {
     async drain(waitMs) {
       stopping = true;
       reason = 'draining';
-      const ended = new Promise((resolve) => worker?.once('exit', resolve) ?? resolve(0));
-      if (!connection) return;
+      const thread = worker;
+      if (!connection || !thread) return;
+      const giveUp = new AbortController();
+      const ended = new Promise<boolean>((resolve) => thread.once('exit', () => resolve(true)));
       connection.notify('drain', waitMs);
-      await ended;
+      const inTime = await Promise.race([
+        ended,
+        clock.sleep(waitMs + CLOSING_MS, giveUp.signal).then(() => false),
+      ]);
+      giveUp.abort();
+      if (inTime) return;
+      // Nothing is lost by it: what was accepted is on disk, and what was not settled is sent again.
+      diagnostics.alarm('the shard did not end in time; it is cut off', { waitMs });
+      void thread.terminate();
     },
   };
 }

@@ -1,0 +1,105 @@
+/** A shard's thread that dies of a fault, seen from outside: lines, restarts, signals. */
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
+import { eventually, startReceiver } from './support/receiver.ts';
+import { LOCAL_DESTINATIONS, spawnServer, startServer, temporaryFolder } from './support/server.ts';
+
+const folder = await temporaryFolder('shard-restart');
+after(() => folder.remove());
+const at = (name: string) => join(folder.path, name);
+const WATERMARKS = ['--buffer-low-watermark', '0.97', '--buffer-high-watermark', '0.98'];
+const FLAGS = [...LOCAL_DESTINATIONS, '--deliver-interval-ms', '200', ...WATERMARKS];
+
+/** Makes the shard's thread throw when a file is there; the file is taken away by it. */
+async function fault(name: string): Promise<{ flags: readonly string[]; strike(): Promise<void> }> {
+  const trigger = at(`${name}.strike`);
+  const module = at(`${name}.mjs`);
+  await writeFile(
+    module,
+    `import { isMainThread } from 'node:worker_threads';
+     import { existsSync, unlinkSync } from 'node:fs';
+     const trigger = ${JSON.stringify(trigger)};
+     if (!isMainThread) setInterval(() => {
+       if (!existsSync(trigger)) return;
+       unlinkSync(trigger);
+       throw new Error('struck');
+     }, 10);`,
+  );
+  return {
+    flags: ['--import', pathToFileURL(module).href],
+    strike: () => writeFile(trigger, ''),
+  };
+}
+
+/** A checkpoint of a later version: the shard refuses to start beside it. */
+const LATER = Buffer.from('57424350630000000000000000000000', 'hex');
+const obstacle = (dataDir: string) => join(dataDir, 'shards/0/buffer/checkpoint-000000999999.wbc');
+const count = (log: string, what: string) => log.split(what).length - 1;
+
+test('I1, I2: what was accepted before the shard’s thread died is delivered once by the next one', async () => {
+  const receiver = await startReceiver();
+  const { flags, strike } = await fault('accepted');
+  const server = await startServer({ dataDir: at('accepted'), flags: FLAGS, nodeFlags: flags });
+  const token = await makeCustomer(server, 'a', 'z');
+  const job = await makeJob(server, 'z', receiver.url);
+  receiver.answer(503);
+  assert.equal((await sendTo(server, token, 'zones/z/http_requests', '{"n":1}\n')).status, 200);
+  await strike();
+  await eventually('it is started again', () =>
+    server.log().includes('"shard thread ended; starting it again"'),
+  );
+  receiver.answer(200);
+  await eventually('the line arrives', () => receiver.lines().length > 0);
+  await eventually(
+    'it is settled',
+    async () => (await ledgerOf(server, job).catch(() => undefined))?.total.waiting === 0,
+  );
+  assert.deepEqual(receiver.lines(), ['{"n":1}']);
+  assert.equal((await ledgerOf(server, job)).total.balanced, true);
+  assert.equal(await server.end('SIGTERM'), 0);
+  receiver.close();
+});
+
+test('I9: a shard that cannot start again says why and is tried until what stands in its way is gone', async () => {
+  const dataDir = at('refused');
+  const { flags, strike } = await fault('refused');
+  const server = await startServer({ dataDir, flags: FLAGS, nodeFlags: flags });
+  const ready = async () => {
+    const answer = await fetch(`${server.controlUrl}/readyz`);
+    return { ok: answer.ok, text: await answer.text() };
+  };
+  await writeFile(obstacle(dataDir), LATER);
+  await strike();
+  await eventually(
+    'it was refused more than once',
+    () => count(server.log(), 'starting it again') >= 3,
+  );
+  const refused = await ready();
+  assert.equal(refused.ok, false);
+  assert.match(refused.text, /format 99, which a newer version wrote/);
+  await rm(obstacle(dataDir));
+  await eventually('it is ready again', async () => (await ready()).ok);
+  assert.equal(await server.end('SIGTERM'), 0);
+});
+
+test('SIGTERM between two starts of the shard ends the server', async () => {
+  const dataDir = at('between');
+  const { flags, strike } = await fault('between');
+  const server = await startServer({ dataDir, flags: FLAGS, nodeFlags: flags });
+  await strike();
+  await eventually('it waits to start it again', () => server.log().includes('starting it again'));
+  assert.equal(await server.end('SIGTERM'), 0);
+});
+
+test('a shard that refuses its folder ends the server, and its words are what is said', async () => {
+  const dataDir = at('first');
+  await (await startServer({ dataDir, flags: FLAGS })).end('SIGTERM');
+  await writeFile(obstacle(dataDir), LATER);
+  const refused = spawnServer({ dataDir, flags: FLAGS });
+  assert.equal(await refused.exited, 1);
+  assert.match(refused.log(), /waybill: checkpoint 999999 has format 99/);
+});

@@ -5,8 +5,8 @@
  *   node scripts/reference.ts          writes docs/reference/{configuration,errors,limits}.md
  */
 import { writeFileSync } from 'node:fs';
-import { NAMED_SETTINGS } from '../src/model/config.ts';
-import type { Setting } from '../src/model/config.ts';
+import { NAMED_SETTINGS } from '../src/model/settings.ts';
+import type { Setting } from '../src/model/settings.ts';
 import { ERRORS } from '../src/model/errors.ts';
 import { limits } from '../src/model/limits.ts';
 
@@ -64,7 +64,7 @@ destinations:
   fileRoots: [/srv/logs]
 \`\`\`
 
-This page is made from \`src/model/config.ts\` by \`node scripts/reference.ts\`.
+This page is made from \`src/model/settings.ts\` by \`node scripts/reference.ts\`.
 
 ${tables.join('\n\n')}
 `;

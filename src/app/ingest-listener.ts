@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { ingestServerOptions, serveIngest } from '../ingest/index.ts';
 import type { Ingest } from '../ingest/index.ts';
-import type { Config } from '../model/config.ts';
+import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import type { TlsFiles } from './link.ts';
 import { readTls } from './tls.ts';

@@ -12,7 +12,7 @@ import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
 import type { KeptLineEntry } from '../ledger/index.ts';
 import type { TappedLines, Watch } from '../live/index.ts';
-import type { Config } from '../model/config.ts';
+import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Config } from '../model/config.ts';
+import type { Config } from '../model/settings.ts';
 import { serve } from './serve.ts';
 import type { Served } from './serve.ts';
 import { terminal } from './terminal.ts';

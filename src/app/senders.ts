@@ -15,7 +15,7 @@ import { parseOpenedRange } from '../lib/net/addresses.ts';
 import type { OpenedRange } from '../lib/net/addresses.ts';
 import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
 import { cAresResolver } from '../lib/net/resolver.ts';
-import type { Config } from '../model/config.ts';
+import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 

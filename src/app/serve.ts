@@ -8,7 +8,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
-import type { Config } from '../model/config.ts';
+import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';

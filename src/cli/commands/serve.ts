@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parse, stringify } from 'yaml';
-import { NAMED_SETTINGS, readConfig, redactConfig } from '../../model/config.ts';
-import type { Config, ConfigSources, Setting } from '../../model/config.ts';
+import { readConfig, redactConfig } from '../../model/config.ts';
+import type { ConfigSources } from '../../model/config.ts';
+import { NAMED_SETTINGS } from '../../model/settings.ts';
+import type { Config, Setting } from '../../model/settings.ts';
 import { CallFailed, EXIT } from '../control-client.ts';
 import type { CliContext } from '../context.ts';
 

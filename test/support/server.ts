@@ -79,7 +79,8 @@ export function spawnServer({
   environment = {},
   under = [],
 }: ServerOptions) {
-  const [program, ...before] = [...under, process.execPath] as [string, ...string[]];
+  const program = under[0] ?? process.execPath;
+  const before = under.length > 0 ? [...under.slice(1), process.execPath] : [];
   const child = spawn(
     program,
     [

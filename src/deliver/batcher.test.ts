@@ -24,7 +24,16 @@ function blocks(...sizes: (number | { lines: number; atMs: number })[]): BlockIn
 function choose(infos: readonly BlockInfo[], changes: Partial<BatchQuestion> = {}) {
   const head = infos.at(-1)?.range.to ?? 0;
   const next = { from: 0, to: Number.POSITIVE_INFINITY };
-  return chooseBatch({ next, head, infos, more: false, caps: CAPS, nowWallMs: T0, ...changes });
+  return chooseBatch({
+    next,
+    head,
+    infos,
+    more: false,
+    caps: CAPS,
+    nowWallMs: T0,
+    overdue: false,
+    ...changes,
+  });
 }
 
 function rangeOf(infos: readonly BlockInfo[], changes: Partial<BatchQuestion> = {}) {

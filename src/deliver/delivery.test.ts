@@ -77,6 +77,21 @@ describe('delivery', () => {
     assert.deepEqual(world.delivered(), numbered(12));
   });
 
+  it('a wall clock set back by days delays no line beyond the interval', async () => {
+    const world = new World();
+    await world.delivery.apply([jobOf(1)], 1);
+    world.add(STREAM, numbered(3));
+    world.clock.setWall(world.clock.wallMs() - 3 * 86_400_000);
+    await world.pass(1_000);
+    assert.deepEqual(world.delivered(), numbered(3));
+    // Reception never goes back in a stream: what comes now is dated in days to come.
+    world.buffer.add(STREAM, numbered(3, 3), world.clock.wallMs() + 3 * 86_400_000, 'raw');
+    await world.pass(999);
+    assert.equal(world.sent.length, 1);
+    await world.pass(1);
+    assert.deepEqual(world.delivered(), numbered(6));
+  });
+
   it('never lets a batch span a UTC hour', async () => {
     const world = new World();
     await world.delivery.apply([jobOf(1)], 1);

@@ -46,6 +46,8 @@ export class Planner {
   readonly #host: PlannerHost;
   #busy = false;
   #filling: Filling | undefined;
+  /** The first line of the batch that is filling, and the monotonic time at which it closes, whatever the wall clock does. */
+  #closing: { readonly from: number; readonly atMs: number } | undefined;
   #failures = 0;
   #notBeforeMs = 0;
 
@@ -69,6 +71,7 @@ export class Planner {
   /** The job's settings changed: bounds and interval are taken anew. */
   reset(): void {
     this.#filling = undefined;
+    this.#closing = undefined;
   }
 
   /** Whether lines are neither settled nor planned. */
@@ -135,10 +138,16 @@ export class Planner {
     const infos = await deps.buffer.peek(job.stream, next.from, most);
     const head = deps.buffer.stream(job.stream)?.head ?? 0;
     const more = infos.length >= most;
-    const choice = chooseBatch({ next, head, infos, more, caps, nowWallMs: clock.wallMs() });
+    const nowMs = clock.monotonicMs();
+    const closing = this.#closing?.from === next.from ? this.#closing : undefined;
+    const overdue = closing !== undefined && nowMs >= closing.atMs;
+    const question = { next, head, infos, more, caps, nowWallMs: clock.wallMs(), overdue };
+    const choice = chooseBatch(question);
     if (choice.kind === 'wait') {
+      const closesAtMs = Math.min(nowMs + choice.delayMs, closing?.atMs ?? Infinity);
+      this.#closing = { from: next.from, atMs: closesAtMs };
       this.#filling = {
-        closesAtMs: clock.monotonicMs() + choice.delayMs,
+        closesAtMs,
         fullAtHead: next.from + caps.lines,
         fullAtBytes: (seen?.acceptedBytes ?? 0) + caps.bytes - choice.plainBytes,
       };

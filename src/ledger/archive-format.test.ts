@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import type { LedgerEvent } from '../buffer/index.ts';
 import {
   ARCHIVE_HEADER_BYTES,
@@ -68,6 +69,8 @@ test('a file of a newer version is told apart from a damaged one', () => {
   const newer = Buffer.from(golden());
   newer.writeUInt16LE(2, 8);
   assert.equal(decodeHeader(newer).kind, 'damaged', 'its checksum does not hold');
+  newer.writeUInt32LE(crc32(newer.subarray(0, 24)), 24);
+  assert.deepEqual(decodeHeader(newer), { kind: 'newer', version: 2 });
   assert.equal(decodeHeader(golden().subarray(0, 31)).kind, 'damaged');
 });
 

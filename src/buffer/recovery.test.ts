@@ -97,6 +97,11 @@ test('I10: wherever a byte of the log decays, lines are whole or counted as a ga
     assert.equal(offset, 400, `seed ${seed}`);
     assert.equal(buffer.stream(STREAM)!.head, 400);
     assert.ok(buffer.job(1) !== undefined, 'no cursor is lost');
+    const missing = found.filter((line) => line.startsWith('gap:')).length;
+    assert.ok(missing === 0 || buffer.stats().corruptLines > 0, `seed ${seed} is counted`);
+    const counted = buffer.stats().corruptLines;
+    await readAll(buffer);
+    assert.equal(buffer.stats().corruptLines, counted, 'and counted once');
     await buffer.close();
   }
   assert.ok(gaps > 10, 'some of the flips hit lines');

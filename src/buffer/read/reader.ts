@@ -69,7 +69,10 @@ export class Reader {
   async #read(stream: StreamEntry, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
     const { refs, gapTo } = await this.#refs(stream, from, maxPlainBytes, BLOCKS);
     if (refs.length === 0) {
-      if (from >= stream.oldest) return gap(stream, from, gapTo, 'corrupt');
+      if (from >= stream.oldest) {
+        this.#missing(stream, from, gapTo);
+        return gap(stream, from, gapTo, 'corrupt');
+      }
       return gap(stream, from, Math.min(gapTo, stream.oldest), 'expired');
     }
     const blocks: StoredBlock[] = [];
@@ -196,6 +199,14 @@ export class Reader {
       block.first === ref.first &&
       block.lines === ref.lines;
     return right ? block : this.#damage(stream, ref, 'another block stands here');
+  }
+
+  /** Lines that a checkpoint counts and of which no block could be found in what was replayed. */
+  #missing(stream: StreamEntry, from: number, to: number): void {
+    const { state, diagnostics } = this.#deps;
+    if (!state.isNewGap(stream, to)) return;
+    state.corruptLines += to - from;
+    diagnostics.alarm('buffer.lines_missing', { stream: stream.key, from, lines: to - from });
   }
 
   #damage(stream: StreamEntry, ref: BlockRef, reason: string): 'damaged' {

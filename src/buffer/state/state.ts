@@ -42,6 +42,9 @@ const CHAINS = 100_000;
 /** Blocks of streams whose own record was damaged, kept until its second copy comes: bounded, the rest counts as lost. */
 const ORPHANS = 1_024;
 
+/** Gaps that were told are told once: so many of them are remembered. */
+const GAPS = 10_000;
+
 export class ShardState {
   readonly streams = new Map<string, StreamEntry>();
   readonly streamsById = new Map<number, StreamEntry>();
@@ -64,6 +67,8 @@ export class ShardState {
   damagedBytes = 0;
   readonly #ledger: LedgerSink;
   readonly #diagnostics: Diagnostics;
+  /** Gaps in streams by their end, which stays where it is. */
+  readonly #gaps = new Set<string>();
   #orphans: { readonly block: BlockRecord; readonly position: number }[] = [];
 
   constructor(limits: StateLimits, ledger: LedgerSink, diagnostics: Diagnostics) {
@@ -151,6 +156,8 @@ export class ShardState {
   /** Blocks before this one were damaged: their lines count as accepted, and reading them gives a corrupt gap. */
   #gap(stream: StreamEntry, block: BlockRecord): void {
     const range = { from: stream.head, to: block.first };
+    // Its lines have been counted with the shard's.
+    this.isNewGap(stream, range.to);
     this.#diagnostics.alarm('buffer.stream_gap', {
       stream: stream.key,
       from: range.from,
@@ -166,6 +173,14 @@ export class ShardState {
       hour,
       bytes: 0,
     });
+  }
+
+  /** Whether a gap that ends here is met for the first time. */
+  isNewGap(stream: StreamEntry, to: number): boolean {
+    const gap = `${stream.id}/${to}`;
+    if (this.#gaps.has(gap)) return false;
+    if (this.#gaps.size < GAPS) this.#gaps.add(gap);
+    return true;
   }
 
   #orphan(block: BlockRecord, position: number): void {

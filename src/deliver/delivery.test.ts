@@ -247,6 +247,18 @@ describe('settings', () => {
     assert.deepEqual(world.delivered(), numbered(2));
   });
 
+  it('a job that the buffer cannot open yet begins where its stream stood then: what was accepted since is its own', async () => {
+    const world = new World();
+    world.add(STREAM, numbered(2));
+    world.buffer.failing.openJob = 3;
+    await world.delivery.apply([jobOf(1)], 1);
+    // The route is in force from here on: these lines were wanted because of the job.
+    world.add(STREAM, numbered(3, 2));
+    await world.pass(60_000);
+    assert.deepEqual(world.delivered(), numbered(3, 2));
+    assert.equal(world.buffer.job(1)?.start, 2);
+  });
+
   it('a new destination is used at once, and the old sender is closed', async () => {
     const world = new World();
     world.receiver = ({ conf }) =>

@@ -34,6 +34,11 @@ export class JobRunner {
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
   #reconciling: Promise<void> | undefined;
   #reconcileFailures = 0;
+  /**
+   * Where its stream stood when the buffer first failed to open the job. From then on its lines may be wanted because of
+   * this job, so that is where it begins, however often the disk refuses.
+   */
+  #startAt: number | undefined;
 
   constructor(job: JobConfig, tools: RunnerTools) {
     this.id = job.id;
@@ -291,12 +296,15 @@ export class JobRunner {
         const wanted = circuit !== 'paused' && circuit !== 'closed';
         const state = buffer.job(this.id);
         const open = state !== undefined && state.closedMs === null;
+        if (!wanted || open) this.#startAt = undefined;
         if (wanted === open) break;
         const { id, account } = this.#job;
+        const start = this.#startAt === undefined ? 'head' : { offset: this.#startAt };
         const recorded = wanted
-          ? await buffer.openJob(id, this.stream, account, 'head')
+          ? await buffer.openJob(id, this.stream, account, start)
           : await buffer.closeJob(id);
         if (recorded.kind === 'durable') continue;
+        if (wanted) this.#startAt ??= buffer.stream(this.stream)?.head ?? 0;
         diagnostics.warn('delivery.job.failed', { job: id, detail: recorded.detail });
         return this.#reconcileLater();
       }

@@ -147,8 +147,9 @@ export class MemoryBuffer implements ShardBuffer {
       return DURABLE;
     }
     this.#stream(key);
-    assert(typeof start === 'string', 'delivery opens jobs at an end of their stream');
-    const at = start === 'head' ? this.stream(key)!.head : 0;
+    const { head } = this.stream(key)!;
+    const at = start === 'head' ? head : start === 'oldest' ? 0 : start.offset;
+    assert(at >= 0 && at <= head, 'a job starts within its stream');
     this.#jobs.set(id, {
       job: id,
       stream: key,

@@ -34,10 +34,12 @@ export function withConnection(command: Command): Command {
 }
 
 export function clientOf(context: CliContext, options: ConnectionOptions): ControlClient {
-  return controlClient(
-    options.url ?? context.environment['WAYBILL_URL'] ?? DEFAULT_CONTROL_URL,
-    tokenOf(context, options),
-  );
+  return controlClient(urlOf(context, options), tokenOf(context, options));
+}
+
+/** The control API's address. */
+export function urlOf(context: CliContext, options: ConnectionOptions): string {
+  return options.url ?? context.environment['WAYBILL_URL'] ?? DEFAULT_CONTROL_URL;
 }
 
 export function tokenOf(context: CliContext, options: ConnectionOptions): string | undefined {

@@ -14,6 +14,7 @@ import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
 import type { Serve } from './commands/serve.ts';
 import { addStatus } from './commands/status.ts';
+import { addTail } from './commands/tail.ts';
 import { addTokens } from './commands/tokens.ts';
 
 export type { CliContext } from './context.ts';
@@ -57,6 +58,7 @@ export async function runCli(
   addSend(program, context, setExit);
   addLedger(program, context, setExit);
   addStatus(program, context, setExit);
+  addTail(program, context);
   addLog(program, context, parts.checkDirectory, setExit);
   inherit(program);
   try {

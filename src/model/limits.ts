@@ -190,8 +190,8 @@ export const limits = {
     /** Tries to connect to one session. */
     connectsPerMinute: 30,
     /** Lines kept for a session until the next hand-over: what is looked at before the filter. Longer lines are not shown. */
-    tapBytes: 128 * KIB,
-    tapLines: 1_000,
+    tapBytes: 256 * KIB,
+    tapLines: 2_000,
     /** Time between two hand-overs of one session at least. */
     tickMs: 100,
     /** Records in one message to a listener; more than people read, and little enough for a browser. */

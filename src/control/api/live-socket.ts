@@ -42,14 +42,19 @@ export function acceptListeners(
     if (id === undefined || verdict !== 'yes') return turnAway(socket, verdict);
     sockets.handleUpgrade(request, socket, head, (connection) => listen(connection, id, live));
   });
-  app.addHook('preClose', async () => {
-    for (const connection of sockets.clients) connection.close(1001);
-    const gone = [...sockets.clients].map(
-      (connection) => new Promise((resolve) => void connection.once('close', resolve)),
-    );
-    await Promise.race([Promise.all(gone), clock.sleep(FAREWELL_MS)]);
-    for (const connection of sockets.clients) connection.terminate();
+  app.addHook('preClose', () => sayGoodbye(sockets, clock));
+}
+
+/** Gives listeners a moment to answer, then hangs up. */
+async function sayGoodbye({ clients }: WebSocketServer, clock: Clock): Promise<void> {
+  const answered = [...clients].map((connection) => {
+    connection.close(1001);
+    return new Promise((resolve) => void connection.once('close', resolve));
   });
+  const enough = new AbortController();
+  await Promise.race([Promise.all(answered), clock.sleep(FAREWELL_MS, enough.signal)]);
+  enough.abort();
+  for (const connection of clients) connection.terminate();
 }
 
 function sessionOf(request: IncomingMessage): string | undefined {

@@ -7,6 +7,7 @@ import type { Connection } from '../lib/rpc.ts';
 import type { Watch } from '../live/index.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
+import { prepareShardHeaps } from './heap.ts';
 import type {
   ShardCut,
   ShardMethods,
@@ -68,6 +69,7 @@ export function superviseShard(options: ShardsOptions): Shards {
   let stopping = false;
   let restartMs = RESTART_MS;
 
+  prepareShardHeaps();
   const start = (): Promise<ShardReady> =>
     new Promise((resolve) => {
       const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {

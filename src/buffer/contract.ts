@@ -213,7 +213,10 @@ export interface BufferStats {
 
 export interface ShardBuffer {
   readonly durability: 'disk' | 'memory';
-  /** Resolves once the lines are on stable storage, or says why they are not. All of them or none. */
+  /**
+   * Resolves once the lines are on stable storage, or says why they are not. All of them or none. Until then it looks at the
+   * request's bytes; once they are stored their memory is the caller's again.
+   */
   append(request: AppendRequest): Promise<AppendResult>;
 
   stream(key: string): StreamState | undefined;

@@ -18,6 +18,7 @@ import type { Outcome, Reply } from './answer.ts';
 import type { Ingest, IngestDeps, IngestStats } from './contract.ts';
 import { memoryBudget } from './memory.ts';
 import type { Lease } from './memory.ts';
+import { BodyPool } from './body-pool.ts';
 import { zoneFinder } from './place.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
@@ -67,6 +68,7 @@ class Door implements Ingest {
     this.#taking = {
       deps,
       decompressing: slots(limits.decompressions),
+      bodies: new BodyPool(limits.idleBodyBytes),
       fault: (error) => this.#fault(error),
       sawPlain: (bytes) => void (this.#tally.plainBytes += bytes),
     };

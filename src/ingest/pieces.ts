@@ -49,15 +49,19 @@ export class Pieces {
     return pieces;
   }
 
-  /** All bytes in one Buffer, ended by a newline when they are not. This object is empty afterwards. */
-  joinLines(): Buffer {
+  /**
+   * All bytes in one Buffer, ended by a newline when they are not. This object is empty afterwards.
+   *
+   * @param make memory of so many bytes, with anything in it
+   */
+  joinLines(make = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes)): Buffer {
     const total = this.bytes;
     const pieces = this.take();
     const last = pieces.at(-1);
     if (last === undefined || last.length === 0) return Buffer.alloc(0);
     const ended = last[last.length - 1] === NEWLINE;
     if (ended && pieces.length === 1) return last;
-    const joined = Buffer.allocUnsafeSlow(ended ? total : total + 1);
+    const joined = make(ended ? total : total + 1);
     let at = 0;
     for (const piece of pieces) at += piece.copy(joined, at);
     assert(at === total, 'the pieces hold as many bytes as were counted');

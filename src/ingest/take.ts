@@ -4,6 +4,7 @@ import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
+import type { BodyPool } from './body-pool.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
@@ -18,6 +19,7 @@ import { Splitting } from './split.ts';
 export interface Taking {
   readonly deps: IngestDeps;
   readonly decompressing: Slots;
+  readonly bodies: BodyPool;
   /** Logs a fault of ours. @returns how it is told to the sender */
   readonly fault: (error: unknown) => Refusal;
   /** Counts bytes after decompression. */
@@ -61,7 +63,8 @@ async function takeFramed(
 ): Promise<Outcome> {
   const { limits } = taking.deps;
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
-  const framing = new Framing(plain.joinLines(), rules, limits, admission.quarantine);
+  const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
+  const framing = new Framing(body, rules, limits, admission.quarantine);
   const givenUp = await inTurns(framing, lease);
   const framed = framing.result();
   const refusal = givenUp ?? framed.refusal;
@@ -76,6 +79,8 @@ async function takeFramed(
     };
   }
   const part = await store(taking, admission, place, framed.lines, framed.bad);
+  // Stored, so nobody looks at the bytes any more. After a fault somebody might.
+  if (part.kind === 'accepted') taking.bodies.give(body);
   return part.kind === 'refused'
     ? { kind: 'refused', refusal: part.refusal, lines: framed.count }
     : { kind: 'taken', parts: [part] };
@@ -92,8 +97,9 @@ async function takeSplit(
   const onlooker = tap?.watching ? (stream: StreamKey) => tap.onlooker(stream) : undefined;
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   const seed = random.bytes(4).readUInt32LE();
+  const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
   const splitting = new Splitting(
-    plain.joinLines(),
+    body,
     { ...by, seed, ...(onlooker && { onlooker }) },
     rules,
     limits,
@@ -101,6 +107,8 @@ async function takeSplit(
   );
   const givenUp = await inTurns(splitting, lease);
   const split = splitting.result();
+  // Each part has its lines copied.
+  taking.bodies.give(body);
   const refusal = givenUp ?? split.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: 0 };
   const parts = split.parts.map(async (part): Promise<PartAnswer> => {

@@ -26,6 +26,8 @@ export const limits = {
     heldBytes: 96 * MIB,
     /** Bodies held in memory for one account: the largest plain body and a little. */
     heldBytesPerAccount: 72 * MIB,
+    /** Memory of bodies that is kept for the next ones: as many as are usually under way at once. */
+    idleBodyBytes: 8 * MIB,
     /** Open connections to an ingest listener: each costs some 20 KiB. */
     connections: 4_096,
     /** Time between two pieces of a body before the upload counts as stalled (408). */

@@ -1,0 +1,67 @@
+/**
+ * Memory for bodies that is used again.
+ *
+ * Each large body is joined into one stretch of memory. Made anew, a gigabyte of bodies is a gigabyte of external memory that
+ * V8 has to find dead, by marking the whole heap each time some tens of megabytes have gathered: that was a quarter of the
+ * CPU of a shard under load.
+ */
+import { assert } from '../lib/assert.ts';
+
+/** Smaller bodies are cheap to make anew, larger ones too dear to keep. */
+const SMALLEST_BYTES = 128 * 1024;
+const LARGEST_BYTES = 4 * 1024 * 1024;
+/** Sizes are rounded up to this, so that bodies of nearly the same size can follow one another. */
+const STEP_BYTES = 256 * 1024;
+
+export class BodyPool {
+  readonly #mostIdleBytes: number;
+  /** The last one given back is the first one lent: it is likely still in the processor's cache. */
+  readonly #idle: ArrayBufferLike[] = [];
+  /** Weak, because a body that is never given back is simply garbage. */
+  readonly #lent = new WeakSet<ArrayBufferLike>();
+  #idleBytes = 0;
+
+  constructor(mostIdleBytes: number) {
+    this.#mostIdleBytes = mostIdleBytes;
+  }
+
+  get idleBytes(): number {
+    return this.#idleBytes;
+  }
+
+  /** Memory of just this many bytes, with anything in it. */
+  take(bytes: number): Buffer {
+    if (bytes < SMALLEST_BYTES || bytes > LARGEST_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    const memory = this.#takeIdle(bytes) ?? freshMemory(bytes);
+    this.#lent.add(memory);
+    return Buffer.from(memory, 0, bytes);
+  }
+
+  /** The last that fits and is not much too large. */
+  #takeIdle(bytes: number): ArrayBufferLike | undefined {
+    const fits = ({ byteLength }: ArrayBufferLike): boolean =>
+      byteLength >= bytes && byteLength <= bytes * 2 + STEP_BYTES;
+    const index = this.#idle.findLastIndex(fits);
+    if (index < 0) return undefined;
+    const [memory] = this.#idle.splice(index, 1);
+    assert(memory !== undefined, 'what was found is there');
+    this.#idleBytes -= memory.byteLength;
+    return memory;
+  }
+
+  /** Takes a body back that nobody looks at any more. Harmless with one that is not from here, or given twice. */
+  give(body: Buffer): void {
+    const memory = body.buffer;
+    if (!this.#lent.delete(memory)) return;
+    this.#idle.push(memory);
+    this.#idleBytes += memory.byteLength;
+    // The oldest goes: sizes change with the producers.
+    while (this.#idleBytes > this.#mostIdleBytes) {
+      this.#idleBytes -= this.#idle.shift()?.byteLength ?? 0;
+    }
+  }
+}
+
+function freshMemory(bytes: number): ArrayBufferLike {
+  return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES).buffer;
+}

@@ -27,31 +27,30 @@ export interface DataPlaneOptions {
 export function dataPlane(options: DataPlaneOptions): DataPlane {
   const { shards, books, attempts, keptLines } = options;
 
-  /** Jobs at one instant, with the sums brought up to that instant. */
-  const cut = async (jobs: readonly number[] | null): Promise<readonly ShardJob[]> => {
-    const taken = await shards.cut(jobs);
-    await books.catchUp(taken.mark);
-    return taken.jobs;
-  };
+  /** Answers with jobs at one instant, and the sums as they are at that instant. */
+  const at = <Answer>(
+    jobs: readonly number[] | null,
+    answer: (jobs: readonly ShardJob[]) => Answer,
+  ): Promise<Answer> =>
+    books.at(
+      () => shards.cut(jobs),
+      (cut) => answer(cut.jobs),
+    );
 
   return {
     async jobStatuses(ids) {
       return (await shards.cut(ids)).jobs.map(statusView);
     },
     attempts: async (job, limit) => attempts.list(job, limit),
-    async jobLedger(job, hours) {
-      const [known] = await cut([job]);
-      const found = known ?? books.formerJob(job);
-      return found && books.job(found, hours);
-    },
-    async scopeLedger(reach, hours) {
-      const jobs = await cut(reach.jobs);
-      return books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours);
-    },
-    async usage(reach, days) {
-      const jobs = await cut(reach.jobs);
-      return books.usage(streamsOf(reach, jobs), reach.jobs, days);
-    },
+    jobLedger: (job, hours) =>
+      at([job], ([known]) => {
+        const found = known ?? books.formerJob(job);
+        return found && books.job(found, hours);
+      }),
+    scopeLedger: (reach, hours) =>
+      at(reach.jobs, (jobs) => books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours)),
+    usage: (reach, days) =>
+      at(reach.jobs, (jobs) => books.usage(streamsOf(reach, jobs), reach.jobs, days)),
     keptLines: async ({ scopes, afterId, limit }) => keptLines.list(scopes, limit, afterId),
     keptLine: async (id) => keptLines.get(id),
     live: options.live,

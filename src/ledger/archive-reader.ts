@@ -28,20 +28,24 @@ export interface ArchivePiece {
  *
  * An unfinished end is passed over when a newer file follows (a crash cut it), and is where reading stops in the newest.
  *
+ * @param until a mark that the writer gave: nothing behind it is read
  * @throws FsError when the disk does not answer
  */
 export async function* readArchive(
   files: FileSystem,
   directory: string,
   from: ArchiveMark = { file: 0, bytes: 0 },
+  until?: ArchiveMark,
 ): AsyncGenerator<ArchivePiece> {
   const names = await files.list(directory).catch(() => [] as string[]);
   const numbers = names.map(archiveFileNumber).filter((n) => n !== undefined);
   for (const number of numbers) {
     if (number < from.file) continue;
+    if (until && number > until.file) return;
     const handle = await files.open(join(directory, archiveFileName(number)), 'read');
     try {
-      yield* readFile(handle, number, number === from.file ? from.bytes : 0);
+      const fromBytes = number === from.file ? from.bytes : 0;
+      yield* readFile(handle, number, fromBytes, number === until?.file ? until.bytes : Infinity);
     } finally {
       await handle.close();
     }
@@ -52,6 +56,7 @@ async function* readFile(
   handle: FileHandle,
   file: number,
   fromBytes: number,
+  untilBytes: number,
 ): AsyncGenerator<ArchivePiece> {
   const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
   const headerBytes = await readFully(handle, header, 0);
@@ -68,7 +73,8 @@ async function* readFile(
   let at = Math.max(fromBytes, ARCHIVE_HEADER_BYTES);
   for (;;) {
     const piece = Buffer.alloc(PIECE_BYTES);
-    const bytes = piece.subarray(0, await readFully(handle, piece, at));
+    const there = await readFully(handle, piece, at);
+    const bytes = piece.subarray(0, Math.min(there, Math.max(0, untilBytes - at)));
     const events: LedgerEvent[] = [];
     let inPiece = 0;
     let next = decodeEvent(bytes, inPiece);

@@ -39,8 +39,19 @@ export interface UsageDay {
 }
 
 export interface Books {
-  /** Sums what the archive has gained; afterwards the sums hold at least everything before `mark`. */
-  catchUp(mark?: ArchiveMark): Promise<void>;
+  /** Sums what the archive has gained. */
+  catchUp(): Promise<void>;
+  /**
+   * Answers from sums that hold exactly what lies behind a cut: the shard's side and the archive's are of one instant, so
+   * that lines which come meanwhile never look like an imbalance (I2).
+   *
+   * @param take asks the shard for a cut; again when the sums had gone past it
+   * @param answer reads the sums, in one turn
+   */
+  at<Cut extends { readonly mark: ArchiveMark }, Answer>(
+    take: () => Promise<Cut>,
+    answer: (cut: Cut) => Answer,
+  ): Promise<Answer>;
   /** A job's ledger, hour by hour (newest first, at most `hours` of them), at the instant of its cut. */
   job(cut: JobCut, hours?: number): JobLedger;
   scope(
@@ -75,12 +86,15 @@ export async function openBooks(options: BooksOptions): Promise<Books> {
   return new SqliteBooks(database, options);
 }
 
+/** How often a cut is taken again because the sums had gone past it: they do so every few seconds. */
+const TRIES = 5;
+
 class SqliteBooks implements Books {
   readonly #database: DatabaseSync;
   readonly #options: BooksOptions;
   readonly #statements: ReturnType<typeof prepare>;
   #mark: ArchiveMark;
-  #catching: Promise<void> = Promise.resolve();
+  #catching: Promise<unknown> = Promise.resolve();
   readonly #told = new Set<string>();
 
   constructor(database: DatabaseSync, options: BooksOptions) {
@@ -94,20 +108,37 @@ class SqliteBooks implements Books {
     this.#mark = { file: row.file, bytes: row.bytes };
   }
 
-  async catchUp(mark?: ArchiveMark): Promise<void> {
-    const before = this.#catching;
-    const turn = (async () => {
-      await before.catch(() => {});
-      if (mark && !isBefore(this.#mark, mark)) return;
-      await this.#sum();
-    })();
-    this.#catching = turn;
-    await turn;
+  catchUp(): Promise<void> {
+    return this.#inTurn(() => this.#sum());
   }
 
-  async #sum(): Promise<void> {
+  async at<Cut extends { readonly mark: ArchiveMark }, Answer>(
+    take: () => Promise<Cut>,
+    answer: (cut: Cut) => Answer,
+  ): Promise<Answer> {
+    for (let tries = 1; ; tries += 1) {
+      const cut = await take();
+      // Others may have summed further while this cut was on its way; whoever asked in the end takes what is there.
+      const answered = await this.#inTurn(async () => {
+        if (isBefore(cut.mark, this.#mark) && tries < TRIES) return undefined;
+        await this.#sum(cut.mark);
+        return { value: answer(cut) };
+      });
+      if (answered) return answered.value;
+    }
+  }
+
+  /** One after the other, whoever asks. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#catching.then(work, work);
+    this.#catching = turn.catch(() => {});
+    return turn;
+  }
+
+  async #sum(until?: ArchiveMark): Promise<void> {
     const { files, archive, diagnostics } = this.#options;
-    for await (const piece of readArchive(files, archive, this.#mark)) {
+    if (until && !isBefore(this.#mark, until)) return;
+    for await (const piece of readArchive(files, archive, this.#mark, until)) {
       const place = `${piece.mark.file}/${piece.mark.bytes}`;
       if (piece.damaged && !this.#told.has(place)) {
         this.#told.add(place);

@@ -301,6 +301,38 @@ test('a line that is neither settled nor waiting unbalances its hour and the tot
   sums.close();
 });
 
+test('lines that come after a cut was taken never look like an imbalance (I2)', async () => {
+  const directory = await folder();
+  const archive = await writer(directory);
+  const sums = await books(directory);
+  for (const event of [opened, accepted(0, 30), waybill(1, 0, 20)]) archive.record(event);
+  const early = { mark: await archive.flush(), job: cut() };
+  // Written before anybody reads: the archive is ahead of the cut.
+  archive.record(accepted(30, 50));
+  const late = {
+    mark: await archive.flush(),
+    job: cut({ head: 50, waitingByHour: [[HOUR, 30]] }),
+  };
+  const first = await sums.at(
+    async () => early,
+    ({ job }) => sums.job(job),
+  );
+  assert.equal(first.hours[0]!.accepted, 30);
+  assert.equal(first.hours[0]!.balanced, true);
+  // The sums are ahead of the cut: it is taken again.
+  await sums.catchUp();
+  let taken = 0;
+  const second = await sums.at(
+    async () => (taken++ === 0 ? early : late),
+    ({ job }) => sums.job(job),
+  );
+  assert.equal(taken, 2);
+  assert.equal(second.hours[0]!.accepted, 50);
+  assert.equal(second.hours[0]!.balanced, true);
+  sums.close();
+  await archive.close();
+});
+
 test('a job that began in mid-hour counts only what came since', async () => {
   const directory = await folder();
   const archive = await writer(directory);

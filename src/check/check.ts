@@ -107,10 +107,10 @@ async function lookAtShard(
       record: (position, payload) => recount.record(position, payload),
     });
     auditExtent(extent, checkpoints, findings);
-    for (const stream of recount.streams.values()) auditStream(stream, findings);
+    const jobs = [...recount.jobs.values()];
+    for (const stream of recount.streams.values()) auditStream(stream, jobs, findings);
     auditStrays(recount, findings);
     const archivePruned = oldestFile > 1;
-    const jobs = [...recount.jobs.values()];
     for (const job of jobs) auditChain(job, archivePruned, findings);
     const books = jobs.map((job) => bookLine(job, archivePruned, findings));
     return { segments: extent.segments, blocks: recount.blocks, lines: recount.lines(), books };

@@ -25,6 +25,8 @@ export class StreamBook {
   readonly kept = new Ranges();
   /** Offsets that the archive says were accepted. */
   readonly archived = new Ranges();
+  /** Ends of blocks that were copied forward: what stood behind them may have been left where it was. */
+  readonly copiedEnds = new Set<number>();
   /** By the newest checkpoint. */
   checkpointHead = 0;
 
@@ -177,6 +179,7 @@ export class Recount {
           : 'a block is of another epoch than its stream';
     if (wrong !== undefined) return this.#tell(position, wrong);
     stream!.kept.add(block.first, block.first + block.lines);
+    if (block.copied) stream!.copiedEnds.add(block.first + block.lines);
     this.blocks += 1;
   }
 

@@ -46,8 +46,8 @@ export class Ends {
 
   async run(): Promise<void> {
     this.#left = ROUND;
-    await this.#closed();
     await this.#unclaimed();
+    await this.#closed();
     await this.#expired();
   }
 
@@ -58,14 +58,18 @@ export class Ends {
       const own = job.id < 0;
       const since = job.closedServiceMs;
       if (!own && (since === null || service.nowMs() - since < limits.holdbackMs)) continue;
-      if (!(await this.#end(job, job.stream.head, 'unclaimed'))) continue;
+      const upTo = own ? job.stream.claimedFrom() : job.stream.head;
+      if (!(await this.#end(job, upTo, 'unclaimed'))) continue;
       if (own) await jobs.close(job.id);
       // Does nothing when the job was opened again meanwhile.
       await jobs.forget(job.id);
     }
   }
 
-  /** Streams that have lines and no job: the built-in job `keep` settles them, so that I2 holds for every stream. */
+  /**
+   * Lines that no job has: the built-in job `keep` settles them, so that I2 holds for every stream. Those before the first
+   * job's beginning at once, because then somebody has decided; the holdback counts from their settling.
+   */
   async #unclaimed(): Promise<void> {
     const { jobs, limits, service, state } = this.#deps;
     let seen = 0;
@@ -73,14 +77,16 @@ export class Ends {
       if (this.#left <= 0) return;
       seen += 1;
       if (seen % TURN_STREAMS === 0) await nextTurn();
-      if (stream.jobs.length > 0 || stream.settledTo >= stream.head) continue;
-      if (service.nowMs() - stream.lastServiceMs < limits.holdbackMs) continue;
+      const upTo = stream.claimedFrom();
+      if (stream.settledTo >= upTo) continue;
+      const young = service.nowMs() - stream.lastServiceMs < limits.holdbackMs;
+      if (stream.jobs.length === 0 && young) continue;
       const id = -stream.id;
       const start = { offset: Math.max(stream.settledTo, stream.oldest) };
       const opened = await jobs.open(id, stream.key, stream.account, start);
       const job = state.jobs.get(id);
       if (opened.kind === 'failed' || job === undefined) return;
-      if (!(await this.#end(job, stream.head, 'unclaimed'))) continue;
+      if (!(await this.#end(job, upTo, 'unclaimed'))) continue;
       await jobs.close(id);
       await jobs.forget(id);
     }

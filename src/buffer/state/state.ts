@@ -225,7 +225,7 @@ export class ShardState {
     const known = this.jobs.get(body.job);
     if (known !== undefined && position <= known.appliedTo) return;
     if (body.event === 'opened') return this.#opened(body, known, position);
-    if (body.event === 'forgotten') this.#rememberEnd(body);
+    if (body.event === 'forgotten') this.#rememberEnd(body, known?.start ?? 0);
     if (known === undefined) return;
     known.appliedTo = position;
     if (body.event === 'closed') {
@@ -267,9 +267,12 @@ export class ShardState {
     this.#tellJob(job, true);
   }
 
-  #rememberEnd(body: Extract<JobRecord, { event: 'forgotten' }>): void {
+  #rememberEnd(body: Extract<JobRecord, { event: 'forgotten' }>, start: number): void {
     const stream = this.streamsById.get(body.stream);
-    if (stream !== undefined) stream.settledTo = Math.max(stream.settledTo, body.cursor);
+    // Lines before the job's beginning that nobody settled are still to be ended.
+    if (stream !== undefined && start <= stream.settledTo) {
+      stream.settledTo = Math.max(stream.settledTo, body.cursor);
+    }
     this.chains.set(body.job, { sequence: body.sequence, chain: body.chain });
     if (this.chains.size <= CHAINS) return;
     const [oldest] = this.chains.keys();
@@ -354,12 +357,15 @@ export class ShardState {
   trimmedBefore(start: number): void {
     const oldest = this.spans.trimBefore(start);
     for (const stream of this.streams.values()) {
-      stream.dropStretchesBefore(oldest);
+      const dropped = stream.dropStretchesBefore(oldest);
+      // Copies of older lines may still stand: nothing is to be read before the hole that settled ones leave. What was
+      // dropped and is wanted has been copied.
+      const hole = Math.min(dropped, stream.floor());
       let first = this.spans.tailRefs(stream.id)[0]?.first ?? stream.head;
       for (let index = 0; index < stream.stretchCount; index += 1) {
         first = Math.min(first, stream.stretchAt(index).first);
       }
-      stream.oldest = Math.max(stream.oldest, first);
+      stream.oldest = Math.max(stream.oldest, first, hole);
     }
   }
 

@@ -10,6 +10,7 @@ const STRETCH = 3;
 /** A job as its stream sees it: somebody who still needs the lines from `cursor` on. */
 export interface StreamReader {
   readonly id: number;
+  readonly start: number;
   readonly cursor: number;
 }
 
@@ -35,7 +36,7 @@ export class StreamEntry {
   lastServiceMs = 0;
   /** Offset before which nothing can be read any more: trimmed. */
   oldest = 0;
-  /** Up to where jobs that are forgotten had settled it: what a stream without any job has behind it. */
+  /** Up to where it is settled by jobs that are forgotten, the buffer's own among them. */
   settledTo = 0;
   /** The latest time of reception that somebody was told an offset for: later lines are dated no earlier. */
   askedMs = 0;
@@ -65,11 +66,18 @@ export class StreamEntry {
     this.lastReceivedMs = receivedMs;
   }
 
+  /** Where its oldest job begins: what nobody settled before is the buffer's own to end. The head when there is none. */
+  claimedFrom(): number {
+    let from = this.head;
+    for (const job of this.jobs) if (job.id >= 0) from = Math.min(from, job.start);
+    return from;
+  }
+
   /** The offset before which nobody needs a line any more. */
   floor(): number {
-    let floor = this.jobs.length === 0 ? this.settledTo : this.head;
+    let floor = this.head;
     for (const job of this.jobs) floor = Math.min(floor, job.cursor);
-    return floor;
+    return this.settledTo < this.claimedFrom() ? Math.min(floor, this.settledTo) : floor;
   }
 
   /** Forgets hours that lie wholly before `offset`. */
@@ -171,13 +179,18 @@ export class StreamEntry {
     };
   }
 
-  /** Drops the stretches of spans before `span`: trimmed. */
-  dropStretchesBefore(span: number): void {
+  /** Drops the stretches of spans before `span`: trimmed. Returns behind which offset the last of them ended, or 0. */
+  dropStretchesBefore(span: number): number {
     let drop = 0;
-    while (drop < this.stretchCount && this.#stretches[drop * STRETCH]! < span) drop += 1;
-    if (drop === 0) return;
+    let end = 0;
+    while (drop < this.stretchCount && this.#stretches[drop * STRETCH]! < span) {
+      end = Math.max(end, this.#stretches[drop * STRETCH + 2]!);
+      drop += 1;
+    }
+    if (drop === 0) return 0;
     this.#stretches.splice(0, drop * STRETCH);
     this.released = Math.max(0, this.released - drop);
+    return end;
   }
 
   /** Drops one stretch whose blocks were copied forward. Returns whether it still held the span. */

@@ -5,6 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 
+import { assert } from '../../lib/assert.ts';
 import type { OutcomeCounts, Plan, Range } from '../../model/delivery.ts';
 import type { ProducerSnapshot } from '../state/producers.ts';
 import type { Span } from '../state/spans.ts';
@@ -95,6 +96,7 @@ export function decodeFileHeader(header: Buffer): number | undefined {
 
 export function encodeChunk(chunk: Chunk): Buffer {
   const payload = chunk.kind === 'keys' ? chunk.slots : Buffer.from(JSON.stringify(chunk.body));
+  assert(payload.length <= CHUNK_BYTES, 'a chunk is no longer than its readers believe');
   const bytes = Buffer.alloc(CHUNK_HEADER_BYTES + payload.length);
   bytes.writeUInt32LE(payload.length, 0);
   bytes.writeUInt8(KINDS.indexOf(chunk.kind), 8);

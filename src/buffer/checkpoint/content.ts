@@ -4,14 +4,24 @@
  */
 import { JobEntry } from '../state/job.ts';
 import { SLOT_BYTES } from '../state/keys.ts';
+import type { Span } from '../state/spans.ts';
 import type { ShardState } from '../state/state.ts';
 import { StreamEntry } from '../state/stream.ts';
 import type { Chunk, HeadChunk, JobChunk, StreamChunk } from './chunks.codec.ts';
 
 /** Entities in one chunk: a few milliseconds' work. */
-const STREAMS = 500;
-const JOBS = 500;
+const MOST = 500;
 const KEYS = 20_000 * SLOT_BYTES;
+/**
+ * Bytes of one chunk, about: a stream with lines in every span of a large log takes as much as thousands of others. A chunk
+ * longer than readers believe would make every later start refuse a log that it cannot do without.
+ */
+const BYTES = 1 << 20;
+/** About what a number takes in JSON, a page's bounds, and a plan. */
+const NUMBER_BYTES = 17;
+const PAGE_BYTES = 80;
+const PLAN_BYTES = 400;
+const RANGE_BYTES = 60;
 
 /** What must be taken in one turn, because replay counts from it. */
 export function headOf(state: ShardState, sequence: number, serviceMs: number): HeadChunk {
@@ -35,27 +45,46 @@ export function* chunksOf(state: ShardState, head: HeadChunk): Generator<Chunk> 
   // A ring moves on while chunks are written: what is to be remembered is copied whole.
   const keys = state.keys.slots();
   yield { kind: 'head', body: head };
-  yield { kind: 'spans', body: spans };
-  for (const streams of slices(state.streams.values(), STREAMS)) {
-    yield { kind: 'streams', body: streams.map(streamChunk) };
+  const spanBytes = ({ pages }: Span): number => 200 + pages.length * PAGE_BYTES;
+  for (const body of slices(spans, spanBytes)) yield { kind: 'spans', body };
+  const streams = mapped(state.streams.values(), streamChunk);
+  const streamBytes = ([, key, account, , , , , , , , marks, stretches]: StreamChunk): number =>
+    200 + key.length + account.length + (marks.length + stretches.length) * NUMBER_BYTES;
+  for (const body of slices(streams, streamBytes)) yield { kind: 'streams', body };
+  const jobBytes = ({ open, settled }: JobChunk): number =>
+    500 + open.length * PLAN_BYTES + settled.length * RANGE_BYTES;
+  for (const body of slices(mapped(jobsOf(state, head), jobChunk), jobBytes)) {
+    yield { kind: 'jobs', body };
   }
-  for (const jobs of slices(state.jobs.values(), JOBS)) {
-    yield { kind: 'jobs', body: jobs.map(jobChunk) };
+  for (const body of slices(state.chains, () => 100)) yield { kind: 'chains', body };
+  for (const body of slices(state.producers.snapshot(), () => 1_000)) {
+    yield { kind: 'producers', body };
   }
-  for (const chains of slices(state.chains, STREAMS)) yield { kind: 'chains', body: chains };
-  yield { kind: 'producers', body: state.producers.snapshot() };
   for (let at = 0; at < keys.length; at += KEYS) {
     yield { kind: 'keys', slots: keys.subarray(at, at + KEYS) };
   }
 }
 
-function* slices<T>(all: Iterable<T>, size: number): Generator<T[]> {
+/** A job on a stream that was made since the head is left out, as its stream may be: replay makes both. */
+function* jobsOf(state: ShardState, head: HeadChunk): Generator<JobEntry> {
+  for (const job of state.jobs.values()) if (job.stream.id < head.nextStream) yield job;
+}
+
+function* mapped<From, To>(all: Iterable<From>, to: (one: From) => To): Generator<To> {
+  for (const one of all) yield to(one);
+}
+
+/** Each as it is at the turn in which its slice is taken. */
+function* slices<T>(all: Iterable<T>, bytesOf: (one: T) => number): Generator<T[]> {
   let slice: T[] = [];
+  let bytes = 0;
   for (const one of all) {
     slice.push(one);
-    if (slice.length < size) continue;
+    bytes += bytesOf(one);
+    if (slice.length < MOST && bytes < BYTES) continue;
     yield slice;
     slice = [];
+    bytes = 0;
   }
   if (slice.length > 0) yield slice;
 }
@@ -104,7 +133,7 @@ export function restoreChunk(state: ShardState, chunk: Chunk): string | undefine
       restoreHead(state, chunk.body);
       return undefined;
     case 'spans':
-      state.spans.restore(chunk.body, state.spans.nextId, state.spans.tailStart);
+      state.spans.restore(chunk.body);
       return undefined;
     case 'streams':
       for (const stream of chunk.body) restoreStream(state, stream);

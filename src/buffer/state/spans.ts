@@ -163,15 +163,10 @@ export class Spans {
     return this.sealed[0]?.id ?? this.nextId;
   }
 
-  /** Takes the sealed spans of a checkpoint. */
-  restore(sealed: readonly Span[], nextId: number, tailStart: number): void {
-    assert(
-      this.sealed.length === 0 && this.tailRecords === 0,
-      'spans are restored once, before anything else',
-    );
-    this.sealed = sealed.map((span) => ({ ...span, wanted: 0 }));
-    this.nextId = nextId;
-    this.tailStart = tailStart;
+  /** Takes sealed spans of a checkpoint, the next ones in order. */
+  restore(sealed: readonly Span[]): void {
+    assert(this.tailRecords === 0, 'spans are restored before anything else');
+    for (const span of sealed) this.sealed.push({ ...span, wanted: 0 });
   }
 }
 

@@ -2,7 +2,12 @@
 export type Level = 'debug' | 'info' | 'warn' | 'error' | 'alarm';
 
 /** What an entry carries besides its text. Never a secret, never a customer's line. */
-export type Details = Readonly<Record<string, string | number | boolean | null | undefined>>;
+export type Details = Readonly<Record<string, string | number | boolean | null | undefined>> & {
+  /** Every entry's own: a detail of that name would hide them from whoever filters by them. */
+  readonly time?: never;
+  readonly level?: never;
+  readonly event?: never;
+};
 
 /** The process's own log: one JSON object a line, in a fixed order of keys. */
 export interface Diagnostics {

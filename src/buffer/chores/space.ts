@@ -114,7 +114,7 @@ export class SpaceGuard implements Admission {
     const level = this.#judge(this.#space);
     if (level !== this.#level) {
       const details = {
-        level,
+        room: level,
         usedShare: usedShare(this.#space),
         freeBytes: this.#space.freeBytes,
       };

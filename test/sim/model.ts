@@ -124,12 +124,13 @@ function summary(
   const ranges = settled.map(({ from, to }) => `${from}-${to}`).join(' ');
   const open = job.open.map(({ id, name }) => `${id}/${name}`).join(' ');
   const { delivered, excluded, dropped } = job.totals;
-  const totals = [
-    delivered,
-    ...Object.entries(excluded).toSorted(),
-    ...Object.entries(dropped).toSorted(),
-  ];
-  return `${job.stream} from ${job.start} to ${cursor} [${ranges}] open [${open}] #${job.sequence} ${totals.join(',')} ${closed ? 'closed' : ''}`;
+  const totals = JSON.stringify([delivered, byReason(excluded), byReason(dropped)]);
+  return `${job.stream} from ${job.start} to ${cursor} [${ranges}] open [${open}] #${job.sequence} ${totals} ${closed ? 'closed' : ''}`;
+}
+
+function byReason(counts: Readonly<Partial<Record<string, number>>>): [string, number][] {
+  const known = Object.entries(counts).filter((entry): entry is [string, number] => !!entry[1]);
+  return known.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** An append that was not answered with its place. */

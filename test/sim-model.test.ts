@@ -1,0 +1,22 @@
+/**
+ * A whole shard (log over files, buffer, archive) on the simulated disk beside a small model, over appends, settling in any
+ * order, checkpoints, trimming, compaction, faults, a full disk, flipped bits, power cuts in work and in recovery. After each
+ * restart: each answered line is there with its own bytes or settled, nothing is invented, keys are known, books balance.
+ *
+ * The seeds are the same each time, so that a change is judged and not a dice; new ones are tried by the long and the
+ * night's run. `docs/decisions/simulation.md` says how a failure is repeated.
+ */
+import { test } from 'node:test';
+
+import { FAILED, assertMet, mustHold, runMany } from './sim/run.ts';
+
+for (const { seed, actions, found } of FAILED) {
+  test(`history ${seed}/${actions}, which once failed (${found}), holds`, async () => {
+    await mustHold({ seed, actions });
+  });
+}
+
+test('I1, I2, I3, I10: whatever a shard answered holds, whatever comes between', async () => {
+  const seen = await runMany({ firstSeed: 0, actions: 100, steps: 2_500, mostMs: 60_000 });
+  assertMet(seen, ['refusedStarts']);
+});

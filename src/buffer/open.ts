@@ -4,7 +4,7 @@
  * start (I10: a damaged file is never silently reset).
  */
 import { FsError } from '../lib/fs/file-system.ts';
-import type { LogRecord, Position } from '../log/index.ts';
+import type { Damage, LogRecord, Position } from '../log/index.ts';
 import { Checkpoints } from './checkpoint/checkpoints.ts';
 import type { HeadChunk } from './checkpoint/chunks.codec.ts';
 import type { ShardBuffer } from './contract.ts';
@@ -172,23 +172,48 @@ async function replay(
     if (outcome.kind === 'trimmed') throw new Unreadable('the log was trimmed while it was read');
     if (outcome.kind === 'fenced') throw new ReadFailed('a newer owner has the shard');
     if (outcome.kind === 'failed') throw new ReadFailed(outcome.detail);
-    for (const record of outcome.records) {
-      replayOne(deps, state, record, applyFrom);
-      records += 1;
-    }
-    for (const damage of outcome.damage) {
-      if (damage.to <= applyFrom) continue;
-      state.damagedBytes += damage.to - damage.from;
-      diagnostics.alarm('buffer.log_damaged', {
-        bytes: damage.to - damage.from,
-        reason: damage.reason,
-      });
+    for (const piece of inOrder(outcome.records, outcome.damage)) {
+      if ('position' in piece) {
+        replayOne(deps, state, piece, applyFrom);
+        records += 1;
+        continue;
+      }
+      if (piece.to > applyFrom) {
+        state.damagedBytes += piece.to - piece.from;
+        diagnostics.alarm('buffer.log_damaged', {
+          bytes: piece.to - piece.from,
+          reason: piece.reason,
+        });
+      }
+      replayDamaged(state, piece, applyFrom);
     }
     if (outcome.next <= position) break;
     position = outcome.next;
   }
   state.appliedEnd = Math.max(state.appliedEnd, end);
   return records;
+}
+
+/** As they stand in the log. */
+function inOrder(
+  records: readonly LogRecord[],
+  damage: readonly Damage[],
+): readonly (LogRecord | Damage)[] {
+  if (damage.length === 0) return records;
+  const at = (piece: LogRecord | Damage): number =>
+    'position' in piece ? piece.position : piece.from;
+  return [...records, ...damage].toSorted((a, b) => at(a) - at(b));
+}
+
+/**
+ * A block whose lines decayed, but not its header, which has a checksum of its own: it is known whose lines are lost and
+ * which offsets they had, and these are not given out again. Reading them finds the damage.
+ */
+function replayDamaged(state: ShardState, { from, to, payload }: Damage, applyFrom: number): void {
+  const record = payload && decodeRecord(payload, 'skip');
+  if (record?.kind !== 'block') return;
+  if (from < applyFrom) state.indexOnly(record, from);
+  else state.apply(record, from, to);
 }
 
 function replayOne(

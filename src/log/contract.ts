@@ -40,6 +40,11 @@ export interface Damage {
   readonly from: Position;
   readonly to: Position;
   readonly reason: string;
+  /**
+   * The record that stands there, where it is known which bytes it has and only their checksum differs: a part of it may
+   * still be right. For whoever can tell by a checksum of its own.
+   */
+  readonly payload?: Buffer;
 }
 
 export interface LogRecord {

@@ -42,6 +42,8 @@ const CHAINS = 100_000;
 /** Blocks of streams whose own record was damaged, kept until its second copy comes: bounded, the rest counts as lost. */
 const ORPHANS = 1_024;
 
+const HOUR_MS = 3_600_000;
+
 /** Gaps that were told are told once: so many of them are remembered. */
 const GAPS = 10_000;
 
@@ -67,6 +69,8 @@ export class ShardState {
   damagedBytes = 0;
   readonly #ledger: LedgerSink;
   readonly #diagnostics: Diagnostics;
+  /** Of the lines that damage took: of which no stream is known yet to miss them. */
+  #lostOfNobody = 0;
   /** Gaps in streams by their end, which stays where it is. */
   readonly #gaps = new Set<string>();
   #orphans: { readonly block: BlockRecord; readonly position: number }[] = [];
@@ -129,7 +133,7 @@ export class ShardState {
     this.spans.add(refOf(block, position));
     if (!block.copied) this.#remember(block);
     if (block.first < stream.head) return;
-    if (block.first > stream.head) this.#gap(stream, block);
+    if (block.first > stream.head) this.#gap(stream, block.first, block.receivedMs);
     const range = { from: block.first, to: block.first + block.lines };
     stream.grow(block.lines, block.plainBytes, block.receivedMs);
     stream.lastServiceMs = block.serviceMs;
@@ -150,29 +154,33 @@ export class ShardState {
     this.lines = block.linesBefore + block.lines;
     if (lost === 0) return;
     this.corruptLines += lost;
+    this.#lostOfNobody += lost;
     this.#diagnostics.alarm('buffer.lines_lost_to_damage', { lines: lost });
   }
 
-  /** Blocks before this one were damaged: their lines count as accepted, and reading them gives a corrupt gap. */
-  #gap(stream: StreamEntry, block: BlockRecord): void {
-    const range = { from: stream.head, to: block.first };
-    // Its lines have been counted with the shard's.
-    this.isNewGap(stream, range.to);
-    this.#diagnostics.alarm('buffer.stream_gap', {
-      stream: stream.key,
-      from: range.from,
-      lines: range.to - range.from,
-    });
-    stream.grow(range.to - range.from, 0, block.receivedMs);
-    const hour = hourOf(block.receivedMs);
-    this.#tell({
-      kind: 'accepted',
-      stream: stream.key,
-      epoch: stream.epoch,
-      range,
-      hour,
-      bytes: 0,
-    });
+  /**
+   * Lines up to `to` were accepted, and the blocks that held them were damaged: they count as accepted, their offsets are
+   * not given out again, and reading them gives a corrupt gap.
+   */
+  #gap(stream: StreamEntry, to: number, receivedMs: number): void {
+    const range = { from: stream.head, to };
+    const lines = to - range.from;
+    // Counted with the shard's already, if a block came after them.
+    const uncounted = Math.max(0, lines - this.#lostOfNobody);
+    this.#lostOfNobody -= lines - uncounted;
+    this.corruptLines += uncounted;
+    this.lines += uncounted;
+    this.isNewGap(stream, to);
+    const { key, epoch } = stream;
+    this.#diagnostics.alarm('buffer.stream_gap', { stream: key, from: range.from, lines });
+    stream.grow(lines, 0, receivedMs);
+    const hour = hourOf(receivedMs);
+    this.#tell({ kind: 'accepted', stream: key, epoch, range, hour, bytes: 0 });
+  }
+
+  /** A job's beginning, a plan and a waybill speak only of lines that were accepted. */
+  #reaches(stream: StreamEntry, to: number, receivedMs: number): void {
+    if (to > stream.head) this.#gap(stream, to, Math.max(receivedMs, stream.lastReceivedMs));
   }
 
   /** Whether a gap that ends here is met for the first time. */
@@ -256,6 +264,7 @@ export class ShardState {
       this.#diagnostics.alarm('buffer.job_without_stream', { job: body.job });
       return;
     }
+    this.#reaches(stream, body.start, body.atMs);
     const job = new JobEntry(body.job, stream, body.start);
     job.appliedTo = position;
     this.chains.delete(job.id);
@@ -288,6 +297,7 @@ export class ShardState {
     const job = this.jobs.get(body.job);
     if (job === undefined || position <= job.appliedTo) return;
     job.appliedTo = position;
+    for (const plan of body.plans) this.#reaches(job.stream, plan.range.to, plan.receivedMs.last);
     job.addPlans(body.plans, body.replaces);
   }
 
@@ -302,6 +312,7 @@ export class ShardState {
       });
     }
     job.appliedTo = position;
+    this.#reaches(job.stream, waybill.range.to, waybill.hour * HOUR_MS);
     const before = job.cursor;
     job.addWaybill(waybill, hash);
     if (job.cursor > before) this.release(job.stream, serviceMs);
@@ -355,7 +366,10 @@ export class ShardState {
 
   /** Forgets what the log gave up; also called at start, because a checkpoint may be older than the last trimming. */
   trimmedBefore(start: number): void {
+    const held = this.spans.sealed.length;
     const oldest = this.spans.trimBefore(start);
+    // Lines that are not there although nothing was given up are lost, and not too old.
+    if (this.spans.sealed.length === held) return;
     for (const stream of this.streams.values()) {
       const dropped = stream.dropStretchesBefore(oldest);
       // Copies of older lines may still stand: nothing is to be read before the hole that settled ones leave. What was

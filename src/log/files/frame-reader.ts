@@ -22,7 +22,12 @@ export type FrameRead =
       readonly record: LogRecord;
     }
   /** The header is right and the payload is not. */
-  | { readonly kind: 'broken'; readonly frame: Frame; readonly end: Position }
+  | {
+      readonly kind: 'broken';
+      readonly frame: Frame;
+      readonly end: Position;
+      readonly payload: Buffer;
+    }
   /** No frame begins here. */
   | { readonly kind: 'none' };
 
@@ -58,7 +63,7 @@ export class FrameReader {
     const at = position - this.#windowAt + FRAME_BYTES;
     const payload = this.#window.subarray(at, at + frame.length);
     if (payload.length < frame.length || crc32(payload) !== frame.payloadCrc) {
-      return { kind: 'broken', frame, end };
+      return { kind: 'broken', frame, end, payload };
     }
     return { kind: 'frame', frame, record: { position, end, payload } };
   }

@@ -123,6 +123,14 @@ class Gathered {
     }
     this.next = to;
   }
+
+  /** A record of which only the checksum differs. */
+  broken(to: Position, payload: Buffer): void {
+    this.#bytes += payload.length;
+    this.damage.push({ from: this.next, to, reason: 'a payload has another checksum', payload });
+    this.full = this.#bytes > this.#maxBytes;
+    this.next = to;
+  }
 }
 
 /** Reads on in one segment up to `end` or until enough is gathered. Returns the disk's failure, if it did not answer. */
@@ -153,7 +161,7 @@ async function readNext(reader: FrameReader, gathered: Gathered): Promise<void> 
       else gathered.add(read.record);
       return;
     case 'broken':
-      gathered.damaged(read.end, 'a payload has another checksum');
+      gathered.broken(read.end, read.payload);
       return;
     case 'none':
       gathered.damaged(

@@ -32,7 +32,10 @@ function ok(conf: string, change: Partial<DestinationPolicy> = {}) {
 
 describe('destination_conf', () => {
   test('an unknown scheme is refused with the known ones', () => {
-    assert.match(problemsOf('gopher://x'), /s3:\/\/, https:\/\/, http:\/\/, splunk:\/\/.*file:\/\//);
+    assert.match(
+      problemsOf('gopher://x'),
+      /s3:\/\/, https:\/\/, http:\/\/, splunk:\/\/.*file:\/\//,
+    );
     assert.match(problemsOf(''), /known destination/);
     assert.match(problemsOf(`https://x/${'a'.repeat(5000)}`), /at most 4096 bytes/);
     assert.equal(destinationScheme('S3://bucket'), 's3');

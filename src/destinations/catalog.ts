@@ -12,20 +12,29 @@ import type {
 } from './destination.ts';
 import { clickhouseDestination } from './clickhouse/index.ts';
 import { elasticsearchDestination } from './elasticsearch/index.ts';
+import { azureDestination } from './azure/index.ts';
+import { gcsDestination } from './gcs/index.ts';
+import { kinesisDestination } from './kinesis/index.ts';
+import { notOffered } from './not-offered.ts';
 import { fileDestination } from './file/index.ts';
 import { httpDestination, httpProfiles } from './http/index.ts';
 import { lokiDestination } from './loki/index.ts';
 import { otlpDestination } from './otlp/index.ts';
 import { s3Destination } from './s3/index.ts';
+import { syslogDestination } from './syslog/index.ts';
 
 const KINDS: readonly DestinationKind[] = [
   s3Destination,
+  gcsDestination,
+  azureDestination,
+  kinesisDestination,
   httpDestination,
   ...httpProfiles,
   elasticsearchDestination,
   lokiDestination,
   otlpDestination,
   clickhouseDestination,
+  syslogDestination,
   fileDestination,
 ];
 
@@ -54,6 +63,8 @@ export function parseDestination(
   }
   const kind = BY_SCHEME.get(destinationScheme(conf));
   if (!kind) {
+    const instead = notOffered(destinationScheme(conf));
+    if (instead) return [instead];
     const known = [...BY_SCHEME.keys()].map((scheme) => `${scheme}://`).join(', ');
     return [
       problem('destination_conf', `must begin with the scheme of a known destination: ${known}`),

@@ -53,6 +53,8 @@ export interface Subject {
   readonly expected: Readonly<Record<Situation, Expected>>;
   /** Texts that no outcome may hold: secrets, inner addresses, what the receiver's body says. */
   readonly neverSaid: readonly string[];
+  /** Plain bytes of the largest batch that is tried; absent: 3 MB. */
+  readonly largestBytes?: number;
   rig(situation: Situation): Promise<Rig>;
 }
 
@@ -168,7 +170,7 @@ async function tryAbort(subject: Subject): Promise<void> {
     const batch = sampleBatch();
     assert.equal((await rig.sender.send(batch, AbortSignal.abort())).kind, 'retry');
     const control = new AbortController();
-    const sending = rig.sender.send(sampleBatch(2_000_000), control.signal);
+    const sending = rig.sender.send(sampleBatch(subject.largestBytes ?? 2_000_000), control.signal);
     setImmediate(() => control.abort());
     const outcome = await sending;
     // It may have been done before the abort came.
@@ -200,7 +202,7 @@ async function tryRepeat(subject: Subject): Promise<void> {
 async function tryLarge(subject: Subject): Promise<void> {
   const rig = await subject.rig('accepts');
   try {
-    const batch = sampleBatch(3_000_000);
+    const batch = sampleBatch(subject.largestBytes ?? 3_000_000);
     const outcome = await rig.sender.send(batch, going);
     assert.equal(outcome.kind, 'accepted', describeOutcome(outcome));
     const held = await rig.held();

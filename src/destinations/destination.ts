@@ -154,6 +154,14 @@ export interface DestinationTools {
   readonly attemptMs: number;
   readonly stallMs: number;
   readonly responseBytes: number;
+  /** The account's external id for roles in AWS; absent: roles are not offered. */
+  readonly externalId?: string;
+  /** The operator's own keys with which roles are assumed. */
+  readonly roleKeys?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
   /** Name of this installation, said in each request so that one that comes back to it is known. */
   readonly instance?: string;
 }

@@ -13,7 +13,12 @@ const DEFAULT_LIFE_S = 600;
 
 export interface TokenSource {
   /** Headers with a token, or why there is none. */
-  headers(signal: AbortSignal): Promise<Readonly<Record<string, string>> | SendOutcome>;
+  headers(
+    signal: AbortSignal,
+  ): Promise<
+    | { readonly kind: 'token'; readonly headers: Readonly<Record<string, string>> }
+    | Extract<SendOutcome, { kind: 'retry' }>
+  >;
   /** The receiver did not accept the token: the next attempt fetches another. */
   forget(): void;
 }
@@ -31,7 +36,7 @@ export function tokenOf(
   let kept: { readonly token: string; readonly untilMs: number } | undefined;
   const fetchToken: TokenSource['headers'] = async (signal) => {
     const nowMs = tools.clock.monotonicMs();
-    if (kept && nowMs < kept.untilMs) return { authorization: `Bearer ${kept.token}` };
+    if (kept && nowMs < kept.untilMs) return bearer(kept.token);
     const result = await exchange(
       {
         secure: protocol === 'https:',
@@ -63,7 +68,7 @@ export function tokenOf(
     const life = fieldOf(body, 'expires_in');
     const lifeMs = (typeof life === 'number' && life > 0 ? life : DEFAULT_LIFE_S) * 1_000;
     kept = { token, untilMs: nowMs + Math.max(0, lifeMs - EARLY_MS) };
-    return { authorization: `Bearer ${token}` };
+    return bearer(token);
   };
   return {
     headers: fetchToken,
@@ -71,4 +76,8 @@ export function tokenOf(
       kept = undefined;
     },
   };
+}
+
+function bearer(token: string) {
+  return { kind: 'token', headers: { authorization: `Bearer ${token}` } } as const;
 }

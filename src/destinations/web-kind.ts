@@ -168,11 +168,17 @@ function webSender(profile: WebProfile, settings: WebSettings, tools: Destinatio
   const responseBytes = Math.max(tools.responseBytes, profile.responseBytes ?? 0);
   return {
     async send(batch, signal) {
-      const fresh = (await authorize?.headers(signal)) ?? {};
-      if (isOutcome(fresh)) return fresh;
+      const fresh = await authorize?.headers(signal);
+      if (fresh?.kind === 'retry') return fresh;
       const { path } = settings.target;
       const target = { ...settings.target, path: profile.pathFor?.(path, batch) ?? path };
-      const result = await postBatch(target, batch, { ...tools, responseBytes }, signal, fresh);
+      const result = await postBatch(
+        target,
+        batch,
+        { ...tools, responseBytes },
+        signal,
+        fresh?.headers,
+      );
       if (result.kind === 'failed') return { kind: 'retry', reason: result.reason };
       if (result.status === 401) authorize?.forget();
       const nowMs = tools.clock.wallMs();
@@ -181,10 +187,6 @@ function webSender(profile: WebProfile, settings: WebSettings, tools: Destinatio
     },
     close: () => Promise.resolve(),
   };
-}
-
-function isOutcome(value: Readonly<Record<string, string>> | SendOutcome): value is SendOutcome {
-  return 'kind' in value && 'reason' in value;
 }
 
 /** A problem unless one of the headers or parameters is there. */

@@ -12,6 +12,11 @@ import { testDialler } from './dialler.ts';
 import { startScriptedReceiver } from './scripted-http.ts';
 import type { Beside, Script, ScriptedReceiver } from './scripted-http.ts';
 
+export interface Upload {
+  readonly path: string;
+  readonly body: Buffer;
+}
+
 export interface ScriptedSubject {
   readonly kind: DestinationKind;
   readonly secure: boolean;
@@ -23,6 +28,10 @@ export interface ScriptedSubject {
   conf(origin: string): string;
   /** Whether a second upload to the same path takes the first one's place. */
   readonly keepsByPath: boolean;
+  /** What a request carries, where the batch is not its whole body. */
+  readonly unwrap?: (request: Upload) => Upload;
+  /** Tools beyond the usual ones. */
+  readonly tools?: Partial<DestinationTools>;
   /** Services beside the receiver: token endpoints. */
   readonly beside?: Beside;
 }
@@ -68,7 +77,10 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   });
   const open = (to: ScriptedReceiver, host: string, dialler = trusting): Promise<Sender> => {
     const origin = `${subject.secure ? 'https' : 'http'}://${host}:${to.port}`;
-    return subject.kind.open(subject.conf(origin), testTools({ dialler, stallMs }));
+    return subject.kind.open(
+      subject.conf(origin),
+      testTools({ ...subject.tools, dialler, stallMs }),
+    );
   };
   const receivers = [receiver];
   let sender = await open(receiver, nowhere ? 'nowhere.example' : 'receiver.test', wary);
@@ -78,7 +90,8 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
       close: () => sender.close(),
     },
     held() {
-      const uploads = receivers.flatMap(({ received }) => received);
+      const unwrap = subject.unwrap ?? ((upload: Upload) => upload);
+      const uploads = receivers.flatMap(({ received }) => received).map(unwrap);
       const byPath = new Map(uploads.map(({ path, body }) => [path, body]));
       return Promise.resolve(
         subject.keepsByPath ? [...byPath.values()] : uploads.map(({ body }) => body),

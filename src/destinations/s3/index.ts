@@ -7,8 +7,8 @@ import { readSettings } from './settings.ts';
 
 export const s3Destination: DestinationKind = {
   describe: {
-    schemes: ['s3'],
-    title: 'Amazon S3 and compatible',
+    schemes: ['s3', 'r2'],
+    title: 'Amazon S3, Cloudflare R2 and compatible',
     form: 's3://<bucket>/<path>[/{DATE}]?region=<region>&access-key-id=<id>&secret-access-key=<secret>[&endpoint=<host>]',
     settings: [
       {
@@ -39,6 +39,38 @@ export const s3Destination: DestinationKind = {
         required: false,
         secret: false,
         example: 'AES256',
+      },
+      {
+        name: 'sts-assume-role-arn',
+        help: 'Role to assume with the account’s external id in place of keys, where the operator offers it.',
+        required: false,
+        secret: false,
+        example: 'arn:aws:iam::123456789012:role/logs',
+      },
+      {
+        name: 'sts-external-id',
+        help: 'The account’s external id; may be left out.',
+        required: false,
+        secret: false,
+      },
+      {
+        name: 'sts-endpoint',
+        help: 'Origin of another token service. Absent: Amazon’s in the region.',
+        required: false,
+        secret: false,
+      },
+      {
+        name: 'account-id',
+        help: 'With r2://: the Cloudflare account, 32 hex digits.',
+        required: false,
+        secret: false,
+      },
+      {
+        name: 'jurisdiction',
+        help: 'With r2://: eu or fedramp, for buckets that are bound to one.',
+        required: false,
+        secret: false,
+        example: 'eu',
       },
       {
         name: 'path-style',

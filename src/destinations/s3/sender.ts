@@ -6,10 +6,11 @@
  * services that are only compatible refuse the newer ones. Retries are the runner's business, so the SDK makes none.
  */
 import { Readable } from 'node:stream';
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3';
+import type { PutObjectCommandInput, S3ClientConfig } from '@aws-sdk/client-s3';
 import { VERSION } from '../../lib/version.ts';
 import { limits } from '../../model/limits.ts';
 import { retryAfterMs, shortText } from '../answer.ts';
+import { NoKeys, roleKeys } from '../aws-role.ts';
 import { withDate } from '../conf.ts';
 import type { Batch, DestinationTools, Sender, SendOutcome } from '../destination.ts';
 import { answerFor } from './answers.ts';
@@ -26,7 +27,7 @@ export async function s3Sender(settings: S3Settings, tools: DestinationTools): P
     region: settings.region,
     ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
     forcePathStyle: settings.pathStyle,
-    ...(settings.keys === undefined ? {} : { credentials: settings.keys }),
+    ...credentialsOf(settings, tools),
     requestHandler: sdkHttpHandler(tools),
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -65,6 +66,16 @@ export async function s3Sender(settings: S3Settings, tools: DestinationTools): P
   };
 }
 
+/** Absent: the machine's own, which only some accounts may use. */
+function credentialsOf(
+  { keys, role }: S3Settings,
+  tools: DestinationTools,
+): Pick<S3ClientConfig, 'credentials'> {
+  if (role === undefined) return keys === undefined ? {} : { credentials: keys };
+  const keysOf = roleKeys(role, tools);
+  return { credentials: () => keysOf() };
+}
+
 function objectKey(prefix: string, batch: Batch): string {
   const folder = withDate(prefix, batch.receivedMs.first);
   return folder === '' ? batch.name : `${folder}/${batch.name}`;
@@ -93,7 +104,8 @@ function objectOf(settings: S3Settings, key: string, batch: Batch): PutObjectCom
 /** The SDK throws for everything that is no success; what it throws says by its fields what happened. */
 function outcomeOf(error: unknown, signal: AbortSignal, nowMs: number): SendOutcome {
   if (signal.aborted) return { kind: 'retry', reason: 'the attempt was stopped' };
-  if (error instanceof NoAnswer) return { kind: 'retry', reason: error.message };
+  if (error instanceof NoAnswer || error instanceof NoKeys)
+    return { kind: 'retry', reason: error.message };
   const { code, status, retryAfter } = fieldsOf(error);
   if (status === undefined) return beforeSending(error, code);
   const { kind, words } = answerFor(status, code);

@@ -1,4 +1,9 @@
-/** `s3://bucket/path/{DATE}?region=R[&endpoint=HOST][&access-key-id=K&secret-access-key=S][&sse=AES256]` (Logpush's form). */
+/**
+ * `s3://bucket/path/{DATE}?region=R[&endpoint=HOST][&access-key-id=K&secret-access-key=S][&sse=AES256]`, and
+ * `r2://bucket/path/{DATE}?account-id=A&access-key-id=K&secret-access-key=S` (Logpush's forms).
+ */
+import { ROLE_ARN } from '../aws-role.ts';
+import type { Role } from '../aws-role.ts';
 import { fingerprint, isProblem, problem, readConf, redact, unknownParams } from '../conf.ts';
 import type { Conf } from '../conf.ts';
 import type { ConfProblem, DestinationPolicy, ParsedDestination } from '../destination.ts';
@@ -13,6 +18,8 @@ export interface S3Settings extends ParsedDestination {
   readonly pathStyle: boolean;
   /** Absent: the machine's own credentials. */
   readonly keys?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Assumed for each hour or so, in place of keys. */
+  readonly role?: Role;
   readonly sse?: 'AES256' | 'aws:kms';
 }
 
@@ -23,7 +30,12 @@ const PARAMS = [
   'secret-access-key',
   'sse',
   'path-style',
+  'sts-assume-role-arn',
+  'sts-external-id',
+  'sts-endpoint',
 ] as const;
+
+const R2_PARAMS = ['account-id', 'jurisdiction', 'access-key-id', 'secret-access-key'] as const;
 
 /** Amazon's rules, with the capitals and underscores of some compatible services. */
 const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]$/;
@@ -38,6 +50,34 @@ export function readSettings(
 ): S3Settings | readonly ConfProblem[] {
   const conf = readConf(text);
   if (isProblem(conf)) return [conf];
+  if (conf.scheme === 'r2') return readR2(conf, policy);
+  return read(conf, conf, policy);
+}
+
+/** R2 is S3 at an address made of the account's id: https://developers.cloudflare.com/r2/api/s3/api/ */
+function readR2(conf: Conf, policy: DestinationPolicy): S3Settings | readonly ConfProblem[] {
+  const problems = unknownParams(conf, R2_PARAMS);
+  const value = (wanted: string) => conf.params.find(({ name }) => name === wanted)?.value;
+  const account = value('account-id') ?? '';
+  if (!/^[0-9a-f]{32}$/.test(account))
+    problems.push(problem('account-id', 'is needed: 32 hex digits'));
+  const jurisdiction = value('jurisdiction');
+  if (jurisdiction !== undefined && jurisdiction !== 'eu' && jurisdiction !== 'fedramp')
+    problems.push(problem('jurisdiction', 'must be eu or fedramp'));
+  if (problems.length > 0) return problems;
+  const where = jurisdiction === undefined ? '' : `${jurisdiction}.`;
+  const made = (name: string, text: string) => ({ raw: `${name}=${text}`, name, value: text });
+  const keys = conf.params.filter(({ name }) => name.endsWith('-key') || name.endsWith('-key-id'));
+  const endpoint = made('endpoint', `https://${account}.${where}r2.cloudflarestorage.com`);
+  return read(conf, { ...conf, params: [...keys, endpoint, made('region', 'auto')] }, policy);
+}
+
+/** @param said the conf as its owner wrote it */
+function read(
+  said: Conf,
+  conf: Conf,
+  policy: DestinationPolicy,
+): S3Settings | readonly ConfProblem[] {
   const problems = unknownParams(conf, PARAMS);
   const take = <T>(value: T | ConfProblem | undefined): T | undefined => {
     if (typeof value !== 'object' || value === null || !isProblem(value))
@@ -48,7 +88,8 @@ export function readSettings(
   const place = take(readPlace(conf.place));
   const endpoint = take(readEndpoint(conf, policy));
   const region = take(readRegion(conf));
-  const keys = take(readKeys(conf, policy));
+  const role = take(readRole(conf, policy));
+  const keys = role === undefined ? take(readKeys(conf, policy)) : undefined;
   const sse = take(readSse(conf));
   const pathStyle = take(readPathStyle(conf, endpoint !== undefined));
   if (problems.length > 0 || !place) return problems;
@@ -56,7 +97,7 @@ export function readSettings(
   return {
     scheme: conf.scheme,
     address: `s3://${bucket}/${prefix}${endpoint === undefined ? '' : ` at ${endpoint}`}`,
-    redacted: redact(conf),
+    redacted: redact(said),
     fingerprint: fingerprint(conf.scheme, endpoint ?? 'aws', bucket, prefix),
     bucket,
     prefix,
@@ -64,6 +105,7 @@ export function readSettings(
     pathStyle: pathStyle ?? false,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(keys === undefined ? {} : { keys }),
+    ...(role === undefined ? {} : { role }),
     ...(sse === undefined ? {} : { sse }),
   };
 }
@@ -152,6 +194,27 @@ function readKeys(conf: Conf, policy: DestinationPolicy): S3Settings['keys'] | C
     return problem('secret-access-key', 'holds characters that no key has');
   }
   return { accessKeyId, secretAccessKey };
+}
+
+function readRole(conf: Conf, policy: DestinationPolicy): Role | ConfProblem | undefined {
+  const name = 'sts-assume-role-arn';
+  const arn = param(conf, name);
+  const externalId = param(conf, 'sts-external-id');
+  const endpoint = param(conf, 'sts-endpoint');
+  if (arn === undefined) return undefined;
+  if (!ROLE_ARN.test(arn))
+    return problem(name, 'must look like arn:aws:iam::123456789012:role/logs');
+  if (param(conf, 'access-key-id') !== undefined)
+    return problem(name, 'stands in place of access-key-id, not beside it');
+  const isOrigin = /^https:\/\/[^/?#@]+$/.test(endpoint ?? 'https://x');
+  const isPlain = policy.allowHttp && /^http:\/\/[^/?#@]+$/.test(endpoint ?? '');
+  if (!isOrigin && !isPlain) return problem('sts-endpoint', 'must be an origin with https://');
+  return {
+    arn,
+    region: param(conf, 'region') ?? DEFAULT_REGION,
+    ...(externalId === undefined ? {} : { externalId }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  };
 }
 
 function readSse(conf: Conf): S3Settings['sse'] | ConfProblem {

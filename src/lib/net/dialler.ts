@@ -1,5 +1,13 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
+import type { Socket } from 'node:net';
+
+export interface DialTarget {
+  readonly secure: boolean;
+  /** A name or an address. */
+  readonly host: string;
+  readonly port: number;
+}
 
 /**
  * The one way out: every connection to a customer's destination goes through it.
@@ -12,5 +20,10 @@ export interface GuardedDialler {
   readonly httpAgent: HttpAgent;
   /** For `https:`; the certificate is checked against the name. */
   readonly httpsAgent: HttpsAgent;
+  /**
+   * A connection for what is not HTTP, vetted like every other. What goes wrong comes as the socket's `error`; it is
+   * ready at `connect`, or with TLS at `secureConnect`.
+   */
+  connect(target: DialTarget): Socket;
   close(): void;
 }

@@ -12,16 +12,16 @@
 import { Agent as HttpAgent } from 'node:http';
 import type { ClientRequest, ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { isIP } from 'node:net';
-import type { LookupFunction, Socket } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { getCACertificates, TLSSocket } from 'node:tls';
+import { connect as connectTls, getCACertificates, TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { Diagnostics } from '../diagnostics.ts';
 import { canonicalAddress, refusedRange } from './addresses.ts';
 import type { OpenedRange } from './addresses.ts';
-import type { GuardedDialler } from './dialler.ts';
+import type { DialTarget, GuardedDialler } from './dialler.ts';
 import { resolveAll } from './resolver.ts';
 import type { NameResolver } from './resolver.ts';
 
@@ -81,6 +81,9 @@ export function createGuardedDialler(options: GuardedDiallerOptions): GuardedDia
   return {
     httpAgent,
     httpsAgent,
+    connect(target) {
+      return guard.connect(target, ca);
+    },
     close() {
       httpAgent.destroy();
       httpsAgent.destroy();
@@ -130,6 +133,26 @@ class Guard {
     );
     if (socket) this.#watch(socket as Socket, vetted);
     return socket;
+  }
+
+  /** For what is not HTTP. A refusal comes as the error of a socket that was never connected. */
+  connect({ secure, host, port }: DialTarget, trust: { readonly ca?: string[] }): Socket {
+    const unbracketed = host.replace(/^\[|\]$/g, '');
+    const name = isIP(unbracketed) === 0 ? { servername: unbracketed } : {};
+    let refused: Error | undefined;
+    const onCreated = (error: Error | null): void => {
+      if (error) refused = error;
+    };
+    const socket = this.dial({ host: unbracketed, port }, onCreated, (options) => {
+      const { lookup } = options;
+      const plain = { host: unbracketed, port, noDelay: true, autoSelectFamily: true };
+      const vetted = lookup === undefined ? plain : { ...plain, lookup };
+      return secure ? connectTls({ ...vetted, ...name, ...trust }) : connect(vetted);
+    });
+    if (socket) return socket as Socket;
+    const dead = new Socket();
+    process.nextTick(() => dead.destroy(refused));
+    return dead;
   }
 
   #vetPort(port: number): void {

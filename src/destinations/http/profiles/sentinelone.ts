@@ -35,7 +35,7 @@ export const sentinelone: WebProfile = {
       'authorization',
       'is needed: header_Authorization=Bearer%20<token>',
     );
-    if (!/\/services\/collector\/raw$/.test(place.pathname))
+    if (!place.pathname.endsWith('/services/collector/raw'))
       problems.push(problem('destination_conf', 'the path must be /services/collector/raw'));
     return problems.length > 0 ? problems : {};
   },

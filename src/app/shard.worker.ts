@@ -189,8 +189,9 @@ async function run(): Promise<void> {
         ),
         epoch,
       ),
-    keepLine: async (entry) => {
-      await supervisor.remote.keepNewest([{ ...entry, atMs: clock.wallMs() }]);
+    keepLines: async (entries) => {
+      const atMs = clock.wallMs();
+      await supervisor.remote.keepNewest(entries.map((entry) => ({ ...entry, atMs })));
     },
     contentOf: (id, contentVersion) => contentOf(snapshot, id, contentVersion),
     onAttempt: handOverAttempts(),

@@ -55,8 +55,8 @@ export interface DeliveryDeps {
   readonly compileContent: (job: JobConfig, epoch: string) => Content;
   /** The job as it was at an older content version, while that is still known: for plans made before a restart. */
   readonly contentOf: (job: number, contentVersion: number) => JobConfig | undefined;
-  /** Keeps a line apart, within bounds of its own. The same line may come again after a crash. */
-  readonly keepLine: (line: KeptLine) => Promise<void>;
+  /** Keeps lines of one job apart, within bounds of their own; all or none. The same lines may come again after a crash. */
+  readonly keepLines: (lines: readonly KeptLine[]) => Promise<void>;
   readonly onAttempt: (attempt: Attempt) => void;
   readonly clock: Clock;
   readonly random: Random;

@@ -61,7 +61,7 @@ export class Settler {
     };
     if (!needed()) return 'dropped';
     try {
-      for (const line of settlement.kept) await deps.keepLine(line);
+      if (settlement.kept.length > 0) await deps.keepLines(settlement.kept);
     } catch (error) {
       const kind = error instanceof Error ? error.name : 'unknown';
       deps.diagnostics.error('delivery.keep_line.failed', { job: this.#job, kind });

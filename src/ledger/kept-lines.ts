@@ -58,13 +58,15 @@ export function openKeptLines(
     'INSERT OR IGNORE INTO lines (account, stream, reason, job, offset, detail, at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const dropOldest = database.prepare(
-    'DELETE FROM lines WHERE id = (SELECT min(id) FROM lines WHERE account = ?)',
+    'DELETE FROM lines WHERE id = (SELECT min(id) FROM lines WHERE account = ?) RETURNING length(bytes) AS bytes',
   );
   const select =
     'SELECT id, account, stream, reason, job, offset, detail, at AS atMs, bytes FROM lines';
 
+  /** Counted once for each account and call: it looks at all of the account's lines. */
+  const heldBy = (account: string) => held.get(account) as { lines: number; bytes: number };
   const fits = (account: string, lines: number, bytes: number): boolean => {
-    const now = held.get(account) as { lines: number; bytes: number };
+    const now = heldBy(account);
     return now.lines + lines <= bounds.lines && now.bytes + bytes <= bounds.bytes;
   };
   const put = (entry: KeptLineEntry) =>
@@ -106,13 +108,21 @@ export function openKeptLines(
     keepNewest: (entries) =>
       inTransaction(() => {
         let given = 0;
+        const sums = new Map<string, { lines: number; bytes: number }>();
         for (const entry of entries) {
-          while (
-            !fits(entry.account, 1, entry.bytes.length) &&
-            dropOldest.run(entry.account).changes > 0
-          )
-            given++;
-          put(entry);
+          const { account, bytes } = entry;
+          const sum = sums.get(account) ?? heldBy(account);
+          sums.set(account, sum);
+          while (sum.lines + 1 > bounds.lines || sum.bytes + bytes.length > bounds.bytes) {
+            const dropped = dropOldest.get(account) as { bytes: number } | undefined;
+            if (!dropped) break;
+            sum.lines -= 1;
+            sum.bytes -= dropped.bytes;
+            given += 1;
+          }
+          if (put(entry).changes === 0) continue;
+          sum.lines += 1;
+          sum.bytes += bytes.length;
         }
         return given;
       }),

@@ -94,6 +94,16 @@ test('keepNewest gives up the oldest and says how many', () => {
   store.close();
 });
 
+test('lines of many sizes kept at once stay within the account’s bytes, the newest of them', () => {
+  const store = openKeptLines(':memory:', { lines: 100, bytes: 100 });
+  store.keepNewest([line('a', 0, 60), line('a', 1, 30)]);
+  assert.equal(store.keepNewest([line('a', 2, 50), line('b', 90, 90), line('a', 3, 20)]), 1);
+  const held = store.list([{ kind: 'zone', id: 'a' }], 10, 0).map((each) => each.offset);
+  assert.deepEqual(held, [1, 2, 3]);
+  assert.equal(store.list([{ kind: 'zone', id: 'b' }], 10, 0).length, 1);
+  store.close();
+});
+
 test('a line kept again after a crash stands once', () => {
   const store = openKeptLines(':memory:', { lines: 10, bytes: 1_000 });
   store.keepNewest([line('a', 7)]);

@@ -130,8 +130,8 @@ export class World {
           : zlib.inflateRawSync(stored, { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
       compileContent: (job) => this.content(job),
       contentOf: (job, version) => this.contentOf(job, version),
-      keepLine: async (line) => {
-        this.kept.push(line);
+      keepLines: async (lines) => {
+        this.kept.push(...lines);
       },
       onAttempt: (attempt) => this.attempts.push(attempt),
       clock: this.clock,

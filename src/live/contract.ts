@@ -49,7 +49,7 @@ export interface LiveEncoder {
 }
 
 /** What a session shows, checked already. */
-export interface LiveView {
+interface LiveView {
   /** Names with commas between them, as they were asked for and as they are shown. */
   readonly fields: string;
   /** Logpush's filter as text; empty: everything passes. */

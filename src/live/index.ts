@@ -9,22 +9,5 @@
  * in `sampleInterval` for how many lines it stands.
  */
 export { LiveSessions } from './sessions.ts';
-export type { SessionDeps } from './sessions.ts';
 export { Tap } from './tap.ts';
-export type { TapDeps } from './tap.ts';
-export type {
-  LiveAttachment,
-  LiveCreated,
-  LiveDesk,
-  LiveEncoder,
-  LiveLines,
-  LiveListener,
-  LiveOnlooker,
-  LiveSession,
-  LiveView,
-  NewLiveSession,
-  SessionLimits,
-  TapLimits,
-  TappedLines,
-  Watch,
-} from './contract.ts';
+export type { LiveDesk, LiveListener, LiveSession, TappedLines, Watch } from './contract.ts';

@@ -23,7 +23,7 @@ import type {
 import { recordsOf, withInterval } from './records.ts';
 import { Sieve } from './sieve.ts';
 
-export interface SessionDeps {
+interface SessionDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;

@@ -10,7 +10,7 @@ import type { Random } from '../lib/random.ts';
 import type { LiveLines, LiveOnlooker, TapLimits, TappedLines, Watch } from './contract.ts';
 import { Sieve } from './sieve.ts';
 
-export interface TapDeps {
+interface TapDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: TapLimits;

@@ -58,7 +58,7 @@ export interface PullEncoder {
 }
 
 /** How records are to be made. */
-export interface PullContent {
+interface PullContent {
   readonly filter: string;
   /** With a `timestamp_format`, so that lines never go out as they came. */
   readonly outputOptions: OutputOptions;
@@ -66,7 +66,7 @@ export interface PullContent {
 }
 
 /** What of a stored block is needed to inflate it. */
-export type InflatableBlock = Pick<StoredBlock, 'codec' | 'stored' | 'plainBytes' | 'plainCrc'>;
+type InflatableBlock = Pick<StoredBlock, 'codec' | 'stored' | 'plainBytes' | 'plainCrc'>;
 
 export interface PullDeps {
   readonly reader: PullReader;

@@ -8,22 +8,8 @@
  *
  * A window is exact: reception never goes back in a stream, and none is answered whose lines may still be on their way. So
  * the same window gives the same lines, and consecutive windows give each line once. What cannot be whole says so: before it
- * begins, or by its last line ({@link STREAM_FAILED}).
+ * begins, or by its last line (`STREAM_FAILED`).
  */
 export { Puller } from './puller.ts';
-export type { PullerDeps } from './puller.ts';
 export { pullReader } from './reader.ts';
-export { STREAM_FAILED } from './contract.ts';
-export type {
-  PullAnswer,
-  PullContent,
-  PullDesk,
-  PulledPage,
-  PullEncoder,
-  PullReader,
-  PullRefused,
-  PullRequest,
-  RayAnswer,
-  RayRequest,
-  WindowFound,
-} from './contract.ts';
+export type { PullDesk, PulledPage, PullReader, PullRefused, WindowFound } from './contract.ts';

@@ -18,7 +18,7 @@ import { Rate } from './rate.ts';
 import { searchRay } from './ray.ts';
 import { piecesOf } from './stretch.ts';
 
-export interface PullerDeps extends PullDeps {
+interface PullerDeps extends PullDeps {
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
   readonly limits: PullLimits;

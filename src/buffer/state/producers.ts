@@ -1,14 +1,16 @@
 /**
  * What each producer (a forwarder) has stored in each stream. Sequences grow but may leave holes, and when one request of
- * several under way fails, a later one may be stored before it comes again. So it is not enough to know the highest: the
- * last few are remembered one by one, and only what is not above the highest *forgotten* one counts as a repeat unseen.
- * A producer therefore keeps at most {@link WINDOW} requests to a stream under way.
+ * several under way fails, others may be stored long before it comes again. So it is not enough to know the highest: the
+ * last few are remembered one by one, and of those before them the holes, so that only what was stored for certain counts
+ * as a repeat. A sequence that nobody can tell any more is refused: it may never have been stored.
  */
 import type { RequestIdentity } from '../contract.ts';
 import type { StoredRequest } from './keys.ts';
 
-/** Requests of one producer to one stream that may be under way at once. */
+/** Requests of one producer to one stream whose place is remembered: as many may be under way at once. */
 export const WINDOW = 8;
+/** Holes remembered behind them; what lies before the oldest of too many cannot be told any more. */
+const HOLES = 32;
 
 type Producer = Extract<RequestIdentity, { kind: 'producer' }>;
 
@@ -17,13 +19,20 @@ export type Seen =
   | { readonly kind: 'stored'; readonly request: StoredRequest }
   /** Stored so long ago that its place is not remembered. */
   | { readonly kind: 'forgotten' }
-  /** A newer epoch of the producer has been seen: this one is a leftover. */
+  /** A newer epoch of the producer has been seen, or nobody can tell any more whether it was stored. */
   | { readonly kind: 'stale' };
+
+/** From the first to the last sequence of it. */
+type Hole = readonly [first: number, last: number];
 
 interface Memory {
   epoch: number;
-  /** The highest sequence that was forgotten; every one up to it was stored or given up by its producer. */
+  /** The highest sequence that was forgotten; every one up to it was stored, but for holes and what is untold. */
   forgotten: number;
+  /** Below this sequence nobody can tell. */
+  told: number;
+  /** Sequences between `told` and `forgotten` that were not stored, ordered. */
+  holes: Hole[];
   window: { readonly sequence: number; readonly request: StoredRequest }[];
 }
 
@@ -33,6 +42,8 @@ export type ProducerSnapshot = readonly [
   epoch: number,
   forgotten: number,
   window: readonly (readonly [sequence: number, request: StoredRequest])[],
+  told?: number,
+  holes?: readonly Hole[],
 ];
 
 export class ProducerMemory {
@@ -50,7 +61,9 @@ export class ProducerMemory {
     if (identity.epoch < memory.epoch) return { kind: 'stale' };
     const known = memory.window.find((one) => one.sequence === identity.sequence);
     if (known !== undefined) return { kind: 'stored', request: known.request };
-    return identity.sequence <= memory.forgotten ? { kind: 'forgotten' } : { kind: 'new' };
+    const { sequence } = identity;
+    if (sequence > memory.forgotten || isHole(memory, sequence)) return { kind: 'new' };
+    return sequence < memory.told ? { kind: 'stale' } : { kind: 'forgotten' };
   }
 
   remember(stream: number, identity: Producer, request: StoredRequest): void {
@@ -58,11 +71,11 @@ export class ProducerMemory {
     const key = name(stream, identity);
     let memory = this.#memories.get(key);
     if (memory === undefined || identity.epoch > memory.epoch) {
-      memory = { epoch: identity.epoch, forgotten: -1, window: [] };
+      memory = { epoch: identity.epoch, forgotten: -1, told: 0, holes: [], window: [] };
     }
     memory.window.push({ sequence: identity.sequence, request });
     memory.window.sort((a, b) => a.sequence - b.sequence);
-    if (memory.window.length > WINDOW) memory.forgotten = memory.window.shift()!.sequence;
+    if (memory.window.length > WINDOW) forget(memory, memory.window.shift()!.sequence);
     this.#memories.delete(key);
     this.#memories.set(key, memory);
     if (this.#memories.size > this.#limit) {
@@ -72,19 +85,23 @@ export class ProducerMemory {
   }
 
   snapshot(): ProducerSnapshot[] {
-    return [...this.#memories].map(([key, { epoch, forgotten, window }]) => [
+    return [...this.#memories].map(([key, { epoch, forgotten, holes, told, window }]) => [
       key,
       epoch,
       forgotten,
       window.map((one) => [one.sequence, one.request] as const),
+      told,
+      [...holes],
     ]);
   }
 
   restore(snapshots: readonly ProducerSnapshot[]): void {
-    for (const [key, epoch, forgotten, window] of snapshots) {
+    for (const [key, epoch, forgotten, window, told = 0, holes = []] of snapshots) {
       this.#memories.set(key, {
         epoch,
         forgotten,
+        told,
+        holes: [...holes],
         window: window.map(([sequence, request]) => ({ sequence, request })),
       });
     }
@@ -93,4 +110,27 @@ export class ProducerMemory {
 
 function name(stream: number, identity: Producer): string {
   return `${identity.producer.toString(36)}/${stream}`;
+}
+
+function isHole({ holes }: Memory, sequence: number): boolean {
+  return holes.some(([first, last]) => sequence >= first && sequence <= last);
+}
+
+/** Takes note that a sequence was stored whose place is remembered no longer. */
+function forget(memory: Memory, sequence: number): void {
+  if (sequence > memory.forgotten) {
+    if (sequence > memory.forgotten + 1) memory.holes.push([memory.forgotten + 1, sequence - 1]);
+    memory.forgotten = sequence;
+  } else {
+    // It came late, out of a hole.
+    memory.holes = memory.holes.flatMap(([first, last]): Hole[] => {
+      if (sequence < first || sequence > last) return [[first, last]];
+      const parts: Hole[] = [
+        [first, sequence - 1],
+        [sequence + 1, last],
+      ];
+      return parts.filter((part) => part[0] <= part[1]);
+    });
+  }
+  while (memory.holes.length > HOLES) memory.told = memory.holes.shift()![1] + 1;
 }

@@ -302,6 +302,39 @@ test('an answer that breaks off ends with "Error streaming data", and its status
   assert.ok(text.endsWith('}\nError streaming data\n'));
 });
 
+test('clients that hang up, before the answer or in the middle of it, make room for others', async () => {
+  await using on = await stage();
+  for (let second = 0; second < 40; second++) await on.fill(1_000);
+  on.shard.clock.pass(MINUTE);
+  const window = new URLSearchParams({
+    start: new Date(on.begin).toISOString(),
+    end: new Date(on.begin + 40_000).toISOString(),
+  });
+  const url = `${on.server.url}/client/v4/zones/z1/logs/received?${window.toString()}`;
+  for (let count = 0; count < 6; count++) {
+    const giveUp = new AbortController();
+    const headers = { authorization: `Bearer ${on.server.operator}` };
+    const asked = fetch(url, { headers, signal: giveUp.signal });
+    if (count % 2 === 0) {
+      setImmediate(() => giveUp.abort());
+      await assert.rejects(asked);
+    } else {
+      await (await asked).body?.getReader().read();
+      giveUp.abort();
+    }
+  }
+  // The server learns of it a moment later.
+  let text: string | undefined;
+  while (text === undefined) {
+    text = await on.received(on.begin, on.begin + 1_000).catch((error: unknown) => {
+      assert.match(String(error), /under way/);
+      on.shard.clock.pass(MINUTE);
+      return undefined;
+    });
+  }
+  assert.deepEqual(rays(text), upTo(1_000));
+});
+
 test('lines are found by ray id, with or without the code of the data centre', async () => {
   await using on = await stage();
   await on.fill(300);

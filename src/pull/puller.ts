@@ -49,17 +49,20 @@ export class Puller implements PullDesk {
 
   async received(request: PullRequest): Promise<PullAnswer> {
     if (!this.#begin(request.stream)) return { kind: 'busy' };
-    const found = await this.#window(request.stream, request.startMs, request.endMs);
-    if (found.kind !== 'window') {
-      this.#end(request.stream);
-      return found;
+    let isHandedOver = false;
+    try {
+      const found = await this.#window(request.stream, request.startMs, request.endMs);
+      if (found.kind !== 'window') return found;
+      const { outputOptions, dataset } = request;
+      const encoder = this.#deps.encoderOf({ filter: '', outputOptions, dataset }, found.epoch);
+      const chunks = this.#chunks(request, found.epoch, found.range, encoder);
+      // A generator that was never begun does not end either: it is begun here, and waits before the first line.
+      await chunks.next();
+      isHandedOver = true;
+      return { kind: 'lines', chunks };
+    } finally {
+      if (!isHandedOver) this.#end(request.stream);
     }
-    const { outputOptions, dataset } = request;
-    const encoder = this.#deps.encoderOf({ filter: '', outputOptions, dataset }, found.epoch);
-    const chunks = this.#chunks(request, found.epoch, found.range, encoder);
-    // A generator that was never begun does not end either: it is begun here, and waits before the first line.
-    await chunks.next();
-    return { kind: 'lines', chunks };
   }
 
   async ray(request: RayRequest): Promise<RayAnswer> {

@@ -69,3 +69,12 @@ test('a client that goes away ends the making', async () => {
   body.destroy();
   while (!told.ended) await new Promise((resolve) => setImmediate(resolve));
 });
+
+test('a client that has gone before anything was sent ends it as well', async () => {
+  for (const header of [undefined, 'gzip']) {
+    const { told, chunks } = source(3);
+    await chunks.next();
+    streamed(chunks, header, manualClock(), 30_000).body.destroy();
+    while (!told.ended) await new Promise((resolve) => setImmediate(resolve));
+  }
+});

@@ -23,6 +23,8 @@ export function streamed(
   const plain: Readable = Readable.from(
     watched(chunks, clock, stallMs, () => body.destroy(new Error('nobody reads the answer'))),
   );
+  // Also when it is closed before anything was read: then what stands between has not begun, and would not pass it on.
+  plain.once('close', () => void chunks.return());
   const gzipped = takesGzip(acceptEncoding);
   const vary = { vary: 'accept-encoding' };
   // Fast rather than small: the control thread has other things to do, and lines shrink well at any level.

@@ -5,6 +5,7 @@ import type { Control, OwnershipChallenge } from '../control/index.ts';
 import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
@@ -62,12 +63,9 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const hasLines = readdirSync(at('shards', '0', 'log')).length > 0;
   const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
   const archive = at('shards', '0', 'archive');
-  const books = await openBooks({ files, archive, path: at('ledger', 'books.db'), diagnostics });
-  const attempts = openAttemptStore(at('ledger', 'attempts.db'), limits.deliver.attemptsListed);
-  const keptLines = openKeptLines(at('ledger', 'kept-lines.db'), {
-    lines: limits.ledger.keptLines,
-    bytes: limits.ledger.keptBytes,
-  });
+  const stores = await openStores(at('ledger'), archive, files, diagnostics);
+  if (typeof stores === 'string') return refused(stores);
+  const { books, attempts, keptLines } = stores;
 
   const parts: { control?: Control } = {};
   const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
@@ -177,6 +175,27 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     kind: 'serving',
     served: { ingestUrl, controlUrl, operatorToken, stop: () => (stopped ??= stop()) },
   };
+}
+
+/** What the ledger keeps on the control thread's side; or why it cannot be opened, a full disk for one. */
+async function openStores(
+  folder: string,
+  archive: string,
+  files: FileSystem,
+  diagnostics: Diagnostics,
+) {
+  try {
+    return {
+      books: await openBooks({ files, archive, path: join(folder, 'books.db'), diagnostics }),
+      attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
+      keptLines: openKeptLines(join(folder, 'kept-lines.db'), {
+        lines: limits.ledger.keptLines,
+        bytes: limits.ledger.keptBytes,
+      }),
+    };
+  } catch (error) {
+    return `the ledger's files in ${folder} cannot be opened: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 type TlsSettings = { readonly tlsCert: string; readonly tlsKey: string };

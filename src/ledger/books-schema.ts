@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { resultCode } from '../lib/sqlite/lock.ts';
 
 /**
  * The tables of the books. All of it is a cache of the archive: a file of another version, or one that SQLite calls
@@ -23,7 +24,15 @@ const TABLES = `
     sent_bytes INTEGER NOT NULL, PRIMARY KEY (job, hour)) WITHOUT ROWID;
 `;
 
-/** Opens the sums, making them when there are none; undefined when what is there cannot be used. */
+/** SQLite's primary result codes (sqlite.org/rescode.html) of a file that is damaged, or none of SQLite's. */
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+
+/**
+ * Opens the sums, making them when there are none; undefined when what is there cannot be used.
+ *
+ * @throws what SQLite throws when the disk is full or does not answer: that says nothing against what is there
+ */
 export function openTables(path: string): DatabaseSync | undefined {
   let database: DatabaseSync | undefined;
   try {
@@ -32,11 +41,16 @@ export function openTables(path: string): DatabaseSync | undefined {
     const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
     if (version === 0)
       database.exec(`BEGIN; ${TABLES} PRAGMA user_version = ${BOOKS_VERSION}; COMMIT;`);
-    else if (version !== BOOKS_VERSION) throw new Error(`version ${String(version)}`);
+    else if (version !== BOOKS_VERSION) {
+      database.close();
+      return undefined;
+    }
     database.prepare('SELECT count(*) FROM progress').get();
     return database;
-  } catch {
+  } catch (error) {
     database?.close();
-    return undefined;
+    const code = resultCode(error);
+    if (code === CORRUPT || code === NOT_A_DATABASE) return undefined;
+    throw error;
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, test } from 'node:test';
 import { silent } from '../lib/diagnostics.ts';
 import { FsError } from '../lib/fs/file-system.ts';
@@ -430,6 +431,19 @@ test('sums that SQLite cannot read are made anew from the archive (I10)', async 
     10,
   );
   sums.close();
+});
+
+test('sums that only cannot be opened just now are left as they are', async () => {
+  const directory = await folder();
+  const path = join(await folder(), 'books.db');
+  const sums = await openBooks({ files, archive: directory, path, diagnostics: silent });
+  sums.close();
+  const before = await readFile(path);
+  const other = new DatabaseSync(path);
+  other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+  await assert.rejects(openBooks({ files, archive: directory, path, diagnostics: silent }));
+  other.close();
+  assert.deepEqual(await readFile(path), before);
 });
 
 test('damage inside an archive file is told once and never read as an event (I10)', async () => {

@@ -6,7 +6,6 @@
  * set for the process, before the shard's heap is made.
  */
 import { setFlagsFromString } from 'node:v8';
-import type { ResourceLimits } from 'node:worker_threads';
 
 /** What heap and bodies may come to before V8 looks for garbage: a few times the bodies that are under way at once. */
 const FIRST_GC_MIB = 48;
@@ -16,9 +15,3 @@ export function prepareShardHeaps(): void {
   // More threads than cores would only wait for each other: marking takes milliseconds.
   setFlagsFromString('--concurrent-marking-max-worker-num=1');
 }
-
-/**
- * Objects are young for 2 MiB at a time (a third of this): pieces of bodies are then found dead by a scavenge, which looks
- * at what lives only, long before their bytes make V8 mark the whole heap.
- */
-export const SHARD_HEAP: ResourceLimits = { maxYoungGenerationSizeMb: 6 };

@@ -7,7 +7,7 @@ import type { Connection } from '../lib/rpc.ts';
 import type { Watch } from '../live/index.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
-import { prepareShardHeaps, SHARD_HEAP } from './heap.ts';
+import { prepareShardHeaps } from './heap.ts';
 import type {
   ShardCut,
   ShardMethods,
@@ -74,7 +74,6 @@ export function superviseShard(options: ShardsOptions): Shards {
     new Promise((resolve) => {
       const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {
         workerData: { ...options.start, snapshot: options.snapshot() } satisfies ShardStart,
-        resourceLimits: SHARD_HEAP,
         // Its log goes to standard error by itself.
         stdout: false,
         stderr: false,

@@ -1,0 +1,82 @@
+/**
+ * Question: what do requests of one line cost, and how long do they wait?
+ *
+ *     node bench/small.ts [seconds]
+ *
+ * Bars: at least half the requests a second of a bare `node:http` server that reads the body and answers; at half of
+ * that load a p99 of at most 3 times that of a bare write and fdatasync; delivered size at most 1.5 times gzip -6.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { httpBlocks } from './lib/http-lines.ts';
+import { post, quantile } from './lib/posts.ts';
+import type { PostsOptions, PostsResult } from './lib/posts.ts';
+import { cpuSeconds, peakRssMiB } from './lib/process-stats.ts';
+import { openSink } from './lib/sink.ts';
+import { waybill } from './peers/waybill.ts';
+
+const SECONDS = Number(process.argv[2] ?? 8);
+const BARE = `require('node:http').createServer((q, s) => { q.on('data', () => {}); q.on('end', () => s.end('{"accepted":1}')); }).listen(18090, '127.0.0.1')`;
+const dir = mkdtempSync(join(tmpdir(), 'waybill-small-'));
+const load = { path: '/', headers: {}, connections: 256, seconds: SECONDS, linesPerPost: 1 };
+const show = (name: string, row: Record<string, unknown>) => console.log(name.padEnd(34), row);
+
+/** A line of the same size written and synced, one after the other, for two seconds. */
+function bareSync(): { p50Ms: number; p99Ms: number } {
+  const line = Buffer.alloc(900, 120);
+  const file = openSync(join(dir, 'bare'), 'w');
+  const took: number[] = [];
+  for (const until = performance.now() + 2_000; performance.now() < until;) {
+    const from = performance.now();
+    writeSync(file, line);
+    fdatasyncSync(file);
+    took.push(performance.now() - from);
+  }
+  closeSync(file);
+  const sorted = Float64Array.from(took).sort();
+  return { p50Ms: quantile(sorted, 0.5), p99Ms: quantile(sorted, 0.99) };
+}
+
+async function measured(pid: number, options: PostsOptions): Promise<PostsResult & { us: number }> {
+  const before = cpuSeconds(pid);
+  const result = await post(options);
+  return { ...result, us: Math.round(((cpuSeconds(pid) - before) / result.answered) * 1e6) };
+}
+
+const bare = spawn(process.execPath, ['-e', BARE], { stdio: 'inherit' });
+await new Promise((resolve) => setTimeout(resolve, 500));
+await post({ ...load, port: 18090, perSecond: 0, seconds: 1 });
+const most = await measured(bare.pid!, { ...load, port: 18090, perSecond: 0 });
+show('bare node:http', most);
+bare.kill();
+
+const sink = await openSink();
+const ports = { in: 18091, admin: 18092, sinkHttp: sink.port };
+const server = await waybill.start({ variant: 'whole', dir, ports });
+const variant = waybill.variants['whole']!.load;
+const target = { ...load, port: 18091, path: variant.path, headers: variant.headers };
+await post({ ...target, perSecond: 0, seconds: 2 });
+const full = await measured(server.pid, { ...target, perSecond: 0 });
+show('waybill, as many as it answers', full);
+const syncBefore = bareSync();
+const half = await measured(server.pid, { ...target, perSecond: full.perSecond / 2 });
+const syncAfter = bareSync();
+show('waybill, at half of that', half);
+show('write + fdatasync, before, after', { before: syncBefore, after: syncAfter });
+await new Promise((resolve) => setTimeout(resolve, 7_000));
+const sample = Buffer.concat(httpBlocks(11, 8 * 2 ** 20).map(({ bytes }) => bytes));
+const gzip6 = sample.length / gzipSync(sample, { level: 6 }).length;
+const delivered = sink.taken.plainBytes / sink.taken.wireBytes;
+show('requests a second, of bare', { share: full.perSecond / most.perSecond });
+show('p99 at half load, of bare sync', {
+  times: half.p99Ms / Math.max(syncBefore.p99Ms, syncAfter.p99Ms),
+});
+show('delivered size, of gzip -6', { times: gzip6 / delivered, ...sink.taken });
+show('peak memory', { MiB: peakRssMiB(server.pid) });
+await server.stop();
+sink.close();
+rmSync(dir, { recursive: true });
+process.exit();

@@ -107,8 +107,8 @@ export type SupervisorMethods = {
   attempts(attempts: readonly Attempt[]): void;
   /** Lines that were kept for a session of Instant Logs. */
   tapped(lines: TappedLines): void;
-  /** Keeps all or none of the lines (quarantine). */
-  keep(entries: readonly KeptLineEntry[]): 'kept' | 'full';
+  /** Keeps all or none of the lines (quarantine). `failed`: the disk did not take them. */
+  keep(entries: readonly KeptLineEntry[]): 'kept' | 'full' | 'failed';
   /** Keeps lines whatever has to give way for it. */
   keepNewest(entries: readonly KeptLineEntry[]): void;
 };

@@ -88,7 +88,14 @@ export async function serve(config: Config): Promise<ServeOutcome> {
           diagnostics.warn('attempts could not be listed', { error: String(error) });
         }
       },
-      keep: (entries) => keptLines.keep(entries),
+      keep: (entries) => {
+        try {
+          return keptLines.keep(entries);
+        } catch (error) {
+          diagnostics.warn('bad lines could not be kept apart', { error: String(error) });
+          return 'failed';
+        }
+      },
       keepNewest: (entries) => void keptLines.keepNewest(entries),
     },
     clock,

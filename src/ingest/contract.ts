@@ -53,8 +53,9 @@ export interface IngestDeps {
   readonly append: (request: AppendRequest) => Promise<AppendResult>;
   /** Counts refusals of known tokens for known streams, shown in the ledger as "not taken". */
   readonly countRefusal: (entry: RefusalCount) => void;
-  /** Keeps lines apart, all of the entry or none of it. `full`: there is no room. */
-  readonly keepLines: (entry: KeepEntry) => Promise<'kept' | 'full'>;
+  /** Keeps lines apart, all of the entry or none of it. `full`: their owner's room is used up; `failed`: the disk did not
+   * take them, which may pass. */
+  readonly keepLines: (entry: KeepEntry) => Promise<'kept' | 'full' | 'failed'>;
   /** What a yes rests on; told in every answer. */
   readonly durability: 'disk' | 'memory';
   /** How long an `Idempotency-Key` is remembered at present, in milliseconds; told in every answer. */

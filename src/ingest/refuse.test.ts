@@ -137,6 +137,14 @@ const cases: readonly Case[] = [
     counted: 2,
   },
   {
+    code: 'disk_full',
+    path: `${PATH}?invalid=quarantine`,
+    body: '{}\nb\n',
+    door: { deps: { keepLines: async () => 'failed' } },
+    retryAfterS: 5,
+    counted: 2,
+  },
+  {
     code: 'routing_field_missing',
     path: '/v1/ingest/http?by=Zone',
     body: '\n{"Zone":"nowhere"}\n',

@@ -26,6 +26,9 @@ export interface Taking {
   readonly sawPlain: (bytes: number) => void;
 }
 
+/** When to send again what could not be kept apart just now, in seconds. */
+const KEEP_RETRY_S = 5;
+
 /** @param lease holds the body's bytes; the caller releases it */
 export async function take(
   taking: Taking,
@@ -153,6 +156,7 @@ async function store(
     const first = bad[0];
     if (first !== undefined) {
       const kept = await deps.keepLines({ stream, account, reason: 'quarantined', lines: bad });
+      if (kept === 'failed') return refused({ code: 'disk_full', retryAfterS: KEEP_RETRY_S });
       if (kept === 'full') {
         const detail = 'There is no room left to keep bad lines apart.';
         return refused({ code: first.problem, line: first.line, detail });

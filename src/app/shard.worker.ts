@@ -50,6 +50,7 @@ let snapshot = start.snapshot;
 let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
 let weights = weightsOf(snapshot);
+let diskShares = diskSharesOf(snapshot);
 let running:
   | {
       buffer: ShardBuffer;
@@ -110,6 +111,7 @@ async function apply(next: Snapshot): Promise<void> {
   if (next.version < snapshot.version) return;
   snapshot = next;
   weights = weightsOf(next);
+  diskShares = diskSharesOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
   await running?.delivery.apply(next.jobs, next.version);
   route = routeTable(next);
@@ -152,6 +154,7 @@ async function run(): Promise<void> {
     diagnostics,
     ledger: archive,
     weightOf: (account) => weights.get(account) ?? 1,
+    diskShares: () => diskShares,
     limits: {
       log: { ...limits.log, segmentBytes: config.buffer.segmentBytes },
       buffer: { ...limits.buffer, ...config.buffer },
@@ -274,6 +277,15 @@ function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
 function weightsOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
   return new Map(
     accounts.flatMap(({ id, weight }) => (weight === undefined ? [] : [[id, weight] as const])),
+  );
+}
+
+/** Accounts whose backlog an operator bounded to a share of the disk. */
+function diskSharesOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
+  return new Map(
+    accounts.flatMap(({ id, diskShare }) =>
+      diskShare === undefined ? [] : [[id, diskShare] as const],
+    ),
   );
 }
 

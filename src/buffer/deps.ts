@@ -28,4 +28,6 @@ export interface BufferDeps {
   readonly limits: BufferLimits;
   /** An account's weight in the fair share of a full disk; 1 for all when left out. */
   readonly weightOf?: (account: string) => number;
+  /** Accounts whose backlog may take no more than a share (0 to 1) of the disk, however empty it is. */
+  readonly diskShares?: () => ReadonlyMap<string, number>;
 }

@@ -69,7 +69,14 @@ export class LogBuffer implements ShardBuffer {
     const reads = new Gate(limits.buffer.reads);
     const cache = new TailCache(limits.buffer.tailCacheBytes);
     const weightOf = deps.weightOf ?? (() => 1);
-    this.#space = new SpaceGuard({ ...deps, state, limits: limits.buffer, weightOf });
+    this.#space = new SpaceGuard({
+      ...deps,
+      state,
+      limits: limits.buffer,
+      weightOf,
+      diskShares: deps.diskShares ?? (() => new Map()),
+      heldBytes: () => log.stats().heldBytes,
+    });
     this.#committer = new Committer({
       log,
       state,

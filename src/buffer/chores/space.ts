@@ -29,6 +29,10 @@ export interface SpaceDeps {
   readonly limits: SpaceLimits;
   /** An account's weight in the fair share; 1 when nothing is said. */
   readonly weightOf: (account: string) => number;
+  /** Accounts that an operator bounded to a share of the disk. */
+  readonly diskShares: () => ReadonlyMap<string, number>;
+  /** Bytes of the log on disk. */
+  readonly heldBytes: () => number;
 }
 
 type Level = 'plenty' | 'low' | 'high';
@@ -47,6 +51,7 @@ export class SpaceGuard implements Admission {
   /** An append found no room: nobody is let in until the disk was looked at again. */
   #hitFull = false;
   #overShare: ReadonlySet<string> = new Set();
+  #overDiskShare: ReadonlySet<string> = new Set();
   #draining = false;
 
   constructor(deps: SpaceDeps) {
@@ -82,6 +87,9 @@ export class SpaceGuard implements Admission {
     if (this.#hitFull || this.#level === 'high')
       return { reason: 'disk_full', retryAfterMs: RETRY_MS };
     if (this.#level === 'low' && this.#overShare.has(request.account)) {
+      return { reason: 'over_fair_share', retryAfterMs: RETRY_MS };
+    }
+    if (this.#overDiskShare.has(request.account)) {
       return { reason: 'over_fair_share', retryAfterMs: RETRY_MS };
     }
     return isNew ? this.#admitNew(request.account) : undefined;
@@ -123,6 +131,7 @@ export class SpaceGuard implements Admission {
     }
     this.#level = level;
     if (level === 'low') this.#overShare = this.#accountsOverShare();
+    this.#overDiskShare = this.#accountsOverDiskShare(this.#space);
   }
 
   #judge(space: Space): Level {
@@ -130,6 +139,28 @@ export class SpaceGuard implements Admission {
     const used = usedShare(space);
     if (used >= highWatermark || space.freeBytes < reserveBytes) return 'high';
     return used >= lowWatermark ? 'low' : 'plenty';
+  }
+
+  /** Accounts whose backlog takes more of the disk than an operator lets it. Walks the streams only when one is bounded. */
+  #accountsOverDiskShare(space: Space): Set<string> {
+    const { diskShares, heldBytes, state } = this.#deps;
+    const shares = diskShares();
+    const over = new Set<string>();
+    if (shares.size === 0) return over;
+    const waiting = new Map<string, number>();
+    let plainBytes = 0;
+    for (const stream of state.streams.values()) {
+      plainBytes += stream.bytes - stream.bytesBefore(stream.oldest);
+      if (!shares.has(stream.account)) continue;
+      const bytes = stream.bytes - stream.bytesBefore(stream.floor());
+      waiting.set(stream.account, (waiting.get(stream.account) ?? 0) + bytes);
+    }
+    // Streams know their plain bytes; on disk they take as much less as all of them together do.
+    const packed = plainBytes === 0 ? 1 : Math.min(1, heldBytes() / plainBytes);
+    for (const [account, bytes] of waiting) {
+      if (bytes * packed > shares.get(account)! * space.totalBytes) over.add(account);
+    }
+    return over;
   }
 
   /** Accounts that hold more waiting bytes than their weight gives them, of all that wait. */

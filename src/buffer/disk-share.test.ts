@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AppendRequest } from './contract.ts';
+import { SpaceGuard } from './chores/space.ts';
+import type { SpaceDeps } from './chores/space.ts';
+import { manualClock } from '../lib/clock-manual.ts';
+import { silent } from '../lib/diagnostics.ts';
+
+/** A guard over streams that hold so many waiting bytes, on an empty disk of 1,000 bytes. */
+function guardOver(
+  waiting: Readonly<Record<string, number>>,
+  shares: Readonly<Record<string, number>>,
+  heldBytes: number,
+) {
+  const streams = new Map(
+    Object.entries(waiting).map(([account, bytes]) => [
+      account,
+      { account, bytes, oldest: 0, floor: () => 0, bytesBefore: () => 0 },
+    ]),
+  );
+  const clock = manualClock();
+  const guard = new SpaceGuard({
+    files: { space: () => Promise.resolve({ freeBytes: 900, totalBytes: 1_000, inMemory: false }) },
+    directory: '/data',
+    clock,
+    diagnostics: silent,
+    state: { streams },
+    limits: {
+      streams: 10,
+      newStreamsPerMinute: 10,
+      newStreamsBurst: 10,
+      lowWatermark: 0.8,
+      highWatermark: 0.9,
+      reserveBytes: 1,
+    },
+    weightOf: () => 1,
+    diskShares: () => new Map(Object.entries(shares)),
+    heldBytes: () => heldBytes,
+  } as unknown as SpaceDeps);
+  const admit = (account: string) => guard.admit({ account } as AppendRequest, false)?.reason;
+  return { guard, admit };
+}
+
+test('an account above its share of the disk is refused, however empty the disk is, and nobody else is (I5, I6)', async () => {
+  const { guard, admit } = guardOver({ a: 300, b: 300 }, { a: 0.2 }, 600);
+  await guard.look();
+  assert.equal(admit('a'), 'over_fair_share');
+  assert.equal(admit('b'), undefined);
+});
+
+test('the share counts bytes as they lie on disk, not as they came', async () => {
+  const { guard, admit } = guardOver({ a: 1_500 }, { a: 0.2 }, 150);
+  await guard.look();
+  assert.equal(admit('a'), undefined);
+});

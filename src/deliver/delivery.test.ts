@@ -259,6 +259,26 @@ describe('settings', () => {
     assert.equal(world.buffer.job(1)?.start, 2);
   });
 
+  it('I6: a job whose settings meet a fault of ours keeps no other from its own, and is tried again', async () => {
+    const world = new World();
+    const { openJob } = world.buffer;
+    world.buffer.openJob = (id, ...rest) => {
+      assert.notEqual(id, 1, 'a fault');
+      return openJob.call(world.buffer, id, ...rest);
+    };
+    const jobs = [jobOf(1), jobOf(2)];
+    await world.delivery.apply(jobs, 1);
+    world.add('zones/z2/http_requests', numbered(2));
+    await world.pass(1_000);
+    assert.deepEqual(world.delivered(), numbered(2));
+    assert.ok(world.log.some((line) => line.includes('"delivery.fault"')));
+    world.buffer.openJob = openJob;
+    await world.delivery.apply(jobs, 2);
+    world.add(STREAM, numbered(3, 2));
+    await world.pass(1_000);
+    assert.deepEqual(world.delivered(STREAM), numbered(3, 2));
+  });
+
   it('a new destination is used at once, and the old sender is closed', async () => {
     const world = new World();
     world.receiver = ({ conf }) =>

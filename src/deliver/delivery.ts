@@ -78,12 +78,12 @@ class ShardDelivery implements Delivery {
       const before = this.#applied.get(job.id);
       if (before === job || before?.version === job.version) continue;
       this.#applied.set(job.id, job);
-      changes.push(this.#runner(job).configure(job));
+      changes.push(this.#change(job.id, () => this.#runner(job).configure(job)));
     }
     for (const [id, runner] of this.#runners) {
       if (wanted.has(id)) continue;
       this.#applied.delete(id);
-      changes.push(runner.remove());
+      changes.push(this.#change(id, () => runner.remove()));
     }
     changes.push(...this.#closeUnknown(wanted));
     await Promise.all(changes);
@@ -93,6 +93,17 @@ class ShardDelivery implements Delivery {
       jobs: jobs.length,
       changes: length,
     });
+  }
+
+  /** One job's fault keeps neither the others from their settings nor the configuration from coming into force (I6). */
+  async #change(job: number, change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+    } catch (error) {
+      // Tried again with the next configuration.
+      this.#applied.delete(job);
+      this.#fault(job, error);
+    }
   }
 
   status(job: number): JobStatus | undefined {
@@ -175,13 +186,15 @@ class ShardDelivery implements Delivery {
 
   #track(job: number, work: Promise<void>): void {
     const tracked = work
-      .catch((error: unknown) => {
-        const kind = error instanceof Error ? error.name : 'unknown';
-        // Only our own claims are quoted: any other message might hold a customer's bytes.
-        const claim = error instanceof AssertionError ? error.message : undefined;
-        this.#deps.diagnostics.error('delivery.fault', { job, kind, claim });
-      })
+      .catch((error: unknown) => this.#fault(job, error))
       .finally(() => this.#busy.delete(tracked));
     this.#busy.add(tracked);
+  }
+
+  #fault(job: number, error: unknown): void {
+    const kind = error instanceof Error ? error.name : 'unknown';
+    // Only our own claims are quoted: any other message might hold a customer's bytes.
+    const claim = error instanceof AssertionError ? error.message : undefined;
+    this.#deps.diagnostics.error('delivery.fault', { job, kind, claim });
   }
 }

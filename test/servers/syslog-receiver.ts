@@ -4,7 +4,7 @@
  */
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { createServer as createTlsServer, TLSSocket } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 
 export type SyslogScript =
   | 'reads all'
@@ -33,17 +33,23 @@ export async function startSyslogReceiver(certificate?: {
   readonly key: string;
 }): Promise<SyslogReceiver> {
   const batches: { process: string; lines: string[] }[] = [];
-  const sockets = new Set<Socket>();
+  /** Below TLS, by the port of the other side: a TLS socket cannot be reset by itself. */
+  const sockets = new Map<number, Socket>();
   let script: SyslogScript = 'reads all';
   const onSocket = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
-    serve(socket, script, batches);
+    const cutOff = (): void => void sockets.get(socket.remotePort ?? 0)?.resetAndDestroy();
+    serve(socket, script, batches, cutOff);
   };
   const server = certificate
     ? createTlsServer({ ...certificate, allowHalfOpen: true }, onSocket)
     : createTcpServer({ allowHalfOpen: true }, onSocket);
+  server.prependListener('connection', (socket: Socket) => {
+    const { remotePort = 0 } = socket;
+    sockets.set(remotePort, socket);
+    socket.on('error', () => {});
+    socket.on('close', () => sockets.delete(remotePort));
+  });
   if (certificate) server.on('tlsClientError', () => {});
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   return {
@@ -53,7 +59,7 @@ export async function startSyslogReceiver(certificate?: {
       script = next;
     },
     close() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.values()) socket.destroy();
       return new Promise((done) => server.close(() => done()));
     },
   };
@@ -63,21 +69,22 @@ function serve(
   socket: Socket,
   script: SyslogScript,
   batches: { process: string; lines: string[] }[],
+  cutOff: () => void,
 ): void {
-  if (script === 'cuts at once') return cutOff(socket);
+  if (script === 'cuts at once') return cutOff();
   if (script === 'reads nothing') return void socket.pause();
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => {
     chunks.push(chunk);
-    if (script === 'cuts in the middle') cutOff(socket);
+    if (script === 'cuts in the middle') cutOff();
     if (script !== 'reads slowly') return;
     socket.pause();
     setTimeout(() => socket.resume(), 5);
   });
   socket.on('end', () => {
-    if (script === 'cuts at the end') return cutOff(socket);
+    if (script === 'cuts at the end') return cutOff();
     const read = messagesOf(Buffer.concat(chunks));
-    if (!read) return cutOff(socket);
+    if (!read) return cutOff();
     batches.push(read);
     if (script !== 'never ends') socket.end();
   });
@@ -102,10 +109,4 @@ function messagesOf(bytes: Buffer): { process: string; lines: string[] } | undef
     at = end;
   }
   return { process, lines };
-}
-
-/** As rudely as the transport permits. */
-function cutOff(socket: Socket): void {
-  if (socket instanceof TLSSocket) socket.destroy();
-  else socket.resetAndDestroy();
 }

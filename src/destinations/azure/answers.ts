@@ -13,6 +13,8 @@ const REFUSED = 'the service calls the blob invalid';
 export const CODES: Readonly<Record<string, Meaning>> = {
   // An earlier attempt brought it: the name is the batch's own.
   BlobAlreadyExists: { kind: 'accepted', words: 'it stands there already' },
+  // The same, where the signature permits to create and not to write.
+  UnauthorizedBlobOverwrite: { kind: 'accepted', words: 'it stands there already' },
   AuthenticationFailed: retry(BAD),
   InvalidAuthenticationInfo: retry(BAD),
   NoAuthenticationInformation: retry(BAD),

@@ -3,32 +3,32 @@
  * repeat finds it there (409), and that counts as taken. See docs/destinations/elasticsearch.md.
  */
 import { problem } from '../conf.ts';
-import type { Framing } from '../destination.ts';
+import type { FramePiece, Framing } from '../destination.ts';
 import { row } from '../web-answer.ts';
 import { webDestination } from '../web-kind.ts';
 import { judgeBulk } from './bulk.ts';
 
-const FRAMING: Framing = {
-  contentType: 'application/x-ndjson',
-  prefix: '',
-  // A bulk body ends with a newline.
-  suffix: '\n',
-  before: [
-    '{"create":{"_id":"',
-    { put: 'job' },
-    '-',
-    { put: 'epoch' },
-    '-',
-    { put: 'offset' },
-    '"}}\n',
-  ],
-  after: [],
-  delimiter: '\n',
-  line: 'as it is',
-};
+/** @param index named in each action, where it does not stand in the path */
+function framingFor(index: string | undefined): Framing {
+  const place = index === undefined ? '' : `"_index":${JSON.stringify(index)},`;
+  const id: FramePiece[] = [{ put: 'job' }, '-', { put: 'epoch' }, '-', { put: 'offset' }];
+  return {
+    contentType: 'application/x-ndjson',
+    prefix: '',
+    // A bulk body ends with a newline.
+    suffix: '\n',
+    before: [`{"create":{${place}"_id":"`, ...id, '"}}\n'],
+    after: [],
+    delimiter: '\n',
+    line: 'as it is',
+  };
+}
 
 /** What of an answer is needed: whether any item failed, and each item's status and kind of error. */
 const WANTED = 'filter_path=errors,items.*.status,items.*.error.type';
+
+/** https://www.elastic.co/guide/en/elasticsearch/reference/current/indices-create-index.html */
+const INDEX = /^[^-_+.A-Z\\/*?"<>| ,#:][^A-Z\\/*?"<>| ,#:]*$/;
 
 export const elasticsearchDestination = webDestination({
   describe: {
@@ -42,6 +42,13 @@ export const elasticsearchDestination = webDestination({
     batchLines: 5_000,
   },
   settings: [
+    {
+      name: 'index',
+      help: 'Index named in each action in place of the path, for servers that take _bulk at one address only.',
+      required: false,
+      secret: false,
+      example: 'logs',
+    },
     {
       name: 'header_Authorization',
       help: 'ApiKey and the encoded key, or Basic and user:password in base64.',
@@ -58,21 +65,21 @@ export const elasticsearchDestination = webDestination({
     },
   ],
   defaultPort: 9200,
+  own: ['index'],
   shape(place) {
-    const { pathname } = place;
-    const index = pathname.replace(/\/+$/, '').split('/').at(-1) ?? '';
-    const name = decodeURIComponentSafely(index);
-    // https://www.elastic.co/guide/en/elasticsearch/reference/current/indices-create-index.html
-    if (
-      !/^[^-_+.A-Z\\/*?"<>| ,#:][^A-Z\\/*?"<>| ,#:]*$/.test(name) ||
-      Buffer.byteLength(name) > 255
-    )
+    const path = place.pathname.replace(/\/+$/, '');
+    const inActions = place.own.get('index');
+    const index = inActions ?? decodeSafely(path.split('/').at(-1) ?? '');
+    if (!INDEX.test(index) || Buffer.byteLength(index) > 255) {
+      const words = 'must be the name of an index or data stream, in lower case';
+      const what = inActions === undefined ? 'destination_conf' : 'index';
       return [
-        problem('destination_conf', 'the path must be an index or data stream, in lower case'),
+        problem(what, inActions === undefined ? `the last part of the path ${words}` : words),
       ];
-    const query = place.path.slice(pathname.length);
+    }
+    const query = place.path.slice(place.pathname.length);
     const more = query === '' ? `?${WANTED}` : `${query}&${WANTED}`;
-    return { path: `${pathname.replace(/\/+$/, '')}/_bulk${more}`, framing: FRAMING };
+    return { path: `${path}/_bulk${more}`, framing: framingFor(inActions) };
   },
   answers: [
     // Of the whole request: the address or the settings are wrong, and nothing was looked at.
@@ -84,7 +91,7 @@ export const elasticsearchDestination = webDestination({
   judge: judgeBulk,
 });
 
-function decodeURIComponentSafely(text: string): string {
+function decodeSafely(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,6 +1,6 @@
 /** A shard's thread that dies of a fault, seen from outside: lines, restarts, signals. */
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -14,24 +14,33 @@ const at = (name: string) => join(folder.path, name);
 const WATERMARKS = ['--buffer-low-watermark', '0.97', '--buffer-high-watermark', '0.98'];
 const FLAGS = [...LOCAL_DESTINATIONS, '--deliver-interval-ms', '200', ...WATERMARKS];
 
-/** Makes the shard's thread throw when a file is there; the file is taken away by it. */
-async function fault(name: string): Promise<{ flags: readonly string[]; strike(): Promise<void> }> {
+/** Makes the shard's thread throw, or hang, when a file is there; the file is taken away by it. */
+async function fault(name: string): Promise<{
+  readonly flags: readonly string[];
+  strike(how?: 'hang'): Promise<void>;
+}> {
   const trigger = at(`${name}.strike`);
   const module = at(`${name}.mjs`);
   await writeFile(
     module,
     `import { isMainThread } from 'node:worker_threads';
-     import { existsSync, unlinkSync } from 'node:fs';
+     import { existsSync, readFileSync, unlinkSync } from 'node:fs';
      const trigger = ${JSON.stringify(trigger)};
      if (!isMainThread) setInterval(() => {
        if (!existsSync(trigger)) return;
+       const how = readFileSync(trigger, 'utf8');
        unlinkSync(trigger);
+       if (how === 'hang') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
        throw new Error('struck');
      }, 10);`,
   );
   return {
     flags: ['--import', pathToFileURL(module).href],
-    strike: () => writeFile(trigger, ''),
+    async strike(how) {
+      // Under another name first: it is seen whole or not at all.
+      await writeFile(`${trigger}.new`, how ?? '');
+      await rename(`${trigger}.new`, trigger);
+    },
   };
 }
 
@@ -81,6 +90,12 @@ test('I9: a shard that cannot start again says why and is tried until what stand
   const refused = await ready();
   assert.equal(refused.ok, false);
   assert.match(refused.text, /format 99, which a newer version wrote/);
+  const metrics = await fetch(`${server.controlUrl}/metrics`);
+  assert.equal(metrics.status, 200);
+  const text = await metrics.text();
+  assert.match(text, /^waybill_up 0$/m);
+  // A counter at 0 would look like a new one, and its return like lines.
+  assert.doesNotMatch(text, /waybill_lines_delivered_total/);
   await rm(obstacle(dataDir));
   await eventually('it is ready again', async () => (await ready()).ok);
   assert.equal(await server.end('SIGTERM'), 0);
@@ -102,4 +117,22 @@ test('a shard that refuses its folder ends the server, and its words are what is
   const refused = spawnServer({ dataDir, flags: FLAGS });
   assert.equal(await refused.exited, 1);
   assert.match(refused.log(), /waybill: checkpoint 999999 has format 99/);
+});
+
+test('I9: while the shard’s thread hangs, metrics and health answer', async () => {
+  const { flags, strike } = await fault('hangs');
+  const dataDir = at('hangs');
+  const server = await startServer({ dataDir, flags: FLAGS, nodeFlags: flags });
+  await strike('hang');
+  await eventually('it hangs', () =>
+    stat(at('hangs.strike')).then(
+      () => false,
+      () => true,
+    ),
+  );
+  const metrics = await fetch(`${server.controlUrl}/metrics`);
+  assert.equal(metrics.status, 200);
+  assert.match(await metrics.text(), /^waybill_up 0$/m);
+  assert.equal((await fetch(`${server.controlUrl}/healthz`)).status, 200);
+  server.child.kill('SIGKILL');
 });

@@ -78,8 +78,11 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       };
     },
     async metrics() {
-      const [stats, taken] = await Promise.all([shards.stats(), shards.cut(null)]);
-      return serverMetrics(stats, taken.jobs, options.startedMs);
+      const [stats, taken] = await Promise.all([
+        shards.stats(),
+        shards.cut(null).catch(() => undefined),
+      ]);
+      return serverMetrics(stats, taken?.jobs, options.startedMs);
     },
     ready: () => shards.ready(),
     tryDestination: (trial) => shards.tryDestination(trial),

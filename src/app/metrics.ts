@@ -6,10 +6,15 @@ import type { ShardJob, ShardStats } from './link.ts';
 
 const waitingOf = (job: ShardJob) => job.waitingByHour.reduce((sum, [, lines]) => sum + lines, 0);
 
-/** Prometheus' view of the server: totals always, series per job for those with the largest lag. */
+/**
+ * Prometheus' view of the server: totals always, series per job for those with the largest lag.
+ *
+ * @param jobs undefined while the shard does not answer: then its series are left out, since a counter that falls to 0
+ *   would look like a new one and its return like lines
+ */
 export function serverMetrics(
   stats: ShardStats | undefined,
-  jobs: readonly ShardJob[],
+  jobs: readonly ShardJob[] | undefined,
   startedMs: number,
 ): string {
   const one = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
@@ -18,15 +23,18 @@ export function serverMetrics(
     help,
     series: [{ value }],
   });
-  const totals = jobs.map((job) => job.totals).reduce(addCounts, NO_LINES);
   const metrics: Metric[] = [
-    one('up', 'gauge', 'Whether the shard answers.', stats ? 1 : 0),
+    one('up', 'gauge', 'Whether the shard answers.', stats && jobs ? 1 : 0),
     one(
       'start_time_seconds',
       'gauge',
       'When the server started, seconds since 1970 UTC.',
       startedMs / 1000,
     ),
+  ];
+  if (jobs === undefined) return exposition(metrics);
+  const totals = jobs.map((job) => job.totals).reduce(addCounts, NO_LINES);
+  metrics.push(
     one('jobs', 'gauge', 'Jobs that the data plane runs or holds back.', jobs.length),
     one(
       'lines_waiting',
@@ -55,7 +63,7 @@ export function serverMetrics(
     },
     ...(stats ? shardMetrics(stats, one) : []),
     ...jobMetrics(jobs),
-  ];
+  );
   return exposition(metrics);
 }
 

@@ -5,6 +5,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import { connect } from '../lib/rpc.ts';
 import type { Connection } from '../lib/rpc.ts';
 import type { Watch } from '../live/index.ts';
+import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
 import { prepareShardHeaps } from './heap.ts';
@@ -25,6 +26,8 @@ const RESTART_MS_MOST = 30_000;
 const CLOSING_MS = 15_000;
 /** How long the control API waits for a shard's answer before it does without (I9). */
 const ANSWER_MS = 10_000;
+/** The same for how it stands: metrics and status say that a shard hangs before the API itself gives up waiting. */
+const STATE_MS = 0.8 * limits.control.dataPlaneMs;
 
 export interface ShardsOptions {
   readonly start: Omit<ShardStart, 'snapshot'>;
@@ -128,13 +131,14 @@ export function superviseShard(options: ShardsOptions): Shards {
   /** The shard's answer, or a rejection when it is down or does not answer in time. */
   const ask = async <T>(
     call: (remote: Connection<ShardMethods>['remote']) => Promise<T>,
+    answerMs = ANSWER_MS,
   ): Promise<T> => {
     if (!connection) throw new Error(reason ?? 'the shard is down');
     const giveUp = new AbortController();
     try {
       return await Promise.race([
         call(connection.remote),
-        clock.sleep(ANSWER_MS, giveUp.signal).then((): never => {
+        clock.sleep(answerMs, giveUp.signal).then((): never => {
           throw new Error('the shard did not answer in time');
         }),
       ]);
@@ -154,8 +158,8 @@ export function superviseShard(options: ShardsOptions): Shards {
         }),
       );
     },
-    cut: (jobs) => ask((remote) => remote.cut(jobs)),
-    stats: () => ask((remote) => remote.stats()).catch(() => undefined),
+    cut: (jobs) => ask((remote) => remote.cut(jobs), STATE_MS),
+    stats: () => ask((remote) => remote.stats(), STATE_MS).catch(() => undefined),
     setTls: (files) => connection?.notify('setTls', files),
     watch: (watches) => connection?.notify('watch', watches),
     tapTaken: (session) => connection?.notify('tapTaken', session),

@@ -4,6 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ANSWERS } from '../src/destinations/web-answer.ts';
+import { CODES as AZURE } from '../src/destinations/azure/answers.ts';
+import { CODES as CLICKHOUSE } from '../src/destinations/clickhouse/answers.ts';
+import { ANSWERS as GCS } from '../src/destinations/gcs/answers.ts';
+import { HEC_CODES } from '../src/destinations/http/profiles/splunk.ts';
+import { CODES as KINESIS } from '../src/destinations/kinesis/answers.ts';
 import { describeDestinations } from '../src/destinations/index.ts';
 import { CODES } from '../src/destinations/s3/answers.ts';
 
@@ -32,10 +37,21 @@ test('the page of S3 has every code with what it means', () => {
   assert.equal(told.length, Object.keys(CODES).length);
 });
 
+test('the pages of other services have every code with what it means', () => {
+  const tables = { azure: AZURE, clickhouse: CLICKHOUSE, kinesis: KINESIS, splunk: HEC_CODES };
+  for (const [name, codes] of Object.entries(tables)) {
+    const text = page(name);
+    for (const [code, { kind, words }] of Object.entries(codes))
+      assert.ok(text.includes(`| \`${code}\` | ${kind} | ${words} |`), `${name}: ${code}`);
+  }
+  for (const { from, kind, words } of GCS)
+    assert.ok(page('gcs').includes(`| ${from} | ${kind} | ${words} |`), words);
+});
+
 test('every destination has a page with its form and its settings', () => {
-  const pages: Record<string, string> = { s3: 's3', https: 'http', file: 'file' };
+  const pages: Record<string, string> = { https: 'http', gs: 'gcs' };
   for (const { schemes, form, settings } of describeDestinations()) {
-    const text = page(pages[schemes[0] ?? ''] ?? '');
+    const text = page(pages[schemes[0] ?? ''] ?? schemes[0] ?? '');
     assert.ok(text.includes(form), form);
     for (const { name } of settings) assert.ok(text.includes(`\`${name}\``), name);
   }

@@ -17,7 +17,7 @@ const FLAGS = [...LOCAL_DESTINATIONS, '--deliver-interval-ms', '200', ...WATERMA
 /** Makes the shard's thread throw, or hang, when a file is there; the file is taken away by it. */
 async function fault(name: string): Promise<{
   readonly flags: readonly string[];
-  strike(how?: 'hang'): Promise<void>;
+  readonly strike: (how?: 'hang') => Promise<void>;
 }> {
   const trigger = at(`${name}.strike`);
   const module = at(`${name}.mjs`);
@@ -36,7 +36,7 @@ async function fault(name: string): Promise<{
   );
   return {
     flags: ['--import', pathToFileURL(module).href],
-    async strike(how) {
+    strike: async (how) => {
       // Under another name first: it is seen whole or not at all.
       await writeFile(`${trigger}.new`, how ?? '');
       await rename(`${trigger}.new`, trigger);

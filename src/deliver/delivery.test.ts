@@ -261,10 +261,10 @@ describe('settings', () => {
 
   it('I6: a job whose settings meet a fault of ours keeps no other from its own, and is tried again', async () => {
     const world = new World();
-    const { openJob } = world.buffer;
+    const openJob = world.buffer.openJob.bind(world.buffer);
     world.buffer.openJob = (id, ...rest) => {
       assert.notEqual(id, 1, 'a fault');
-      return openJob.call(world.buffer, id, ...rest);
+      return openJob(id, ...rest);
     };
     const jobs = [jobOf(1), jobOf(2)];
     await world.delivery.apply(jobs, 1);

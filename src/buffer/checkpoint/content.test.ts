@@ -47,7 +47,7 @@ test('a job opened on a new stream while a checkpoint is written leaves it whole
   again.apply(stream(2), 20, 30);
   again.apply(opened(2, 2), 30, 40);
   again.apply(opened(3, 1), 40, 50);
-  assert.deepEqual([...again.jobs.keys()].toSorted(), [1, 2, 3]);
+  assert.deepEqual(new Set(again.jobs.keys()), new Set([1, 2, 3]));
   assert.equal(again.streams.get('zones/z2/d')?.jobs.length, 1);
 });
 

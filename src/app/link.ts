@@ -32,6 +32,8 @@ export interface TlsFiles {
 /** What a shard's thread is started with. */
 export interface ShardStart {
   readonly shard: number;
+  /** Name of this run of the server, said by its deliveries and known to its ingest. */
+  readonly instance: string;
   readonly config: Config;
   readonly paths: ShardPaths;
   readonly snapshot: Snapshot;

@@ -21,6 +21,8 @@ import type { JobConfig } from '../model/snapshot.ts';
 
 export interface SendersOptions {
   readonly config: Config;
+  /** Name of this run of the server: said in each request, so that one that comes back is known. */
+  readonly instance: string;
   readonly files: FileSystem;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
@@ -35,10 +37,17 @@ export interface Senders {
 
 /** Makes senders for jobs, all of them behind the one guarded dialler. */
 export function senders(options: SendersOptions): Senders {
-  const { config, files, clock, diagnostics } = options;
+  const { config, files, clock, diagnostics, instance } = options;
+  const { allowPorts, awsAccessKeyId, awsSecretAccessKey } = config.destinations;
+  const roleKeys =
+    awsAccessKeyId === '' || awsSecretAccessKey === ''
+      ? {}
+      : { roleKeys: { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey } };
   const dialler = createGuardedDialler({
     resolver: cAresResolver({ timeoutMs: limits.deliver.dnsMs, tries: limits.deliver.dnsTries }),
     allow: config.destinations.allowAddresses.map(openedRange),
+    ...(allowPorts.length > 0 ? { allowPorts: allowPorts.map(Number) } : {}),
+    ownPorts: [config.ingest.port, config.control.port],
     clock,
     diagnostics,
     connectMs: limits.deliver.connectMs,
@@ -62,6 +71,10 @@ export function senders(options: SendersOptions): Senders {
         attemptMs: limits.deliver.attemptMs,
         stallMs: limits.deliver.stallMs,
         responseBytes: limits.deliver.responseBytes,
+        instance,
+        // The account's own, which it does not choose; see docs/destinations/s3.md.
+        externalId: `waybill-${job.account}`,
+        ...roleKeys,
       }),
     describe(job) {
       const scheme = destinationScheme(job.destinationConf);

@@ -72,6 +72,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const shards = superviseShard({
     start: {
       shard: 0,
+      instance: random.bytes(8).toString('hex'),
       config: { ...config, data: { ...config.data, dir: directory } },
       paths: { log: at('shards', '0', 'log'), buffer: at('shards', '0', 'buffer'), archive },
     },

@@ -174,6 +174,7 @@ async function run(): Promise<void> {
   }
   const outgoing = senders({
     config,
+    instance: start.instance,
     files,
     clock,
     diagnostics,
@@ -219,6 +220,7 @@ async function run(): Promise<void> {
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
+    instance: start.instance,
     tap,
     keysReachBackMs: () => limits.buffer.keyMs,
     clock,

@@ -48,6 +48,12 @@ export const ANSWERS: readonly AnswerRow[] = [
   { from: 425, to: 425, kind: 'retry', words: 'too early for the receiver' },
   { from: 429, to: 429, kind: 'retry', words: 'too many requests for the receiver' },
   { from: 400, to: 499, kind: 'retry', words: 'refused by the receiver' },
+  {
+    from: 508,
+    to: 508,
+    kind: 'retry',
+    words: 'a delivery loop: this address leads back to where the lines come from',
+  },
   { from: 500, to: 599, kind: 'retry', words: 'the receiver is in trouble' },
   { from: 100, to: 999, kind: 'retry', words: 'not a status that means anything here' },
 ];

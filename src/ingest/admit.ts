@@ -42,13 +42,14 @@ export interface Gatekeepers {
   readonly zones: ZoneFinder;
   readonly budget: MemoryBudget;
   readonly limits: IngestLimits;
+  readonly instance: string | undefined;
 }
 
 /** @param draining whether new requests are to be refused, once it is known whom that concerns */
 export function admit(
   request: IncomingMessage,
   route: RouteTable,
-  { tokens, zones, budget, limits }: Gatekeepers,
+  { tokens, zones, budget, limits, instance }: Gatekeepers,
   draining: Refusal | undefined,
 ): Admission | TurnedAway {
   const target = readTarget(request.method ?? '', request.url ?? '');
@@ -66,6 +67,8 @@ export function admit(
   const away = (refusal: Refusal): TurnedAway =>
     place === undefined ? { refusal } : { refusal, place };
 
+  if (instance !== undefined && request.headers['waybill-via'] === instance)
+    return away({ code: 'delivery_loop' });
   if (draining !== undefined) return away(draining);
   const identity = readIdentity(request.headers, limits.keyBytes);
   if (identity !== undefined && 'code' in identity) return away(identity);

@@ -62,6 +62,8 @@ export interface IngestDeps {
   readonly keysReachBackMs: () => number;
   /** Absent: nobody ever looks. */
   readonly tap?: LineTap;
+  /** This server's name as its own deliveries say it; they are refused. Absent: nobody's are. */
+  readonly instance?: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;

@@ -63,6 +63,7 @@ class Door implements Ingest {
       zones: zoneFinder(limits.zonesCached),
       budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
       limits,
+      instance: deps.instance,
     };
     this.#tally = new Tally(limits.unwantedStreams);
     this.#taking = {

@@ -46,6 +46,12 @@ const cases: readonly Case[] = [
   { code: 'route_unknown', path: '/v1/ingest/zones/z1' },
   { code: 'route_unknown', path: '/v1/ingest/planets/z1/http' },
   { code: 'route_unknown', path: '/' },
+  {
+    code: 'delivery_loop',
+    headers: { 'Waybill-Via': 'me' },
+    door: { deps: { instance: 'me' } },
+    counted: 0,
+  },
   { code: 'method_not_allowed', headers: { method: 'PUT' } },
   { code: 'query_invalid', path: `${PATH}?colour=red` },
   { code: 'query_invalid', path: `${PATH}?invalid=drop`, at: 'invalid' },

@@ -16,6 +16,10 @@ export const ERRORS = {
   },
   scope_unknown: { status: 404, text: 'There is no account or zone with this id.' },
   route_unknown: { status: 404, text: 'There is nothing at this path.' },
+  delivery_loop: {
+    status: 508,
+    text: 'These lines come from a delivery of this very server. Point the job somewhere else.',
+  },
   method_not_allowed: { status: 405, text: 'This path does not take this method.' },
   upload_stalled: { status: 408, text: 'The body stopped arriving. Nothing of it was stored.' },
   body_too_large: {

@@ -133,6 +133,21 @@ export const SETTINGS = {
       default: [] as readonly string[],
       help: 'Address ranges (CIDR) to open that are refused otherwise: private, loopback, link-local and the like.',
     },
+    allowPorts: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Ports that may be dialled, as 443, 8088, 9200. Empty: every port.',
+    },
+    awsAccessKeyId: text(
+      '',
+      'Key with which customers’ roles in AWS are assumed (sts:AssumeRole). Empty: roles are not offered.',
+    ),
+    awsSecretAccessKey: {
+      kind: 'text',
+      default: '',
+      secret: true,
+      help: 'The secret of that key. Better given by the environment.',
+    },
     fileRoots: {
       kind: 'list',
       default: [] as readonly string[],

@@ -171,6 +171,34 @@ describe('guarded dialler', () => {
     );
   });
 
+  test("this server's own ports are never dialled, also where its addresses are opened", async () => {
+    const resolver = scripted({ 'me.example': [['127.0.0.1']] });
+    const options = { resolver, allow: LOOPBACK, ownPorts: [port] };
+    for (const host of ['127.0.0.1', 'localhost', 'me.example']) {
+      const error = await refusal(`http://${host}:${port}/`, options);
+      assert.match(error.message, /own address/);
+    }
+  });
+
+  test('what is not HTTP is vetted like everything else', async () => {
+    const resolver = scripted({ 'in.example': [['10.0.0.1']], 'out.example': [['127.0.0.1']] });
+    const dial = (host: string, options: Partial<GuardedDiallerOptions>): Promise<unknown> =>
+      new Promise((resolve) => {
+        const made = dialler({ resolver, ...options });
+        const socket = made.connect({ secure: false, host, port });
+        socket.on('error', resolve).on('connect', () => {
+          socket.destroy();
+          resolve('connected');
+        });
+      });
+    for (const host of ['10.0.0.1', '::1', '[::1]', '127.0.0.1', 'in.example'])
+      assert.ok((await dial(host, {})) instanceof AddressRefused, host);
+    assert.ok(
+      (await dial('out.example', { allow: LOOPBACK, allowPorts: [1] })) instanceof AddressRefused,
+    );
+    assert.equal(await dial('out.example', { allow: LOOPBACK }), 'connected');
+  });
+
   test('a local socket is never dialled', async () => {
     const made = dialler({ allow: LOOPBACK });
     const error = await new Promise((resolve) => {

@@ -31,6 +31,8 @@ export interface GuardedDiallerOptions {
   readonly allow: readonly OpenedRange[];
   /** Ports that may be dialled; absent: any. */
   readonly allowPorts?: readonly number[];
+  /** Ports of this very server: never dialled at this machine's own addresses, whatever is opened. */
+  readonly ownPorts?: readonly number[];
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
   /** Time for a connection to stand, name and TLS included, milliseconds. */
@@ -91,6 +93,11 @@ export function createGuardedDialler(options: GuardedDiallerOptions): GuardedDia
   };
 }
 
+interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
 type OnCreated = (error: Error | null, socket: Duplex) => void;
 
 /** Vets targets, and watches over connections under way and connections that rest. */
@@ -113,11 +120,12 @@ class Guard {
     connect: (options: ClientRequestArgs) => Duplex | null | undefined,
   ): Duplex | null | undefined {
     const host = target.host ?? '';
+    const port = Number(target.port);
     const vetted = new Set<string>();
     try {
       if (target.socketPath) throw new AddressRefused('a local socket');
-      this.#vetPort(Number(target.port));
-      if (isIP(host) !== 0) this.#vet(host, [host], vetted);
+      this.#vetPort(port);
+      if (isIP(host) !== 0) this.#vet({ host, port }, [host], vetted);
     } catch (error) {
       process.nextTick(() => (onCreated as ((error: unknown) => void) | undefined)?.(error));
       return undefined;
@@ -128,7 +136,7 @@ class Guard {
         path: undefined,
         noDelay: true,
         autoSelectFamily: true,
-        lookup: this.#lookup(vetted),
+        lookup: this.#lookup(port, vetted),
       }),
     );
     if (socket) this.#watch(socket as Socket, vetted);
@@ -162,7 +170,8 @@ class Guard {
   }
 
   /** Passes when every address may be dialled; adds them to `vetted` then. */
-  #vet(host: string, addresses: readonly string[], vetted: Set<string>): void {
+  #vet(target: Target, addresses: readonly string[], vetted: Set<string>): void {
+    const { host, port } = target;
     const own = this.#options.ownAddresses?.() ?? interfaceAddresses();
     for (const address of addresses) {
       const range = refusedRange(address, this.#options.allow, own);
@@ -170,22 +179,26 @@ class Guard {
       this.#options.diagnostics.warn('dial_refused', { host, address, range });
       throw new AddressRefused(`the address of ${host}`);
     }
+    const isOwnPort = this.#options.ownPorts?.includes(port) === true;
+    if (isOwnPort && addresses.some((address) => isHere(address, own)))
+      throw new AddressRefused("this server's own address");
     for (const address of addresses) vetted.add(canonicalAddress(address) ?? address);
   }
 
-  #lookup(vetted: Set<string>): LookupFunction {
-    return (host, { all }, answer) => void this.#answer(host, all === true, vetted, answer);
+  #lookup(port: number, vetted: Set<string>): LookupFunction {
+    return (host, { all }, answer) =>
+      void this.#answer({ host, port }, all === true, vetted, answer);
   }
 
   async #answer(
-    host: string,
+    target: Target,
     all: boolean,
     vetted: Set<string>,
     answer: Parameters<LookupFunction>[2],
   ): Promise<void> {
     let addresses: readonly string[];
     try {
-      addresses = await this.#addressesOf(host, vetted);
+      addresses = await this.#addressesOf(target, vetted);
     } catch (error) {
       answer(error as NodeJS.ErrnoException, []);
       return;
@@ -195,7 +208,8 @@ class Guard {
     else answer(null, found[0]?.address ?? '', found[0]?.family);
   }
 
-  async #addressesOf(host: string, vetted: Set<string>): Promise<readonly string[]> {
+  async #addressesOf(target: Target, vetted: Set<string>): Promise<readonly string[]> {
+    const { host } = target;
     const name = host.toLowerCase().replace(/\.$/, '');
     // RFC 6761: never asked of a name server. Which of the two is opened is the operator's choice.
     if (name === 'localhost' || name.endsWith('.localhost')) {
@@ -203,11 +217,11 @@ class Guard {
       const open = loopback.filter(
         (address) => refusedRange(address, this.#options.allow, []) === undefined,
       );
-      this.#vet(host, open.length > 0 ? open : loopback, vetted);
+      this.#vet(target, open.length > 0 ? open : loopback, vetted);
       return open;
     }
     const addresses = await resolveAll(this.#options.resolver, host);
-    this.#vet(host, addresses, vetted);
+    this.#vet(target, addresses, vetted);
     return addresses;
   }
 
@@ -285,6 +299,13 @@ class GuardedHttpsAgent extends HttpsAgent {
     this.#guard.reused(socket);
     super.reuseSocket(socket, request);
   }
+}
+
+/** Whether an address is this machine, by its interfaces or by being loopback. */
+function isHere(address: string, own: readonly string[]): boolean {
+  const canonical = canonicalAddress(address) ?? address;
+  if (canonical.startsWith('127.') || canonical === '::1') return true;
+  return own.some((each) => (canonicalAddress(each) ?? each) === canonical);
 }
 
 function interfaceAddresses(): string[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -252,4 +252,29 @@ test('ids of deleted jobs never come back', async () => {
   await store.commit({ ...change(1), edits: [{ kind: 'job', id: '7', before: job, after: null }] });
   assert.equal((await contents(store)).nextJob, 8);
   await store.close();
+});
+
+test('a byte that decays while nobody is at work never brings back an older configuration (I4, I10)', async () => {
+  const store = await open();
+  for (let base = 0; base < 6; base++) await store.commit(change(base, account('a1', `n${base}`)));
+  const before = await contents(store);
+  // As a kill leaves them: the store is still open.
+  const files = readdirSync(directory).map(
+    (name) => [name, readFileSync(join(directory, name))] as const,
+  );
+  await store.close();
+  for (const [name, bytes] of files) {
+    for (let at = 0; at < bytes.length; at += 97) {
+      for (const each of readdirSync(directory)) rmSync(join(directory, each));
+      for (const [each, content] of files) writeFileSync(join(directory, each), content);
+      const changed = Buffer.from(bytes);
+      changed[at]! ^= 0x08;
+      writeFileSync(join(directory, name), changed);
+      const opened = await tryOpen(true);
+      if (opened.kind === 'unreadable') continue;
+      const loaded = await opened.store.load();
+      if (loaded.kind === 'loaded') assert.deepEqual(loaded.contents, before, `${name} byte ${at}`);
+      await opened.store.close();
+    }
+  }
 });

@@ -1,5 +1,8 @@
 /**
- * The control store on Node's own SQLite: WAL, every commit synced, checked as a whole when it is opened.
+ * The control store on Node's own SQLite: every commit synced, checked as a whole when it is opened.
+ *
+ * Not in WAL mode: SQLite passes over a decayed frame of a WAL and all behind it, and what comes out is an older
+ * configuration that looks whole. With a rollback journal what was committed lies in the file that is checked.
  *
  * A store that cannot be trusted is refused with its path and what to do; it is never made anew in place of a damaged one
  * (I4, I10). A new one is made under another name and renamed when it is complete, so that an empty file is always damage.
@@ -35,7 +38,7 @@ export interface SqliteStoreOptions {
 }
 
 const ADVICE =
-  'Nothing was changed. Restore the file (with its -wal beside it) from a backup, or move it away to begin with an empty configuration.';
+  'Nothing was changed. Restore the file (with its -journal beside it, if there is one) from a backup, or move it away to begin with an empty configuration.';
 
 /** Opens the store, making it at the first start. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenStoreResult> {
@@ -101,9 +104,10 @@ async function makeStore(path: string, files: FileSystem): Promise<void> {
   await files.syncDirectory(slash <= 0 ? (slash === 0 ? '/' : '.') : path.slice(0, slash));
 }
 
+/** EXTRA syncs the folder as well when a commit removes its journal: the power may go just then. */
 function configure(database: DatabaseSync): void {
   database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 2000',
+    'PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 2000',
   );
 }
 

@@ -22,7 +22,7 @@ const SECONDS = Number(process.argv[2] ?? 8);
 const BARE = `require('node:http').createServer((q, s) => { q.on('data', () => {}); q.on('end', () => s.end('{"accepted":1}')); }).listen(18090, '127.0.0.1')`;
 const dir = mkdtempSync(join(tmpdir(), 'waybill-small-'));
 const load = { path: '/', headers: {}, connections: 256, seconds: SECONDS, linesPerPost: 1 };
-const show = (name: string, row: Record<string, unknown>) => console.log(name.padEnd(34), row);
+const show = (name: string, row: object) => console.log(name.padEnd(34), row);
 
 /** A line of the same size written and synced, one after the other, for two seconds. */
 function bareSync(): { p50Ms: number; p99Ms: number } {

@@ -96,11 +96,25 @@ export const waybill = {
       bufferDir: data,
       exited,
       alive: () => child.exitCode === null && child.signalCode === null,
-      stop: () => end('SIGTERM'),
+      async stop() {
+        process.stderr.write(`${await syncs(ports, data)}\n`);
+        await end('SIGTERM');
+      },
       kill: () => end('SIGKILL'),
     };
   },
 };
+
+/** How often the log was synced, as the metrics say; for people, beside the harness's line. */
+async function syncs(ports: Ports, data: string): Promise<string> {
+  const operator = readFileSync(join(data, 'operator.token'), 'utf8').trim();
+  const answer = await fetch(`http://127.0.0.1:${ports.admin}/metrics`, {
+    headers: { authorization: `Bearer ${operator}` },
+  }).catch(() => undefined);
+  const lines = (await answer?.text())?.split('\n') ?? [];
+  const wanted = /^waybill_(log_|buffer_)?(syncs|commits)_total/;
+  return lines.filter((line) => wanted.test(line)).join(', ');
+}
 
 async function ready(url: string, exited: Promise<void>): Promise<void> {
   let over = false;

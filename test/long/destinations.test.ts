@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -15,7 +16,14 @@ import {
 } from '../../src/destinations/index.ts';
 import type { Batch, DestinationTools, SendOutcome } from '../../src/destinations/index.ts';
 import { testDialler } from '../servers/dialler.ts';
-import { AZURITE, FAKE_GCS, MOTO, startInstalled, VICTORIA_LOGS } from '../servers/installed.ts';
+import {
+  AZURITE,
+  FAKE_GCS,
+  MOTO,
+  RSYSLOG,
+  startInstalled,
+  VICTORIA_LOGS,
+} from '../servers/installed.ts';
 import type { Recipe, Running } from '../servers/installed.ts';
 import { testTools } from '../servers/scripted-rig.ts';
 
@@ -73,7 +81,11 @@ async function send(
 
 function withServer(
   recipe: Recipe,
-  args: (port: number, folder: string) => readonly string[] | Promise<readonly string[]>,
+  args: (
+    port: number,
+    folder: string,
+    home: string,
+  ) => readonly string[] | Promise<readonly string[]>,
   claims: (claim: (name: string, check: (server: Running) => Promise<void>) => void) => void,
 ): void {
   describe(recipe.name, () => {
@@ -353,5 +365,56 @@ withServer(
         assert.match(JSON.stringify(none), /roles cannot be assumed here/);
       },
     );
+  },
+);
+
+withServer(
+  RSYSLOG,
+  async (port, folder, home) => {
+    const conf = [
+      'global(maxMessageSize="64k" processInternalMessages="off")',
+      'module(load="imtcp")',
+      `input(type="imtcp" port="${port}" address="127.0.0.1")`,
+      'template(name="seen" type="string" string="%PROCID% %HOSTNAME% %APP-NAME% %msg%\\n")',
+      `action(type="omfile" file="${folder}/out" template="seen")`,
+    ];
+    await writeFile(`${folder}/rsyslog.conf`, `${conf.join('\n')}\n`);
+    const modules = `${home}/usr/lib/x86_64-linux-gnu/rsyslog`;
+    return ['-n', '-f', `${folder}/rsyslog.conf`, '-i', `${folder}/pid`, '-M', modules];
+  },
+  (claim) => {
+    claim(
+      'every line is a message with the batch’s id, and the end is confirmed',
+      async (server) => {
+        const conf = `syslog://127.0.0.1:${server.port}?transport=tcp&app=cdn&hostname=edge`;
+        const lines = Array.from(
+          { length: 2_000 },
+          (_, n) => `{"n":${n},"t":"${'é'.repeat(n % 50)}"}`,
+        );
+        const batch = batchFor(conf, lines);
+        const outcome = await send(conf, batch);
+        assert.equal(outcome.kind, 'accepted', JSON.stringify(outcome));
+        let rows: string[] = [];
+        for (let tries = 0; tries < 50 && rows.length < lines.length; tries += 1) {
+          await sleep(100);
+          const text = await readFile(`${server.folder}/out`, 'utf8').catch(() => '');
+          rows = text.split('\n').filter((row) => row !== '');
+        }
+        assert.deepEqual(
+          rows,
+          lines.map((line) => `${batch.id} edge cdn ${line}`),
+        );
+      },
+    );
+
+    claim('a daemon that is killed in the middle is no success', async (server) => {
+      const conf = `syslog://127.0.0.1:${server.port}?transport=tcp`;
+      const lines = Array.from({ length: 20_000 }, (_, n) => `{"n":${n},"t":"${'x'.repeat(100)}"}`);
+      server.pause();
+      const sending = send(conf, batchFor(conf, lines));
+      await sleep(300);
+      await server.stop();
+      assert.equal((await sending).kind, 'retry');
+    });
   },
 );

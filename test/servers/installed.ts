@@ -6,7 +6,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,8 @@ export interface Recipe {
   readonly name: string;
   /** Relative to its folder; there when it is ready. */
   readonly program: string;
+  /** Where libraries of its own lie, relative to its folder. */
+  readonly libraries?: string;
   /** Puts the program into `folder`. */
   install(folder: string): Promise<unknown>;
 }
@@ -89,17 +91,25 @@ export const MOTO: Recipe = {
   },
 };
 
-/** The system's own daemon: installed by whoever set the machine up. */
+/** Debian's package, unpacked and not installed; its libraries lie beside it. */
 export const RSYSLOG: Recipe = {
   name: 'rsyslog',
-  program: '/usr/sbin/rsyslogd',
-  install: () => Promise.reject(new Error('apt-get install rsyslog rsyslog-gnutls')),
+  program: 'usr/sbin/rsyslogd',
+  libraries: 'usr/lib/x86_64-linux-gnu',
+  async install(folder) {
+    const packages = ['rsyslog', 'libestr0', 'libfastjson4', 'liblognorm5'];
+    await run('apt-get', ['download', ...packages], { cwd: folder });
+    for (const file of await readdir(folder))
+      if (file.endsWith('.deb')) await run('dpkg', ['-x', join(folder, file), folder]);
+  },
 };
 
 export interface Running {
   readonly port: number;
   /** Its own folder, gone when it stops. */
   readonly folder: string;
+  /** Lets it do nothing more until it is stopped. */
+  pause(): void;
   stop(): Promise<void>;
 }
 
@@ -109,7 +119,11 @@ export interface Running {
  */
 export async function startInstalled(
   recipe: Recipe,
-  argumentsFor: (port: number, folder: string) => readonly string[] | Promise<readonly string[]>,
+  argumentsFor: (
+    port: number,
+    folder: string,
+    home: string,
+  ) => readonly string[] | Promise<readonly string[]>,
 ): Promise<Running | { readonly skipped: string }> {
   const home = join(CACHE, recipe.name);
   const program = resolve(home, recipe.program);
@@ -117,11 +131,14 @@ export async function startInstalled(
   if (missing !== undefined) return { skipped: missing };
   const folder = await mkdtemp(join(tmpdir(), 'waybill-server-'));
   const port = await freePort();
-  const args = await argumentsFor(port, folder);
+  const args = await argumentsFor(port, folder, home);
   const isScript = program.endsWith('.js');
   const child = spawn(isScript ? process.execPath : program, isScript ? [program, ...args] : args, {
     stdio: 'ignore',
     cwd: folder,
+    env: recipe.libraries
+      ? { ...process.env, LD_LIBRARY_PATH: join(home, recipe.libraries) }
+      : process.env,
   });
   child.on('error', () => {});
   const end = (): void => void child.kill('SIGKILL');
@@ -136,7 +153,7 @@ export async function startInstalled(
     await rm(folder, { recursive: true, force: true });
   };
   for (let tries = 0; tries < 600 && child.exitCode === null; tries += 1) {
-    if (await answers(port)) return { port, folder, stop };
+    if (await answers(port)) return { port, folder, pause: () => void child.kill('SIGSTOP'), stop };
     await sleep(50);
   }
   await stop();
@@ -170,7 +187,7 @@ async function answers(port: number): Promise<boolean> {
   return up;
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

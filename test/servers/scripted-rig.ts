@@ -62,7 +62,7 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   const unknown = situation === 'has a certificate of nobody known';
   const nowhere = situation === 'has a name that does not exist';
   const inner = situation === 'stands at an inner address';
-  const stallMs = SILENT.includes(situation) ? 800 : 10_000;
+  const stallMs = SILENT.includes(situation) ? 1_500 : 10_000;
   const receiver = await startScriptedReceiver(
     certificate(subject.secure, expired),
     subject.beside,

@@ -6,7 +6,6 @@ import type { ArchiveMark } from './contract.ts';
 import {
   ARCHIVE_HEADER_BYTES,
   FRAME_BYTES_MAX,
-  FRAME_HEADER_BYTES,
   archiveFileName,
   archiveFileNumber,
   decodeEvent,
@@ -64,14 +63,12 @@ async function* readFile(
   const decoded = decodeHeader(header.subarray(0, headerBytes));
   if (decoded.kind !== 'header') {
     const torn = headerBytes < ARCHIVE_HEADER_BYTES || header.every((byte) => byte === 0);
-    const isNewer = decoded.kind === 'newer';
-    const damaged = isNewer
-      ? `format version ${decoded.version} is newer than this Waybill`
-      : 'header';
-    if (fromBytes <= ARCHIVE_HEADER_BYTES)
-      yield { events: [], mark: { file, bytes: 0 }, ...(torn ? {} : { damaged }) };
-    // Frames have checksums of their own: they do not need a header that decayed.
-    if (torn || isNewer) return;
+    const damaged =
+      decoded.kind === 'newer'
+        ? `format version ${decoded.version} is newer than this Waybill`
+        : 'header';
+    yield { events: [], mark: { file, bytes: 0 }, ...(torn ? {} : { damaged }) };
+    return;
   }
   let at = Math.max(fromBytes, ARCHIVE_HEADER_BYTES);
   for (;;) {
@@ -86,27 +83,14 @@ async function* readFile(
       inPiece += next.bytes;
       next = decodeEvent(bytes, inPiece);
     }
-    const rest = bytes.subarray(inPiece);
-    const isEnd = bytes.length < PIECE_BYTES;
     at += inPiece;
-    const ended = next.kind === 'damaged' || isEnd || inPiece === 0;
-    const further = ended ? nextFrame(rest) : undefined;
-    // Zeros, or a beginning with nothing behind it, are what a crash leaves of an unsynced end. A whole frame behind what
-    // cannot be read says that it was whole once.
-    const isDamaged =
-      further !== undefined || (next.kind === 'damaged' && rest.some((byte) => byte !== 0));
-    const damaged = isDamaged ? { damaged: `frame at byte ${at}` } : {};
-    if (further !== undefined) at += further;
-    yield { events, mark: { file, bytes: at }, ...damaged };
-    if (ended && further === undefined) return;
+    // Zeros are what a crash leaves of an unsynced end; anything else that cannot be read is damage.
+    const damaged = next.kind === 'damaged' && bytes.subarray(inPiece).some((byte) => byte !== 0);
+    yield {
+      events,
+      mark: { file, bytes: at },
+      ...(damaged ? { damaged: `frame at byte ${at}` } : {}),
+    };
+    if (next.kind === 'damaged' || bytes.length < PIECE_BYTES) return;
   }
-}
-
-/** Where the first whole frame in these bytes begins, which do not begin with one. */
-function nextFrame(bytes: Buffer): number | undefined {
-  for (let json = bytes.indexOf('{"'); json >= 0; json = bytes.indexOf('{"', json + 1)) {
-    const frame = json - FRAME_HEADER_BYTES;
-    if (frame > 0 && decodeEvent(bytes, frame).kind === 'event') return frame;
-  }
-  return undefined;
 }

@@ -133,7 +133,9 @@ async function run(): Promise<void> {
     shard: start.shard,
     ...(known === undefined ? {} : { knownEnd: known as Position }),
   });
-  if (openedLog.kind !== 'open') return started({ kind: 'refused', detail: openedLog.detail });
+  if (openedLog.kind !== 'open') {
+    return started({ kind: 'refused', detail: `the log ${paths.log}: ${openedLog.detail}` });
+  }
   if (openedLog.tornTailBytes > 0) {
     diagnostics.info('log.torn_tail', { bytes: openedLog.tornTailBytes });
   }
@@ -162,7 +164,7 @@ async function run(): Promise<void> {
   });
   if (openedBuffer.kind !== 'open') {
     await openedLog.log.close();
-    return started({ kind: 'refused', detail: openedBuffer.detail });
+    return started({ kind: 'refused', detail: `the log ${paths.log}: ${openedBuffer.detail}` });
   }
   archive.live();
   const { buffer } = openedBuffer;

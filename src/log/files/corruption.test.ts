@@ -148,6 +148,20 @@ test('what a checkpoint knows to be durable is damage when it is gone, and its p
   }
 });
 
+test('a last segment shorter than what a checkpoint knows to be durable is told at any length, and no failure', async () => {
+  const files = await build();
+  const [name, bytes] = [...files].at(-1)!;
+  const knownEnd = (Number(name.slice(17, 33)) + bytes.length - 64) as Position;
+  for (let length = 0; length < bytes.length; length += 7) {
+    const disk = await diskOf(new Map(files).set(name, bytes.subarray(0, length)));
+    const { log, damage } = opened(await openFilesLog(smallOptions(disk.files(), { knownEnd })));
+    assert.equal(damage.at(-1)?.to, knownEnd, `cut at ${length}`);
+    const { positions } = durable(await log.append([record('after')]));
+    assert.ok(positions[0]! >= knownEnd);
+    await log.close();
+  }
+});
+
 test('a frame within a payload is not taken for one when what is around it decays', async () => {
   const inner = [...(await build()).values()][0]!;
   const disk = new SimDisk({ random: seededRandom(1) });

@@ -54,6 +54,7 @@ export class FrameReader {
 
   /** The frame at a position. Rejects with FsError when the disk does not answer. */
   async frameAt(position: Position): Promise<FrameRead> {
+    if (position >= this.#limit) return { kind: 'none' };
     await this.#load(position, FRAME_BYTES);
     const frame = decodeFrame(this.#window, position - this.#windowAt, position);
     if (!frame) return { kind: 'none' };

@@ -30,7 +30,7 @@ export type Action =
       readonly operation: Operation;
       readonly nth: number;
       readonly forever: boolean;
-      readonly effect: 'EIO' | 'ENOSPC' | 'ENOSPC-partial' | 'EMFILE' | 'EROFS' | 'short';
+      readonly effect: FaultKind;
     }
   | { readonly kind: 'heal' }
   | { readonly kind: 'fill'; readonly spareBytes: number }
@@ -40,6 +40,16 @@ export type Action =
   | { readonly kind: 'stop'; readonly calls: number; readonly deaths: readonly Death[] }
   | { readonly kind: 'crash'; readonly deaths: readonly Death[] }
   | { readonly kind: 'restart' };
+
+/** `short`: some bytes only. `stall`: a long time passes first. */
+export type FaultKind =
+  | 'EIO'
+  | 'ENOSPC'
+  | 'ENOSPC-partial'
+  | 'EMFILE'
+  | 'EROFS'
+  | 'short'
+  | 'stall';
 
 export interface Request {
   readonly stream: number;

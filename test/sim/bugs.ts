@@ -123,57 +123,31 @@ type Lies = Partial<FileSystem> & {
 
 /** A file system that does some things otherwise. */
 function lie(files: FileSystem, { handle, ...lies }: Lies): FileSystem {
-  return {
+  return instead(files, {
     async open(path, mode) {
       const file = await files.open(path, mode);
-      return {
-        write: (buffers, at) => file.write(buffers, at),
-        read: (target, at) => file.read(target, at),
-        sync: () => file.sync(),
-        truncate: (bytes) => file.truncate(bytes),
-        sizeBytes: () => file.sizeBytes(),
-        close: () => file.close(),
-        ...handle?.(path, file),
-      };
+      return instead(file, handle?.(path, file) ?? {});
     },
-    rename: (from, to) => files.rename(from, to),
-    unlink: (path) => files.unlink(path),
-    makeDirectory: (path) => files.makeDirectory(path),
-    list: (path) => files.list(path),
-    stat: (path) => files.stat(path),
-    realPath: (path) => files.realPath(path),
-    syncDirectory: (path) => files.syncDirectory(path),
-    space: (path) => files.space(path),
-    lock: (path) => files.lock(path),
     ...lies,
-  };
+  });
 }
 
 /** A log that stores other records than it was given. */
 function rewrite(log: ShardLog, change: (record: Buffer) => Buffer): ShardLog {
-  return {
-    epoch: log.epoch,
-    durability: log.durability,
+  return instead(log, {
     append: (group, options) =>
       log.append(
         group.map((parts) => [change(Buffer.concat(parts))]),
         options,
       ),
-    durableEnd: () => log.durableEnd(),
-    start: () => log.start(),
-    read: (from, maxBytes) => log.read(from, maxBytes),
-    readOne: (position) => log.readOne(position),
-    trimBefore: (position) => log.trimBefore(position),
-    stats: () => log.stats(),
-    close: () => log.close(),
-  };
+  });
 }
 
-/** The buffer with some of its methods replaced. */
-function instead(buffer: ShardBuffer, methods: Partial<ShardBuffer>): ShardBuffer {
-  return new Proxy(buffer, {
+/** A part with some of its methods replaced. */
+export function instead<Part extends object>(part: Part, methods: Partial<Part>): Part {
+  return new Proxy(part, {
     get(target, name) {
-      const replaced = Reflect.get(methods, name);
+      const replaced: unknown = Reflect.get(methods, name);
       if (replaced !== undefined) return replaced;
       const value: unknown = Reflect.get(target, name);
       return typeof value === 'function' ? value.bind(target) : value;

@@ -15,7 +15,7 @@ import type { Effect } from '../../src/lib/fs/sim.ts';
 import { seededRandom } from '../../src/lib/random.ts';
 import { hourOf, NO_LINES } from '../../src/model/delivery.ts';
 import type { OutcomeCounts, Plan, Range } from '../../src/model/delivery.ts';
-import type { Action, Death, Request } from './actions.ts';
+import type { Action, Death, FaultKind, Request } from './actions.ts';
 import { STREAMS } from './actions.ts';
 import { compare, readStream } from './compare.ts';
 import { Model, ModelJob } from './model.ts';
@@ -344,7 +344,7 @@ export class World {
     // A job stays with its stream for good, and begins anew where it is opened.
     const former = this.model.former.get(id);
     const stream = known?.stream ?? former?.stream ?? wanted;
-    const oldest = fromOldest && former === undefined;
+    const oldest = fromOldest && former === undefined && known === undefined;
     const before = buffer.stream(stream);
     const least = oldest ? (before?.oldest ?? 0) : (before?.head ?? 0);
     const doubt = this.#doubt(id, (job, found) => {
@@ -400,6 +400,8 @@ export class World {
       return job;
     });
     if (!(await this.#record(doubt, this.shard.buffer.plan(id, [plan])))) return undefined;
+    // The buffer may have ended a closed job's lines before we hear of the plan.
+    if (model.settled.has(range.from)) return undefined;
     model.plan(plan);
     return plan;
   }
@@ -454,7 +456,8 @@ export class World {
     let left = count;
     while (left > 0) {
       const plan = model.open[0] ?? (await this.#plan(id, 0, left));
-      if (plan === undefined) return;
+      // A closed one may be forgotten meanwhile.
+      if (plan === undefined || this.#known(id) !== model) return;
       const before = model.sequence;
       await this.#settleRange(id, model, plan.range, plan);
       if (model.sequence === before) return;
@@ -625,10 +628,18 @@ export class World {
   }
 }
 
-function effectOf(effect: Extract<Action, { kind: 'fault' }>['effect']): Effect {
+function effectOf(effect: FaultKind): Effect {
+  if (effect === 'stall') return { kind: 'stall', until: turns(STALL_TURNS) };
   if (effect === 'short') return { kind: 'short', bytes: 37 };
   if (effect === 'ENOSPC-partial') return { kind: 'fail', code: 'ENOSPC', afterBytes: 50 };
   return { kind: 'fail', code: effect };
+}
+
+/** Far longer than anything takes that is not held up. */
+const STALL_TURNS = 400;
+
+async function turns(count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) await turn();
 }
 
 /** Lines of a range by outcome: a few of each kind. */

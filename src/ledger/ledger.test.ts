@@ -454,7 +454,7 @@ test('damage inside an archive file is told once and never read as an event (I10
   const [name] = await readdir(directory);
   const path = join(directory, name!);
   const whole = await readFile(path);
-  for (let at = 0; at < whole.length; at++) {
+  for (let at = 0; at < whole.length; at += at < 64 ? 1 : 5) {
     const flipped = Buffer.from(whole);
     flipped[at] = flipped[at]! ^ 0x40;
     await writeFile(path, flipped);

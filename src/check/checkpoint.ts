@@ -93,6 +93,8 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
   const header = await bytes.at(0, HEADER_BYTES);
   if (header.length < HEADER_BYTES) return 'its header is cut short';
   if (!header.subarray(0, 4).equals(MAGIC)) return 'it does not begin as a checkpoint';
+  if (header.readUInt32LE(12) !== crc32(header.subarray(0, 12)))
+    return "its header's CRC-32 differs";
   const version = header.readUInt16LE(4);
   if (version > VERSION) throw new NewerFormat(name, version);
   if (version !== VERSION) return `it has format version ${version}`;

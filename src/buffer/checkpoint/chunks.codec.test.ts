@@ -81,6 +81,11 @@ test('version 1 is written exactly as the golden file has it', () => {
 test('the golden file of version 1 is read for ever, and a flipped bit is told', () => {
   const bytes = golden();
   assert.equal(decodeFileHeader(bytes), 1);
+  for (let at = 0; at < FILE_HEADER_BYTES; at++) {
+    const changed = Buffer.from(bytes);
+    changed[at]! ^= 0x02;
+    assert.equal(decodeFileHeader(changed), undefined, 'a flipped bit is no newer version');
+  }
   const chunks: Chunk[] = [];
   for (let at = FILE_HEADER_BYTES; at < bytes.length;) {
     const end = at + CHUNK_HEADER_BYTES + payloadBytes(bytes.subarray(at));

@@ -1,6 +1,6 @@
 /**
- * The checkpoint's file: a header of 16 bytes (magic `WBCP`, two bytes of format version, zeros), then chunks, the last of
- * which says how many there are. A chunk: 4 bytes length of its payload, 4 bytes CRC-32 of what follows, 1 byte kind,
+ * The checkpoint's file: a header of 16 bytes (magic `WBCP`, two bytes of format version, zeros, CRC-32), then chunks, the last
+ * of which says how many there are. A chunk: 4 bytes length of its payload, 4 bytes CRC-32 of what follows, 1 byte kind,
  * 3 zero, payload. A file without its last chunk is torn, one with a wrong CRC anywhere damaged: neither is used at all.
  */
 import { crc32 } from 'node:zlib';
@@ -85,12 +85,14 @@ export function encodeFileHeader(): Buffer {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   header.writeUInt32LE(MAGIC, 0);
   header.writeUInt16LE(CHECKPOINT_FORMAT, 4);
+  header.writeUInt32LE(crc32(header.subarray(0, 12)), 12);
   return header;
 }
 
-/** The file's format version, or undefined when it is none of ours. */
+/** The file's format version, or undefined when it is none of ours or damaged: a flipped bit is no newer version. */
 export function decodeFileHeader(header: Buffer): number | undefined {
   if (header.length < FILE_HEADER_BYTES || header.readUInt32LE(0) !== MAGIC) return undefined;
+  if (header.readUInt32LE(12) !== crc32(header.subarray(0, 12))) return undefined;
   return header.readUInt16LE(4);
 }
 

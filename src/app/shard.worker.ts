@@ -27,6 +27,7 @@ import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
+import { crashAt } from './crash-point.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { listenForIngest } from './ingest-listener.ts';
@@ -43,6 +44,7 @@ const start = workerData as ShardStart;
 const { config, paths } = start;
 const diagnostics = processDiagnostics(config.process.logLevel).with({ shard: start.shard });
 const files = nodeFileSystem();
+const onStep = crashAt(process.env['WAYBILL_CRASH_AT']);
 
 assert(parentPort, 'a shard runs in a thread of its own');
 
@@ -131,6 +133,7 @@ async function run(): Promise<void> {
     commitBytes: limits.log.commitBytes,
     openSegments: limits.log.openSegments,
     shard: start.shard,
+    onStep,
     ...(known === undefined ? {} : { knownEnd: known as Position }),
   });
   if (openedLog.kind !== 'open') {
@@ -146,6 +149,7 @@ async function run(): Promise<void> {
     diagnostics,
     fileBytes: limits.ledger.archiveFileBytes,
     keepMs: limits.ledger.archiveMs,
+    onStep,
   });
   const openedBuffer = await openBuffer({
     log: openedLog.log,
@@ -155,6 +159,7 @@ async function run(): Promise<void> {
     random,
     diagnostics,
     ledger: archive,
+    onStep,
     weightOf: (account) => weights.get(account) ?? 1,
     diskShares: () => diskShares,
     limits: {

@@ -14,6 +14,21 @@ export interface BufferLimits {
   readonly buffer: Numbers<(typeof limits)['buffer']>;
 }
 
+/** Where in a recovery, a checkpoint or a compaction the buffer stands; tests kill the process there. */
+export const BUFFER_STEPS = [
+  'checkpoint-loaded',
+  'log-replayed',
+  'checkpoint-written',
+  'ledger-synced',
+  'checkpoint-synced',
+  'checkpoint-renamed',
+  'checkpoint-named',
+  'checkpoint-unlinked',
+  'copies-written',
+  'span-let-go',
+] as const;
+export type BufferStep = (typeof BUFFER_STEPS)[number];
+
 /** All that a shard's buffer is handed. */
 export interface BufferDeps {
   /** Opened, and this buffer's alone. Closed by `close()`. */
@@ -30,4 +45,6 @@ export interface BufferDeps {
   readonly weightOf?: (account: string) => number;
   /** Accounts whose backlog may take no more than a share (0 to 1) of the disk, however empty it is. */
   readonly diskShares?: () => ReadonlyMap<string, number>;
+  /** Called as each durability step is done. For tests that end the process there. */
+  readonly onStep?: (step: BufferStep) => void;
 }

@@ -26,7 +26,8 @@ export type {
 } from './contract.ts';
 export { knownEnd } from './checkpoint/checkpoints.ts';
 export { BlockDamaged, inflateBlock } from './inflate.ts';
-export type { BufferDeps, BufferLimits } from './deps.ts';
+export { BUFFER_STEPS } from './deps.ts';
+export type { BufferDeps, BufferLimits, BufferStep } from './deps.ts';
 export { waybillBytes, waybillHash } from './format/records.codec.ts';
 export { openBuffer } from './open.ts';
 export type { OpenBufferOutcome, Recovered } from './open.ts';

@@ -57,16 +57,18 @@ export async function openBuffer(deps: BufferDeps): Promise<OpenBufferOutcome> {
 }
 
 async function recover(deps: BufferDeps): Promise<OpenBufferOutcome> {
-  const { clock, diagnostics, directory, files, ledger, limits } = deps;
+  const { clock, diagnostics, directory, files, ledger, limits, onStep } = deps;
   await files.makeDirectory(directory);
   const fresh = (): ShardState => new ShardState(limits.buffer, ledger, diagnostics);
-  const checkpoints = new Checkpoints({ files, directory, ledger, diagnostics });
+  const checkpoints = new Checkpoints({ files, directory, ledger, diagnostics, onStep });
   const chosen = await choose(deps, checkpoints, fresh);
   const { state, head } = chosen;
+  if (head !== undefined) onStep?.('checkpoint-loaded');
   checkpoints.startFrom(head);
   const before = { damagedBytes: state.damagedBytes, corruptLines: state.corruptLines };
   if (head === undefined) await begin(deps);
   const records = await replay(deps, state, head);
+  onStep?.('log-replayed');
   const orphans = state.dropOrphans();
   if (orphans > 0) diagnostics.alarm('buffer.lines_without_stream', { lines: orphans });
   state.trimmedBefore(deps.log.start());

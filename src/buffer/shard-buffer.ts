@@ -121,6 +121,7 @@ export class LogBuffer implements ShardBuffer {
       pages,
       reader: this.#reader,
       locator: this.#locator,
+      onStep: deps.onStep,
       limits: limits.buffer,
     });
   }

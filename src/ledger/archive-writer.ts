@@ -15,6 +15,10 @@ import {
 } from './archive-format.ts';
 import { assert } from '../lib/assert.ts';
 
+/** Where in a file's beginning or a sync the archive stands; tests kill the process there. */
+export const ARCHIVE_STEPS = ['archive-begun', 'archive-written', 'archive-synced'] as const;
+export type ArchiveStep = (typeof ARCHIVE_STEPS)[number];
+
 export interface ArchiveWriterOptions {
   readonly files: FileSystem;
   readonly directory: string;
@@ -24,6 +28,8 @@ export interface ArchiveWriterOptions {
   readonly fileBytes: number;
   /** How long files are kept. */
   readonly keepMs: number;
+  /** Called as each durability step is done. For tests that end the process there. */
+  readonly onStep?: (step: ArchiveStep) => void;
 }
 
 /** Until `live()` blocks are recorded one by one, so that a reader can tell exactly which of them it has seen. */
@@ -89,6 +95,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       throw error;
     }
     unsynced = [];
+    options.onStep?.('archive-begun');
     return file;
   }
 
@@ -117,6 +124,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     current.writtenBytes += frames.length;
     unsynced.push(frames);
     outgoing.splice(0, count);
+    options.onStep?.('archive-written');
     return current;
   }
 
@@ -131,6 +139,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       return;
     }
     unsynced = [];
+    options.onStep?.('archive-synced');
     if (file.writtenBytes >= options.fileBytes) {
       await leave();
       await removeOld();

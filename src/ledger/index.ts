@@ -6,8 +6,8 @@
  * after a crash are recognised by the books: by offset for accepted lines, by sequence for waybills and refusals. So the
  * sums can be deleted at any time and come out the same again.
  */
-export { openArchiveWriter } from './archive-writer.ts';
-export type { OpenArchiveWriter } from './archive-writer.ts';
+export { ARCHIVE_STEPS, openArchiveWriter } from './archive-writer.ts';
+export type { ArchiveStep, OpenArchiveWriter } from './archive-writer.ts';
 export { readArchive } from './archive-reader.ts';
 export { openBooks } from './books.ts';
 export type { Books, UsageDay } from './books.ts';

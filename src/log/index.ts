@@ -20,4 +20,5 @@ export type {
 export { memoryLog, memoryStore } from './memory.ts';
 export type { MemoryLogOptions, MemoryStore } from './memory.ts';
 export { openFilesLog } from './files/open.ts';
+export { STEPS } from './files/options.ts';
 export type { FilesLogOptions, Step } from './files/options.ts';

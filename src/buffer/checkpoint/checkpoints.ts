@@ -9,6 +9,7 @@ import type { Diagnostics } from '../../lib/diagnostics.ts';
 import { FsError, readFully, writeAll } from '../../lib/fs/file-system.ts';
 import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import type { LedgerSink } from '../contract.ts';
+import type { BufferDeps } from '../deps.ts';
 import { nextTurn } from '../gate.ts';
 import type { ShardState } from '../state/state.ts';
 import {
@@ -39,6 +40,7 @@ export interface CheckpointDeps {
   readonly directory: string;
   readonly ledger: LedgerSink;
   readonly diagnostics: Diagnostics;
+  readonly onStep?: BufferDeps['onStep'] | undefined;
 }
 
 /** What one generation still needs of the log. */
@@ -120,7 +122,7 @@ export class Checkpoints {
   }
 
   async #writeFile(state: ShardState, sequence: number, serviceMs: number): Promise<HeadChunk> {
-    const { directory, files, ledger } = this.#deps;
+    const { directory, files, ledger, onStep } = this.#deps;
     const temporary = `${directory}/${TEMPORARY}`;
     if ((await files.stat(temporary)) !== undefined) await files.unlink(temporary);
     const file = await files.open(temporary, 'create');
@@ -147,25 +149,32 @@ export class Checkpoints {
         await nextTurn();
       }
       await put(encodeChunk({ kind: 'end', body: { chunks: count, crc } }));
+      onStep?.('checkpoint-written');
       // What the checkpoint covers will not be told to the ledger again: it must have it on disk first.
       await ledger.sync();
+      onStep?.('ledger-synced');
       await file.sync();
+      onStep?.('checkpoint-synced');
     } finally {
       await file.close();
     }
     await files.rename(temporary, this.#path(sequence));
+    onStep?.('checkpoint-renamed');
     await files.syncDirectory(directory);
+    onStep?.('checkpoint-named');
     this.bytes = at;
     return head;
   }
 
   async #removeOthers(): Promise<void> {
-    const { directory, files } = this.#deps;
+    const { directory, files, onStep } = this.#deps;
     const kept = [this.#newest?.sequence, this.#older?.sequence];
     // Before there are two good ones, whatever else is there stays: it may be all that somebody can look at.
     if (this.#older === undefined) return;
     for (const sequence of await this.list()) {
-      if (!kept.includes(sequence)) await files.unlink(this.#path(sequence));
+      if (kept.includes(sequence)) continue;
+      await files.unlink(this.#path(sequence));
+      onStep?.('checkpoint-unlinked');
     }
     await files.syncDirectory(directory);
   }

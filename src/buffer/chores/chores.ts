@@ -4,6 +4,7 @@ import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Position, ShardLog } from '../../log/index.ts';
 import type { Checkpoints } from '../checkpoint/checkpoints.ts';
+import type { BufferDeps } from '../deps.ts';
 import type { Locator } from '../read/locate.ts';
 import type { Pages } from '../read/pages.ts';
 import type { Reader } from '../read/reader.ts';
@@ -37,6 +38,7 @@ export interface ChoreDeps {
   readonly pages: Pages;
   readonly reader: Reader;
   readonly locator: Locator;
+  readonly onStep?: BufferDeps['onStep'] | undefined;
   readonly limits: ChoreLimits;
 }
 

@@ -6,6 +6,7 @@
  * checkpoint knows of them, it stays.
  */
 import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { BufferDeps } from '../deps.ts';
 import type { BlockRecord } from '../format/block.codec.ts';
 import { entryCount, refAt } from '../format/index-page.ts';
 import type { BlockRef } from '../format/index-page.ts';
@@ -27,6 +28,7 @@ export interface CompactionDeps {
   readonly pages: Pages;
   readonly locator: Locator;
   readonly reader: Reader;
+  readonly onStep?: BufferDeps['onStep'] | undefined;
 }
 
 /** Stored bytes copied by one commit. */
@@ -125,7 +127,9 @@ export class Compaction {
       for (const block of blocks) group.copy(block);
       return undefined;
     });
-    return result.kind === 'durable';
+    if (result.kind !== 'durable') return false;
+    this.#deps.onStep?.('copies-written');
+    return true;
   }
 
   /** Gives the span up, unless a job was opened meanwhile that wants what was not copied. */
@@ -142,6 +146,7 @@ export class Compaction {
     }
     span.wanted = 0;
     span.freeServiceMs = service.nowMs();
+    this.#deps.onStep?.('span-let-go');
     diagnostics.info('buffer.compacted', {
       span: span.id,
       copiedBytes: bytesOf(copied),

@@ -18,5 +18,6 @@ for (const { seed, actions, found } of FAILED) {
 
 test('I1, I2, I3, I10: whatever a shard answered holds, whatever comes between', async () => {
   const seen = await runMany({ firstSeed: 0, actions: 100, steps: 2_500, mostMs: 60_000 });
-  assertMet(seen, ['refusedStarts']);
+  // Both are rare: the long and the night's run meet them.
+  assertMet(seen, ['refusedStarts', 'linesLost']);
 });

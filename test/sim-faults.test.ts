@@ -50,16 +50,16 @@ const append = (stream: number, lines: number): Action => ({
 
 /** A shard with some segments of which the oldest one's reading is in the test's hands, and nothing of it in memory. */
 async function withOldSegment(seed: number, reading: () => Promise<void>): Promise<World> {
-  const held: { oldest?: string } = {};
+  const held = new Set<string>();
   const world = new World(seed, {
-    files: (files) => beforeReading(files, async (path) => path === held.oldest && reading()),
+    files: (files) => beforeReading(files, async (path) => held.has(path) && reading()),
   });
   await world.start();
   await world.run({ kind: 'open', job: 1, stream: 1, oldest: true });
   for (const stream of [0, 0, 1, 1, 1, 1]) await world.run(append(stream, 9));
   await world.run({ kind: 'crash', deaths: [{ power: false, calls: 0 }] });
   const [name] = await world.files.list(`${SHARD}/log`);
-  held.oldest = `${SHARD}/log/${name}`;
+  held.add(`${SHARD}/log/${name}`);
   return world;
 }
 

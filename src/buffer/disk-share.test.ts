@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AppendRequest } from './contract.ts';
 import { SpaceGuard } from './chores/space.ts';
 import type { SpaceDeps } from './chores/space.ts';
+import { linesOf } from './testing.ts';
 import { manualClock } from '../lib/clock-manual.ts';
 import { silent } from '../lib/diagnostics.ts';
 
@@ -37,7 +37,9 @@ function guardOver(
     diskShares: () => new Map(Object.entries(shares)),
     heldBytes: () => heldBytes,
   } as unknown as SpaceDeps);
-  const admit = (account: string) => guard.admit({ account } as AppendRequest, false)?.reason;
+  const lines = linesOf(['{}']);
+  const admit = (account: string) =>
+    guard.admit({ stream: account, account, lines }, false)?.reason;
   return { guard, admit };
 }
 

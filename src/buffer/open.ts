@@ -76,6 +76,7 @@ async function recover(deps: BufferDeps): Promise<OpenBufferOutcome> {
   const service = new ServiceClock(clock, state.serviceMs);
   const buffer = new LogBuffer(deps, state, service, checkpoints);
   await buffer.recallHours();
+  await buffer.lookAtDisk();
   const recovered: Recovered = {
     checkpoint: head?.sequence ?? null,
     damagedCheckpoints: chosen.damaged,

@@ -257,6 +257,11 @@ export class LogBuffer implements ShardBuffer {
     await this.#deps.log.close();
   }
 
+  /** Knows how full the disk is before the first line comes in. */
+  lookAtDisk(): Promise<void> {
+    return this.#space.look();
+  }
+
   /** Makes hours known again that jobs need which began in the past: once, at the end of recovery. */
   async recallHours(): Promise<void> {
     for (const job of this.#state.jobs.values()) {

@@ -65,7 +65,7 @@ export interface Death {
 }
 
 export const STREAMS = ['zones/z1/http_requests', 'zones/z2/http_requests', 'accounts/a1/audit'];
-export const JOBS = 4;
+const JOBS = 4;
 
 /** Which kinds of trouble a history has. */
 export interface Troubles {

@@ -15,7 +15,7 @@ export type Verdict =
   | { readonly kind: 'broken'; readonly error: Error; readonly at: number; readonly seen: Seen };
 
 /** Which troubles a seed's history has: decay apart from power cuts' own checks, so that both are strict. */
-export function troublesOf(seed: number): Troubles {
+function troublesOf(seed: number): Troubles {
   return {
     faults: seed % 2 === 0,
     flips: seed % 5 === 4,
@@ -24,12 +24,12 @@ export function troublesOf(seed: number): Troubles {
   };
 }
 
-export function actionsOf({ seed, actions }: History): Action[] {
+function actionsOf({ seed, actions }: History): Action[] {
   return drawActions(seededRandom(seed), actions, troublesOf(seed));
 }
 
 /** Runs actions over a fresh shard, and ends with a power cut and a look. */
-export async function runActions(
+async function runActions(
   seed: number,
   actions: readonly Action[],
   seams?: () => Seams,

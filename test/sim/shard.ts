@@ -63,6 +63,8 @@ export interface ShardParts {
   /** Of the epochs that are made. */
   readonly seed: number;
   readonly seams?: Seams;
+  /** Where the archive lies, when that is not the disk of the log. */
+  readonly archiveFiles?: FileSystem;
   /** Sees every ledger event as it is recorded. */
   readonly onEvent?: (event: LedgerEvent) => void;
 }
@@ -97,7 +99,7 @@ async function open(parts: ShardParts): Promise<Opening> {
   let archive: OpenArchiveWriter;
   try {
     archive = await openArchiveWriter({
-      files,
+      files: parts.archiveFiles ?? files,
       directory: `${SHARD}/archive`,
       clock,
       diagnostics,

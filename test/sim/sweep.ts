@@ -13,7 +13,7 @@ import { World } from './world.ts';
 export { OPERATIONS };
 export type { Operation };
 
-export interface Strike {
+interface Strike {
   readonly operation: Operation;
   readonly nth: number;
   readonly forever: boolean;
@@ -78,14 +78,14 @@ const SCENARIO: readonly Action[] = [
   append(request(2, 3, 'producer')),
 ];
 
-export interface Struck {
+interface Struck {
   /** Whether the fault met a call at all. */
   readonly struck: boolean;
   /** Requests and records that were refused. */
   readonly refused: number;
 }
 
-export async function strike(
+async function strike(
   { cut, phase, ...fault }: Strike,
   seams: Seams = {},
   seed = fault.nth,

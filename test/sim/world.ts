@@ -26,9 +26,9 @@ import type { Seams, Shard, SimLimits } from './shard.ts';
 const HOUR_MS = 3_600_000;
 const OVERTAKEN = /on its way|meanwhile|has moved on/;
 /** Lines of a block; what one flipped bit may cost. */
-export const BLOCK_LINES = 10;
+const BLOCK_LINES = 10;
 
-export function simLimits(): SimLimits {
+function simLimits(): SimLimits {
   return {
     ...smallLimits(
       {
@@ -491,10 +491,7 @@ export class World {
     if (!this.#troubled) return;
     await this.#tending;
     // What was under way when the trouble ended may still come to grief.
-    for (let round = 0; round < 3; round += 1) {
-      this.clock.advance(1_500);
-      await this.shard.buffer.tend();
-    }
+    for (let round = 0; round < 3; round += 1) await this.#lookAgain();
     this.#troubled = false;
     await this.#append({ stream: 0, lines: 1, pad: 0, identity: 'none' });
   }
@@ -587,10 +584,18 @@ export class World {
     if (opening.shard.recovered.checkpoint !== null) this.seen.checkpoints += 1;
     this.disk.heal();
     this.disk.resize(Number.POSITIVE_INFINITY);
-    this.#troubled = false;
     const before = this.model.known.length;
     this.#lost = [...this.#lost, ...(await compare(this))].slice(-20);
     this.seen.resurrected += this.model.known.length - before;
+    if (!this.#troubled) return;
+    // It looked at the disk when it started, and knows only after the next look that there is room again.
+    await this.#lookAgain();
+    this.#troubled = false;
+  }
+
+  async #lookAgain(): Promise<void> {
+    this.clock.advance(1_500);
+    await this.shard.buffer.tend();
   }
 
   #repair(): void {

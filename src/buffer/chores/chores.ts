@@ -81,7 +81,8 @@ export class Chores {
     await this.#deps.space.look();
     await this.#endLines();
     await this.#sealAged();
-    if (this.#crowded(0) && (await this.#compaction.run())) await this.checkpoint();
+    const { copyRoomBytes } = this.#deps.space;
+    if (this.#crowded(0) && (await this.#compaction.run(copyRoomBytes))) await this.checkpoint();
     if (this.#checkpointDue()) await this.checkpoint();
     await this.#trim();
   }

@@ -43,10 +43,14 @@ export class Compaction {
     this.#deps = deps;
   }
 
-  /** Frees the oldest spans when that gives back more than it costs. Returns whether it did. */
-  async run(): Promise<boolean> {
+  /**
+   * Frees the oldest spans when that gives back more than it costs. Returns whether it did.
+   *
+   * @param roomBytes what the copies may take while the originals still stand
+   */
+  async run(roomBytes: number): Promise<boolean> {
     try {
-      const spans = await this.#worthwhile();
+      const spans = await this.#worthwhile(roomBytes);
       for (const { span, refs } of spans) {
         const wanted = refs.filter((ref) => this.#wanted(ref));
         if (!(await this.#copy(wanted)) || !this.#letGo(span, refs, wanted)) return false;
@@ -60,7 +64,9 @@ export class Compaction {
   }
 
   /** The fewest spans, from the oldest pinned one on, whose end gives back at least as much as their copies take. */
-  async #worthwhile(): Promise<readonly { readonly span: Span; readonly refs: BlockRef[] }[]> {
+  async #worthwhile(
+    roomBytes: number,
+  ): Promise<readonly { readonly span: Span; readonly refs: BlockRef[] }[]> {
     const { sealed } = this.#deps.state.spans;
     const pinned: { readonly span: Span; readonly refs: BlockRef[] }[] = [];
     let cost = 0;
@@ -74,6 +80,7 @@ export class Compaction {
         const copied = bytesOf(refs.filter((ref) => this.#wanted(ref)));
         pinned.push({ span, refs });
         cost += copied;
+        if (cost > roomBytes) return [];
         gain += span.bytes - copied;
       }
       if (pinned.length > 0 && cost <= gain) return pinned;

@@ -41,6 +41,8 @@ type Refusal = { readonly reason: AppendRefusal; readonly retryAfterMs: number }
 /** The disk is asked at most this often. */
 const LOOK_MS = 1_000;
 const RETRY_MS = 5_000;
+/** What a request takes on disk beside its lines at most: headers, its identity, its place in an index. */
+const REQUEST_BYTES = 256;
 
 export class SpaceGuard implements Admission {
   readonly #deps: SpaceDeps;
@@ -53,6 +55,11 @@ export class SpaceGuard implements Admission {
   #overShare: ReadonlySet<string> = new Set();
   #overDiskShare: ReadonlySet<string> = new Set();
   #draining = false;
+  /** Bytes that may come before the disk is looked at again: what was free then, less the reserve. */
+  #roomBytes = Infinity;
+  /** Bytes let in since, however small they turn out to be on disk; and those of them that are still under way. */
+  #letInBytes = 0;
+  #underWayBytes = 0;
 
   constructor(deps: SpaceDeps) {
     this.#deps = deps;
@@ -92,7 +99,26 @@ export class SpaceGuard implements Admission {
     if (this.#overDiskShare.has(request.account)) {
       return { reason: 'over_fair_share', retryAfterMs: RETRY_MS };
     }
-    return isNew ? this.#admitNew(request.account) : undefined;
+    const bytes = bytesOf(request);
+    // A fast producer must not get through to the reserve between two looks.
+    if (this.#letInBytes + bytes > this.#roomBytes) {
+      return { reason: 'disk_full', retryAfterMs: LOOK_MS };
+    }
+    const refusal = isNew ? this.#admitNew(request.account) : undefined;
+    if (refusal !== undefined) return refusal;
+    this.#letInBytes += bytes;
+    this.#underWayBytes += bytes;
+    return undefined;
+  }
+
+  finished(request: AppendRequest): void {
+    this.#underWayBytes -= bytesOf(request);
+  }
+
+  /** Bytes that compaction may copy: it may use half of the reserve, because what it copies is soon given back. */
+  get copyRoomBytes(): number {
+    if (this.#space === undefined) return Infinity;
+    return this.#space.freeBytes - this.#deps.limits.reserveBytes / 2;
   }
 
   #admitNew(account: string): Refusal | undefined {
@@ -109,6 +135,7 @@ export class SpaceGuard implements Admission {
     const now = clock.monotonicMs();
     if (now - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = now;
+    const settledBytes = this.#letInBytes - this.#underWayBytes;
     try {
       this.#space = await files.space(directory);
     } catch (error) {
@@ -119,6 +146,9 @@ export class SpaceGuard implements Admission {
     }
     // Tried again after each look: a failed append sets it anew, a freed disk lets intake go on without a restart.
     this.#hitFull = false;
+    this.#roomBytes = this.#space.freeBytes - this.#deps.limits.reserveBytes;
+    // What was stored before the look is in its answer.
+    this.#letInBytes -= settledBytes;
     const level = this.#judge(this.#space);
     if (level !== this.#level) {
       const details = {
@@ -180,6 +210,10 @@ export class SpaceGuard implements Admission {
     }
     return over;
   }
+}
+
+function bytesOf({ lines }: AppendRequest): number {
+  return lines.bytes.length + REQUEST_BYTES;
 }
 
 function usedShare(space: Space): number {

@@ -31,6 +31,8 @@ export interface Admission {
     request: AppendRequest,
     isNew: boolean,
   ): undefined | { readonly reason: AppendRefusal; readonly retryAfterMs: number };
+  /** A request that was let in has been stored or refused. */
+  finished(request: AppendRequest): void;
 }
 
 export interface IntakeDeps {
@@ -99,6 +101,7 @@ export class Intake {
     return new Promise((resolve) => {
       const done = (result: AppendResult): void => {
         if (counted) this.#countNew(request.stream, -1);
+        admission.finished(request);
         resolve(result);
       };
       this.#prepare({ request, pieces: [], ready: false, crc: 0, done });

@@ -5,18 +5,20 @@ import { gunzipSync } from 'node:zlib';
 
 import type { Server } from '../support/server.ts';
 
-/** A receiver on this machine that takes every batch while it is open. */
+/** A receiver on this machine that takes every batch but those of closed paths. */
 export interface Receiver {
   readonly port: number;
   readonly url: string;
   /** Lines by the path that they were posted to, repeats of a batch left out. */
   readonly lines: ReadonlyMap<string, readonly string[]>;
-  /** While closed it answers 503. */
-  open: boolean;
+  /** Paths that are answered 503. */
+  readonly closed: Set<string>;
+  /** Forgets what it has got. */
+  clear(): void;
   close(): void;
 }
 
-export async function startReceiver(open = true): Promise<Receiver> {
+export async function startReceiver(): Promise<Receiver> {
   const seen = new Set<string>();
   const lines = new Map<string, string[]>();
   const server = createServer((request, response) => {
@@ -24,11 +26,11 @@ export async function startReceiver(open = true): Promise<Receiver> {
     request.on('error', () => {});
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
-      if (!receiver.open) return void response.writeHead(503).end();
+      const path = request.url ?? '';
+      if (receiver.closed.has(path)) return void response.writeHead(503).end();
       const id = String(request.headers['waybill-batch-id']);
       if (!seen.has(id)) {
         seen.add(id);
-        const path = request.url ?? '';
         const held = lines.get(path) ?? [];
         lines.set(path, held);
         const text = gunzipSync(Buffer.concat(pieces)).toString('utf8');
@@ -45,7 +47,11 @@ export async function startReceiver(open = true): Promise<Receiver> {
     port,
     url: `http://127.0.0.1:${port}`,
     lines,
-    open,
+    closed: new Set(),
+    clear() {
+      lines.clear();
+      seen.clear();
+    },
     close() {
       server.closeAllConnections();
       server.close();

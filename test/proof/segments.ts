@@ -16,6 +16,8 @@ export interface Place {
 
 /** A block of lines, with the stretch of the whole group that it was committed in. */
 export interface BlockPlace extends Place {
+  /** Its own record. */
+  readonly record: { readonly from: number; readonly to: number };
   /** The stream's epoch: a random number that no other stream has. */
   readonly epoch: string;
   readonly first: number;
@@ -43,16 +45,14 @@ export async function placesIn(directory: string): Promise<LogPlaces> {
     const handle = await files.open(path, 'read');
     try {
       for await (const group of groupsOf(new SegmentFrames(handle, base, end), base)) {
-        const place = {
-          path,
-          from: HEADER_BYTES + group.from - base,
-          to: HEADER_BYTES + group.to - base,
-        };
-        for (const payload of group.payloads) {
+        const offset = (position: number) => HEADER_BYTES + position - base;
+        const place = { path, from: offset(group.from), to: offset(group.to) };
+        for (const { payload, position, end: recordEnd } of group.records) {
           const record = readRecord(payload);
           if (record.kind === 'block') {
             const { epoch, first, lines } = record;
-            blocks.push({ ...place, epoch, first, lines });
+            const own = { from: offset(position), to: offset(recordEnd) };
+            blocks.push({ ...place, record: own, epoch, first, lines });
           } else if (record.kind === 'plan') {
             for (const id of planIds(payload)) plans.set(id, place);
           }
@@ -66,16 +66,17 @@ export async function placesIn(directory: string): Promise<LogPlaces> {
 }
 
 async function* groupsOf(frames: SegmentFrames, base: number) {
-  let payloads: Buffer[] = [];
+  let records: { payload: Buffer; position: number; end: number }[] = [];
   let from = base;
   for (let position = base; ;) {
     const frame = await frames.at(position);
     if (!frame) return;
-    position = frame.end;
-    if (frame.payload && !frame.mark) payloads.push(frame.payload);
+    const { payload, end } = frame;
+    if (payload && !frame.mark) records.push({ payload, position, end });
+    position = end;
     if (!frame.last) continue;
-    yield { from, to: position, payloads };
-    payloads = [];
+    yield { from, to: position, records };
+    records = [];
     from = position;
   }
 }

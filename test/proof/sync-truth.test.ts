@@ -28,7 +28,17 @@ type Trace = typeof TRUE;
 
 const PLACES = {
   segments: 1,
-  blocks: [{ path: SEGMENT, from: 64, to: 164, epoch: 'e1', first: 0, lines: 2 }],
+  blocks: [
+    {
+      path: SEGMENT,
+      from: 64,
+      to: 164,
+      record: { from: 64, to: 164 },
+      epoch: 'e1',
+      first: 0,
+      lines: 2,
+    },
+  ],
   plans: new Map([['1-e1-0-2', { path: SEGMENT, from: 164, to: 200 }]]),
 };
 

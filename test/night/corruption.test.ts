@@ -1,0 +1,50 @@
+// Each byte of a data folder that the real server wrote, flipped in turn (I10).
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { filesOf, makeFolder } from '../proof/folder.ts';
+import { startReceiver } from '../proof/rig.ts';
+import { placesIn } from '../proof/segments.ts';
+import { sweepControl } from '../proof/sweep-control.ts';
+import { tryStart } from '../proof/sweep-process.ts';
+import { EMPTY, spread, sweepShard } from '../proof/sweep.ts';
+import { temporaryFolder } from '../support/server.ts';
+
+/** Starts of the real server in one night. */
+const STARTS = 1_500;
+
+for (const killed of [false, true]) {
+  const whose = killed ? 'a killed server' : 'a server that ended in order';
+
+  test(`every byte of the data folder of ${whose} flipped in turn (I4, I10)`, async () => {
+    const root = await temporaryFolder('corruption-night');
+    const receiver = await startReceiver();
+    const directory = join(root.path, 'data');
+    const folder = await makeFolder(directory, receiver, { bodies: 8, linesPerBody: 5, killed });
+    const shard = await sweepShard(directory, Infinity);
+    assert.deepEqual(shard.problems, []);
+    const work = join(root.path, 'work');
+    await mkdir(work);
+    const control = await sweepControl(directory, work, Infinity);
+    assert.deepEqual(control.problems, []);
+
+    const all = await filesOf(directory);
+    const damageable = new Map([...all].filter(([name]) => !EMPTY.test(name)));
+    const { blocks } = await placesIn(join(directory, 'shards', '0', 'log'));
+    const problems: string[] = [];
+    for (const { name, at, changed } of spread(damageable, STARTS)) {
+      const path = join(directory, name);
+      const hit = blocks.find(
+        ({ path: of, record }) => of === path && record.from <= at && at < record.to,
+      );
+      const files = new Map(all).set(name, changed);
+      const trial = await tryStart(folder, files, name, receiver, work, hit?.lines ?? 0);
+      problems.push(...trial.problems.map((problem) => `${name} byte ${at}: ${problem}`));
+    }
+    assert.deepEqual(problems, []);
+    receiver.close();
+    await root.remove();
+  });
+}

@@ -10,6 +10,7 @@
  * back when the answer is out.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Cancel } from '../lib/clock.ts';
 import { hourOf } from '../model/delivery.ts';
 import { admit } from './admit.ts';
 import type { Admission, Gatekeepers } from './admit.ts';
@@ -28,12 +29,17 @@ import { take } from './take.ts';
 import type { Taking } from './take.ts';
 import { tokenReader } from './tokens.ts';
 import { receive } from './upload.ts';
-import type { Upload } from './upload.ts';
+import type { Upload, UploadEnd } from './upload.ts';
 import { write, writeEarly } from './write.ts';
 
 /** When to come back to a server that starts or shuts down. */
 const STARTING: Refusal = { code: 'starting', retryAfterS: 2 };
 const DRAINING: Refusal = { code: 'draining', retryAfterS: 5 };
+
+/** Uploads are looked at this often for those that stall; sooner where the bounds are short. */
+const LOOK_MS = 1_000;
+
+const ignore = (): void => {};
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -54,9 +60,10 @@ class Door implements Ingest {
   #underWay = 0;
   #draining = false;
   #idle: (() => void)[] = [];
+  readonly #stopLooking: Cancel;
 
   constructor(deps: IngestDeps) {
-    const { limits } = deps;
+    const { clock, limits } = deps;
     this.#deps = deps;
     this.#gate = {
       tokens: tokenReader(limits.tokensCached),
@@ -73,18 +80,20 @@ class Door implements Ingest {
       fault: (error) => this.#fault(error),
       sawPlain: (bytes) => void (this.#tally.plainBytes += bytes),
     };
+    const lookMs = Math.min(LOOK_MS, limits.stallMs / 4, limits.requestMs / 4);
+    this.#stopLooking = clock.every(lookMs, () => {
+      const nowMs = clock.monotonicMs();
+      for (const upload of this.#uploads) upload.lookAt(nowMs);
+    });
   }
 
   handle(request: IncomingMessage, response: ServerResponse, awaitsContinue = false): void {
     this.#tally.requests++;
     this.#underWay++;
     // A broken connection shows as the end of the upload; nobody is left to hear of anything else.
-    request.on('error', () => {});
-    response.on('error', () => {});
-    const exchange = { request, response, awaitsContinue };
-    this.#exchange(exchange)
-      .catch((error: unknown) => this.#answerFault(exchange, error))
-      .finally(() => this.#leave());
+    request.on('error', ignore);
+    response.on('error', ignore);
+    void this.#exchange({ request, response, awaitsContinue });
   }
 
   #leave(): void {
@@ -92,41 +101,55 @@ class Door implements Ingest {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
+  /** A request from its head to its answer. Never rejects. */
   async #exchange(exchange: Exchange): Promise<void> {
-    const route = this.#deps.route();
-    if (route === undefined) return this.#turnAway(exchange, STARTING);
-    const draining = this.#draining ? DRAINING : undefined;
-    const admission = admit(exchange.request, route, this.#gate, draining);
-    if ('refusal' in admission) {
-      this.#countNotTaken(admission.place, admission.refusal, 0);
-      return this.#turnAway(exchange, admission.refusal);
-    }
-    const lease = this.#gate.budget.lease(admission.payer);
     try {
-      await this.#receive(exchange, admission, lease);
+      const route = this.#deps.route();
+      if (route === undefined) return this.#turnAway(exchange, STARTING);
+      const draining = this.#draining ? DRAINING : undefined;
+      const admission = admit(exchange.request, route, this.#gate, draining);
+      if ('refusal' in admission) {
+        this.#countNotTaken(admission.place, admission.refusal, 0);
+        return this.#turnAway(exchange, admission.refusal);
+      }
+      const lease = this.#gate.budget.lease(admission.payer);
+      try {
+        const upload = this.#receive(exchange, lease);
+        const end = await upload.ended;
+        this.#uploads.delete(upload);
+        await this.#answer(exchange, admission, end, lease);
+      } finally {
+        this.#releaseWhenSent(exchange.response, lease);
+      }
+    } catch (error) {
+      this.#answerFault(exchange, error);
     } finally {
-      this.#releaseWhenSent(exchange.response, lease);
+      this.#leave();
     }
   }
 
-  async #receive(exchange: Exchange, admission: Admission, lease: Lease): Promise<void> {
-    const { request, response } = exchange;
-    if (exchange.awaitsContinue) response.writeContinue();
+  #receive({ request, response, awaitsContinue }: Exchange, lease: Lease): Upload {
+    if (awaitsContinue) response.writeContinue();
     const upload = receive(request, lease, this.#deps.limits, this.#deps.clock);
     this.#uploads.add(upload);
-    const end = await upload.ended;
-    this.#uploads.delete(upload);
+    return upload;
+  }
+
+  async #answer(
+    exchange: Exchange,
+    admission: Admission,
+    end: UploadEnd,
+    lease: Lease,
+  ): Promise<void> {
     if (end.kind === 'cut') {
       this.#tally.cut++;
-      lease.release();
-      return;
+      return lease.release();
     }
     if (end.kind === 'refused') {
       lease.release();
       const place = admission.to.kind === 'stream' ? admission.to : undefined;
       this.#countNotTaken(place, end.refusal, 0);
-      this.#turnAway(exchange, end.refusal);
-      return;
+      return this.#turnAway(exchange, end.refusal);
     }
     this.#tally.bodyBytes += end.body.bytes;
     const outcome = await take(this.#taking, admission, end.body, lease);
@@ -135,11 +158,13 @@ class Door implements Ingest {
     // What is left is the answer, until the sender has read it.
     lease.release();
     lease.force(reply.body.length);
-    write(response, reply, this.#draining);
+    write(exchange.response, reply, this.#draining);
   }
 
   #releaseWhenSent(response: ServerResponse, lease: Lease): void {
-    if (response.writableFinished || response.destroyed || lease.bytes === 0) lease.release();
+    // Most answers are with the kernel by now.
+    const sent = response.writableEnded && response.socket?.writableLength === 0;
+    if (sent || response.destroyed || lease.bytes === 0) lease.release();
     else response.once('close', () => lease.release());
   }
 
@@ -235,6 +260,7 @@ class Door implements Ingest {
 
   async close(): Promise<void> {
     this.drain();
+    this.#stopLooking();
     if (this.#underWay > 0) await new Promise<void>((resolve) => void this.#idle.push(resolve));
   }
 }

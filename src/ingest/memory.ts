@@ -36,56 +36,77 @@ const TIGHT_SHARE = 0.75;
 const SMALL_SHARE = 1 / 16;
 
 export function memoryBudget(totalBytes: number, payerBytes: number): MemoryBudget {
-  const heldBy = new Map<string, number>();
-  let held = 0;
-  let peak = 0;
+  return new Budget(totalBytes, payerBytes);
+}
 
-  const room = (payer: string, bytes: number): MemoryVerdict => {
-    const own = heldBy.get(payer) ?? 0;
-    if (own + bytes > payerBytes) return 'over_fair_share';
-    const tight = held + bytes > totalBytes * TIGHT_SHARE;
-    const equalPart = totalBytes / (heldBy.size + (own === 0 ? 1 : 0));
-    const fair = Math.max(equalPart, totalBytes * SMALL_SHARE);
-    if (tight && equalPart < totalBytes && own + bytes > fair) return 'over_fair_share';
-    return held + bytes > totalBytes ? 'overloaded' : 'ok';
-  };
-  const charge = (payer: string, bytes: number): void => {
-    held += bytes;
-    peak = Math.max(peak, held);
-    const own = (heldBy.get(payer) ?? 0) + bytes;
-    assert(own >= 0 && held >= 0, 'no more memory is given back than was charged');
-    if (own === 0) heldBy.delete(payer);
-    else heldBy.set(payer, own);
-  };
-  const lease = (payer: string): Lease => {
-    let bytes = 0;
-    const change = (by: number): void => {
-      bytes += by;
-      assert(bytes >= 0, 'a lease gives back at most what it holds');
-      charge(payer, by);
-    };
-    return {
-      get bytes() {
-        return bytes;
-      },
-      grow(more) {
-        const verdict = room(payer, more);
-        if (verdict === 'ok') change(more);
-        return verdict;
-      },
-      force: change,
-      shrink: (less) => change(-less),
-      release: () => change(-bytes),
-    };
-  };
-  return {
-    get heldBytes() {
-      return held;
-    },
-    get peakBytes() {
-      return peak;
-    },
-    lease,
-    room,
-  };
+class Budget implements MemoryBudget {
+  readonly #totalBytes: number;
+  readonly #payerBytes: number;
+  readonly #heldBy = new Map<string, number>();
+  heldBytes = 0;
+  peakBytes = 0;
+
+  constructor(totalBytes: number, payerBytes: number) {
+    this.#totalBytes = totalBytes;
+    this.#payerBytes = payerBytes;
+  }
+
+  lease(payer: string): Lease {
+    return new Held(this, payer);
+  }
+
+  room(payer: string, bytes: number): MemoryVerdict {
+    const own = this.#heldBy.get(payer) ?? 0;
+    if (own + bytes > this.#payerBytes) return 'over_fair_share';
+    const tight = this.heldBytes + bytes > this.#totalBytes * TIGHT_SHARE;
+    const equalPart = this.#totalBytes / (this.#heldBy.size + (own === 0 ? 1 : 0));
+    const fair = Math.max(equalPart, this.#totalBytes * SMALL_SHARE);
+    if (tight && equalPart < this.#totalBytes && own + bytes > fair) return 'over_fair_share';
+    return this.heldBytes + bytes > this.#totalBytes ? 'overloaded' : 'ok';
+  }
+
+  charge(payer: string, bytes: number): void {
+    this.heldBytes += bytes;
+    this.peakBytes = Math.max(this.peakBytes, this.heldBytes);
+    const own = (this.#heldBy.get(payer) ?? 0) + bytes;
+    assert(own >= 0 && this.heldBytes >= 0, 'no more memory is given back than was charged');
+    if (own === 0) this.#heldBy.delete(payer);
+    else this.#heldBy.set(payer, own);
+  }
+}
+
+/** A class and no closures: there is one for each request. */
+class Held implements Lease {
+  readonly #budget: Budget;
+  readonly #payer: string;
+  bytes = 0;
+
+  constructor(budget: Budget, payer: string) {
+    this.#budget = budget;
+    this.#payer = payer;
+  }
+
+  grow(bytes: number): MemoryVerdict {
+    const verdict = this.#budget.room(this.#payer, bytes);
+    if (verdict === 'ok') this.#change(bytes);
+    return verdict;
+  }
+
+  force(bytes: number): void {
+    this.#change(bytes);
+  }
+
+  shrink(bytes: number): void {
+    this.#change(-bytes);
+  }
+
+  release(): void {
+    if (this.bytes > 0) this.#change(-this.bytes);
+  }
+
+  #change(by: number): void {
+    this.bytes += by;
+    assert(this.bytes >= 0, 'a lease gives back at most what it holds');
+    this.#budget.charge(this.#payer, by);
+  }
 }

@@ -14,7 +14,13 @@ export function concernsOf(state: StateView, edit: Edit): readonly string[] {
       return withAccount({ kind: 'account', id: edit.id }, edit.id);
     case 'zone':
       return withAccount({ kind: 'zone', id: edit.id }, (edit.after ?? edit.before)?.account);
-    case 'job': {
+    case 'deleted_job': {
+      const scope = (edit.after ?? edit.before)?.job.scope;
+      return scope ? withAccount(scope, state.accountOf(scope)) : [];
+    }
+    case 'job':
+    case 'replay':
+    case 'erasure': {
       const scope = (edit.after ?? edit.before)?.scope;
       return scope ? withAccount(scope, state.accountOf(scope)) : [];
     }

@@ -21,7 +21,16 @@ class ScriptedStore implements Store {
     return {
       version: this.version,
       nextJob: 1,
-      records: { account: [], zone: [], dataset: [], job: [], token: [] },
+      records: {
+        account: [],
+        zone: [],
+        dataset: [],
+        job: [],
+        token: [],
+        deleted_job: [],
+        replay: [],
+        erasure: [],
+      },
       secrets: [],
     };
   }

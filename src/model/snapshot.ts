@@ -51,6 +51,26 @@ export interface JobConfig {
   readonly olderContents?: readonly JobContent[];
   /** The snapshot's version in which the job last changed. */
   readonly version: number;
+  /** Where it begins when it is first switched on; absent: with the next line. */
+  readonly start?: StreamPlace;
+  /** Lines before it that are not settled are not wanted by their owner any more. */
+  readonly skipTo?: StreamPlace;
+  /** A replay: the lines that it delivers, and whose they are. It makes no stream wanted. */
+  readonly replay?: ReplayRange;
+}
+
+/** A place in a stream; it holds for one epoch. */
+export interface StreamPlace {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+export interface ReplayRange {
+  /** The job whose lines are delivered once more. */
+  readonly of: number;
+  readonly epoch: string;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface FieldConfig {
@@ -112,5 +132,7 @@ export interface Snapshot {
   readonly zones: readonly ZoneConfig[];
   readonly datasets: readonly DatasetConfig[];
   readonly jobs: readonly JobConfig[];
+  /** Replays under way. They are delivered as jobs are, and route nothing. */
+  readonly replays?: readonly JobConfig[];
   readonly tokens: readonly IngestTokenConfig[];
 }

@@ -5,6 +5,7 @@
  * secret that holds it in full; a token stands here as a hash.
  */
 import { z } from 'zod';
+import { deletedJobOf, erasure, place, replay } from './held-records.ts';
 
 const scope = z.object({ kind: z.enum(['account', 'zone']), id: z.string() });
 
@@ -99,6 +100,10 @@ const job = z.object({
   contentVersion: z.int(),
   /** The contents before, newest first: plans made then are still sent as they were planned (I7). */
   olderContents: z.array(content).default([]),
+  /** Where it begins when it is first switched on; absent: with the next line. */
+  start: place.optional(),
+  /** Lines before it that were not settled when its owner went on from there: he does not want them. */
+  skipTo: place.optional(),
   /** The configuration's version in which the job last changed. */
   version: z.int(),
   created: z.object({
@@ -124,7 +129,16 @@ const token = z.object({
 });
 
 /** Every kind of thing in the store with its schema. */
-export const RECORDS = { account, zone, dataset, job, token } as const;
+export const RECORDS = {
+  account,
+  zone,
+  dataset,
+  job,
+  token,
+  deleted_job: deletedJobOf(job),
+  replay,
+  erasure,
+} as const;
 
 export type Kind = keyof typeof RECORDS;
 export type RecordOf<K extends Kind> = Readonly<z.infer<(typeof RECORDS)[K]>>;
@@ -133,6 +147,9 @@ export type ZoneRecord = RecordOf<'zone'>;
 export type DatasetRecord = RecordOf<'dataset'>;
 export type JobRecord = RecordOf<'job'>;
 export type TokenRecord = RecordOf<'token'>;
+export type DeletedJobRecord = RecordOf<'deleted_job'>;
+export type ReplayRecord = RecordOf<'replay'>;
+export type ErasureRecord = RecordOf<'erasure'>;
 export type AccountLimits = AccountRecord['limits'];
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 export type Permission = (typeof PERMISSIONS)[number];

@@ -7,7 +7,10 @@ import { datasetKey } from './records.ts';
 import type {
   AccountRecord,
   DatasetRecord,
+  DeletedJobRecord,
+  ErasureRecord,
   JobRecord,
+  ReplayRecord,
   TokenRecord,
   ZoneRecord,
 } from './records.ts';
@@ -23,6 +26,10 @@ export interface StateView {
   readonly datasets: ReadonlyMap<string, DatasetRecord>;
   readonly jobs: ReadonlyMap<number, JobRecord>;
   readonly tokens: ReadonlyMap<string, TokenRecord>;
+  /** Jobs that were deleted and can be restored. */
+  readonly deletedJobs: ReadonlyMap<number, DeletedJobRecord>;
+  readonly replays: ReadonlyMap<number, ReplayRecord>;
+  readonly erasures: ReadonlyMap<string, ErasureRecord>;
   token(hash: string): TokenRecord | undefined;
   zoneByName(name: string): ZoneRecord | undefined;
   zonesOf(account: string): readonly ZoneRecord[];
@@ -40,6 +47,9 @@ export class State implements StateView {
   readonly datasets = new Map<string, DatasetRecord>();
   readonly jobs = new Map<number, JobRecord>();
   readonly tokens = new Map<string, TokenRecord>();
+  readonly deletedJobs = new Map<number, DeletedJobRecord>();
+  readonly replays = new Map<number, ReplayRecord>();
+  readonly erasures = new Map<string, ErasureRecord>();
   readonly #tokensByHash = new Map<string, TokenRecord>();
   readonly #zonesByName = new Map<string, ZoneRecord>();
   readonly #zonesByAccount = new Map<string, Map<string, ZoneRecord>>();
@@ -56,6 +66,9 @@ export class State implements StateView {
       this.datasets.set(datasetKey(dataset.scope, dataset.id), dataset);
     for (const job of records.job) this.#putJob(job);
     for (const token of records.token) this.#putToken(token);
+    for (const one of records.deleted_job) this.deletedJobs.set(one.id, one);
+    for (const one of records.replay) this.replays.set(one.id, one);
+    for (const one of records.erasure) this.erasures.set(one.id, one);
     for (const secret of contents.secrets) this.#secrets.set(secret.id, secret);
   }
 
@@ -113,6 +126,20 @@ export class State implements StateView {
       case 'job':
         if (edit.after) this.#putJob(edit.after);
         else this.#removeJob(Number(edit.id));
+        return;
+      case 'deleted_job':
+        if (edit.after) this.deletedJobs.set(edit.after.id, edit.after);
+        else this.deletedJobs.delete(Number(edit.id));
+        return;
+      case 'replay':
+        if (edit.after) this.replays.set(edit.after.id, edit.after);
+        else this.replays.delete(Number(edit.id));
+        // Replays and jobs are numbered together.
+        this.nextJob = Math.max(this.nextJob, Number(edit.id) + 1);
+        return;
+      case 'erasure':
+        if (edit.after) this.erasures.set(edit.id, edit.after);
+        else this.erasures.delete(edit.id);
         return;
     }
   }

@@ -10,9 +10,11 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { scopePath } from '../../model/scope.ts';
-import { addHash, checksumText, objectHash, removeHash } from './checksum.ts';
+import { addHash, checksumText, objectHash, removeHash, secretHash } from './checksum.ts';
 import { changeEntry, forAudit } from './change-log.ts';
 import type { ChangeRow } from './change-log.ts';
+import { nextJobAfter, noRecords } from './contents.ts';
+import type { RecordsByKind } from './contents.ts';
 import { RECORDS } from './records.ts';
 import type { Kind, RecordOf } from './records.ts';
 import type {
@@ -134,13 +136,7 @@ class SqliteStore implements Store {
     });
     try {
       this.#database.exec('BEGIN');
-      const records: { [K in Kind]: RecordOf<K>[] } = {
-        account: [],
-        zone: [],
-        dataset: [],
-        job: [],
-        token: [],
-      };
+      const records = noRecords();
       let sum = 0n;
       for (const row of this.#database
         .prepare('SELECT kind, id, body FROM objects ORDER BY kind, id')
@@ -163,6 +159,7 @@ class SqliteStore implements Store {
         return unreadable('is damaged: its content does not have the checksum of its last change');
       }
       records.job.sort((a, b) => a.id - b.id);
+      records.replay.sort((a, b) => a.id - b.id);
       return {
         kind: 'loaded',
         contents: { version: meta.version, nextJob: meta.nextJob, records, secrets },
@@ -191,11 +188,7 @@ class SqliteStore implements Store {
       for (const id of change.dropSecrets) sum = this.#dropSecret(id, sum);
       for (const secret of change.seal) sum = this.#seal(secret, sum);
       const version = meta.version + 1;
-      const nextJob = change.edits.reduce(
-        (next, edit) =>
-          edit.kind === 'job' && edit.after ? Math.max(next, edit.after.id + 1) : next,
-        meta.nextJob,
-      );
+      const nextJob = nextJobAfter(meta.nextJob, change.edits);
       this.#database
         .prepare('UPDATE meta SET version = ?, next_job = ?, checksum = ?')
         .run(version, nextJob, checksumText(sum));
@@ -256,7 +249,7 @@ class SqliteStore implements Store {
     }));
     this.#database
       .prepare(
-        'INSERT INTO changes (version, at_ms, who, address, what, edits, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        'INSERT INTO changes (version, at_ms, who, address, what, voice, reason, edits, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       )
       .run(
         version,
@@ -264,6 +257,8 @@ class SqliteStore implements Store {
         change.who,
         change.address,
         change.what,
+        change.voice,
+        change.reason,
         JSON.stringify(edits),
         checksum,
       );
@@ -299,7 +294,7 @@ class SqliteStore implements Store {
   changes(query: ChangeQuery): Promise<readonly ChangeEntry[]> {
     const { scope, limit } = query;
     const before = query.before ?? Number.MAX_SAFE_INTEGER;
-    const columns = 'version, at_ms, who, address, what, edits';
+    const columns = 'version, at_ms, who, address, what, voice, reason, edits';
     const rows =
       scope === undefined
         ? this.#database
@@ -354,11 +349,7 @@ function secretOf(row: SecretRow): SealedSecret {
   return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
 }
 
-function secretHash(secret: SealedSecret): bigint {
-  return objectHash(`secret/${secret.id}/${secret.version}/${secret.keyId}`, secret.sealed);
-}
-
-function addRecord(records: { [K in Kind]: RecordOf<K>[] }, kind: string, body: string): boolean {
+function addRecord(records: RecordsByKind, kind: string, body: string): boolean {
   const add = <K extends Kind>(of: K): boolean => {
     const parsed = RECORDS[of].safeParse(parseBody(body));
     if (parsed.success) (records[of] as unknown[]).push(parsed.data);

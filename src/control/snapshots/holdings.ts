@@ -1,0 +1,181 @@
+/**
+ * Everything of one version of the configuration, by object, with the checksum of the whole kept up to date in the size of
+ * each change. The same sum as the control store's (`store/checksum.ts`), over records as this version writes them.
+ */
+import { addHash, checksumText, objectHash, removeHash, secretHash } from '../store/checksum.ts';
+import { everyRecord, nextJobAfter, noRecords } from '../store/contents.ts';
+import { RECORDS } from '../store/records.ts';
+import type { Kind, RecordOf } from '../store/records.ts';
+import type { Change, Contents, SealedSecret } from '../store/store.ts';
+import { sealedFromForm, sealedToForm } from './line.codec.ts';
+import type { ChangeLine, ObjectLine } from './line.codec.ts';
+
+export interface Held {
+  readonly kind: Kind;
+  readonly id: string;
+  readonly record: RecordOf<Kind>;
+}
+
+const keyOf = (kind: string, id: string): string => `${kind}/${id}`;
+
+export class Holdings {
+  version: number;
+  nextJob: number;
+  #sum = 0n;
+  readonly #records = new Map<string, Held>();
+  readonly #secrets = new Map<string, SealedSecret>();
+
+  constructor(version: number, nextJob: number) {
+    this.version = version;
+    this.nextJob = nextJob;
+  }
+
+  static of(contents: Contents): Holdings {
+    const holdings = new Holdings(contents.version, contents.nextJob);
+    for (const { kind, id, record } of everyRecord(contents.records))
+      holdings.put(kind, id, record);
+    for (const secret of contents.secrets) holdings.putSecret(secret);
+    return holdings;
+  }
+
+  get sum(): string {
+    return checksumText(this.#sum);
+  }
+
+  get objects(): number {
+    return this.#records.size;
+  }
+
+  get secretCount(): number {
+    return this.#secrets.size;
+  }
+
+  record(kind: string, id: string): RecordOf<Kind> | null {
+    return this.#records.get(keyOf(kind, id))?.record ?? null;
+  }
+
+  secret(id: string): SealedSecret | undefined {
+    return this.#secrets.get(id);
+  }
+
+  records(): IterableIterator<Held> {
+    return this.#records.values();
+  }
+
+  secrets(): IterableIterator<SealedSecret> {
+    return this.#secrets.values();
+  }
+
+  put(kind: Kind, id: string, record: RecordOf<Kind> | null): void {
+    const key = keyOf(kind, id);
+    const before = this.#records.get(key);
+    if (before) this.#sum = removeHash(this.#sum, recordHash(key, before.record));
+    if (record === null) {
+      this.#records.delete(key);
+      return;
+    }
+    this.#sum = addHash(this.#sum, recordHash(key, record));
+    this.#records.set(key, { kind, id, record });
+  }
+
+  putSecret(secret: SealedSecret): void {
+    this.dropSecret(secret.id);
+    this.#sum = addHash(this.#sum, secretHash(secret));
+    this.#secrets.set(secret.id, secret);
+  }
+
+  dropSecret(id: string): void {
+    const before = this.#secrets.get(id);
+    if (!before) return;
+    this.#sum = removeHash(this.#sum, secretHash(before));
+    this.#secrets.delete(id);
+  }
+
+  /** Makes the change, and says how it is written down. */
+  apply(made: Change): ChangeLine {
+    const edits = made.edits.map(({ kind, id, after }, index) => {
+      const before = this.record(kind, id);
+      this.put(kind, id, after);
+      return { kind, id, before, after, concerns: [...(made.concerns[index] ?? [])] };
+    });
+    const touched = [...new Set([...made.dropSecrets, ...made.seal.map(({ id }) => id)])];
+    const before = new Map(touched.map((id) => [id, this.#secrets.get(id)]));
+    for (const id of made.dropSecrets) this.dropSecret(id);
+    for (const secret of made.seal) this.putSecret(secret);
+    this.nextJob = nextJobAfter(this.nextJob, made.edits);
+    this.version = made.base + 1;
+    const secrets = touched.map((id) => ({
+      id,
+      before: formOf(before.get(id)),
+      after: formOf(this.#secrets.get(id)),
+    }));
+    const { atMs, who, address, what, voice, reason } = made;
+    return {
+      ...{ version: this.version, atMs, who, address, what, voice, reason },
+      ...{ nextJob: this.nextJob, edits, secrets, sum: this.sum },
+    };
+  }
+
+  /** Makes a change as it was written down. False when it holds what is no object of ours. */
+  replay(line: ChangeLine): boolean {
+    for (const edit of line.edits) {
+      if (!this.#edit(edit.kind, edit.id, edit.after)) return false;
+    }
+    for (const { id, after } of line.secrets) {
+      if (after) this.putSecret(sealedFromForm(id, after));
+      else this.dropSecret(id);
+    }
+    this.version = line.version;
+    this.nextJob = line.nextJob;
+    return true;
+  }
+
+  /** Takes the newest change back. */
+  revert(line: ChangeLine, nextJobBefore: number): void {
+    for (const edit of line.edits) this.#edit(edit.kind, edit.id, edit.before);
+    for (const { id, before } of line.secrets) {
+      if (before) this.putSecret(sealedFromForm(id, before));
+      else this.dropSecret(id);
+    }
+    this.version = line.version - 1;
+    this.nextJob = nextJobBefore;
+  }
+
+  #edit(kind: string, id: string, record: unknown): boolean {
+    if (!Object.hasOwn(RECORDS, kind)) return false;
+    if (record === null) {
+      this.put(kind as Kind, id, null);
+      return true;
+    }
+    const parsed = RECORDS[kind as Kind].safeParse(record);
+    if (parsed.success) this.put(kind as Kind, id, parsed.data);
+    return parsed.success;
+  }
+
+  /** Takes an object of a base. False when it is none. */
+  takeObject({ kind, id, record }: ObjectLine): boolean {
+    return record !== null && this.#edit(kind, id, record);
+  }
+
+  contents(): Contents {
+    const records = noRecords();
+    for (const { kind, record } of this.#records.values())
+      (records[kind] as RecordOf<Kind>[]).push(record);
+    records.job.sort((a, b) => a.id - b.id);
+    records.replay.sort((a, b) => a.id - b.id);
+    return {
+      version: this.version,
+      nextJob: this.nextJob,
+      records,
+      secrets: [...this.#secrets.values()],
+    };
+  }
+}
+
+function formOf(secret: SealedSecret | undefined) {
+  return secret ? sealedToForm(secret) : null;
+}
+
+function recordHash(key: string, record: RecordOf<Kind>): bigint {
+  return objectHash(key, JSON.stringify(record));
+}

@@ -1,0 +1,177 @@
+/**
+ * Reads one snapshot file from its beginning: the base, then change after change, each held to its own CRC-32 and to the
+ * checksum of the whole that it claims. What does not fit ends the file; what stands before it is good.
+ */
+import type { FileHandle } from '../../lib/fs/file-system.ts';
+import { addHash, checksumText, objectHash, removeHash, secretHash } from '../store/checksum.ts';
+import { Holdings } from './holdings.ts';
+import { SNAPSHOT_FORMAT, decodeLine, sealedFromForm } from './line.codec.ts';
+import type { ChangeLine, FileHeader, Line, SealedForm } from './line.codec.ts';
+
+const NEWLINE = 0x0a;
+const PIECE_BYTES = 1 << 20;
+
+export type FileRead =
+  | {
+      readonly kind: 'base';
+      readonly header: FileHeader;
+      readonly holdings: Holdings;
+      /** Where the base ends, and where what can be read ends. */
+      readonly baseEnd: number;
+      readonly end: number;
+      /** Where each change's line begins: of version `header.version + 1` on. */
+      readonly offsets: readonly number[];
+      /** The newest change, for who has to take it back. */
+      readonly last: { readonly line: ChangeLine; readonly nextJobBefore: number } | undefined;
+      /** Behind `end` stands something that is no whole line: cut off by a crash, or damaged. */
+      readonly rest: 'none' | 'partial' | 'bad';
+      /** A record was written by an older version and reads differently now. */
+      readonly migrated: boolean;
+    }
+  | { readonly kind: 'newer'; readonly format: number }
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+interface RawLine {
+  readonly at: number;
+  readonly bytes: Buffer;
+  /** False for the last line of a file that does not end with a newline. */
+  readonly whole: boolean;
+}
+
+/** The lines from byte `from` on, a few hundred KiB in memory at a time, or one line when it is longer. */
+export async function* linesOf(file: FileHandle, from = 0): AsyncGenerator<RawLine, void, void> {
+  const size = await file.sizeBytes();
+  let rest = Buffer.alloc(0);
+  let restAt = from;
+  for (let at = from; at < size;) {
+    const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size - at));
+    const count = await file.read(piece, at);
+    if (count === 0) break;
+    at += count;
+    const bytes =
+      rest.length > 0 ? Buffer.concat([rest, piece.subarray(0, count)]) : piece.subarray(0, count);
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      yield { at: restAt + start, bytes: bytes.subarray(start, end), whole: true };
+      start = end + 1;
+    }
+    rest = bytes.subarray(start);
+    restAt += start;
+  }
+  if (rest.length > 0) yield { at: restAt, bytes: rest, whole: false };
+}
+
+/** Reads a file whole. Rejects with FsError when the disk does not answer. */
+export async function readSnapshotFile(file: FileHandle): Promise<FileRead> {
+  const lines = linesOf(file);
+  const first = await lines.next();
+  const header = first.done ? undefined : headerOf(decodeLine(first.value.bytes));
+  if (!header) return { kind: 'unreadable', detail: 'its first line cannot be read' };
+  if (header.format > SNAPSHOT_FORMAT) return { kind: 'newer', format: header.format };
+  const reading = new Reading(header);
+  let baseEnd = 0;
+  let end = 0;
+  let rest: 'none' | 'partial' | 'bad' = 'none';
+  if (header.objects + header.secrets === 0) end = baseEnd = first.value!.bytes.length + 1;
+  for await (const { at, bytes, whole } of lines) {
+    const line = whole ? decodeLine(bytes) : undefined;
+    if (!line || !reading.take(line, at)) {
+      rest = whole ? 'bad' : 'partial';
+      break;
+    }
+    end = at + bytes.length + 1;
+    if (baseEnd === 0 && reading.baseIsWhole) baseEnd = end;
+  }
+  if (baseEnd === 0 || !reading.baseFits)
+    return { kind: 'unreadable', detail: 'its base is not whole' };
+  const { holdings, offsets, last } = reading;
+  const migrated = holdings.sum !== reading.rawSum;
+  return { kind: 'base', header, holdings, baseEnd, end, offsets, last, rest, migrated };
+}
+
+function headerOf(line: Line | undefined): FileHeader | undefined {
+  return line && 'header' in line ? line.header : undefined;
+}
+
+/** What has been read so far. Sums are those of the bytes in the file, which an older version may have written. */
+class Reading {
+  readonly holdings: Holdings;
+  readonly offsets: number[] = [];
+  last: { line: ChangeLine; nextJobBefore: number } | undefined;
+  readonly #header: FileHeader;
+  readonly #hashes = new Map<string, bigint>();
+  #sum = 0n;
+  #objects = 0;
+  #secrets = 0;
+  baseFits: boolean;
+
+  constructor(header: FileHeader) {
+    this.#header = header;
+    this.holdings = new Holdings(header.version, header.nextJob);
+    this.baseFits = this.baseIsWhole && header.sum === this.rawSum;
+  }
+
+  get rawSum(): string {
+    return checksumText(this.#sum);
+  }
+
+  get baseIsWhole(): boolean {
+    return this.#objects === this.#header.objects && this.#secrets === this.#header.secrets;
+  }
+
+  /** False: the line does not belong here, or does not fit what came before. */
+  take(line: Line, at: number): boolean {
+    if (!this.baseIsWhole) {
+      const taken = this.#takeBase(line);
+      if (this.baseIsWhole) this.baseFits = taken && this.#header.sum === this.rawSum;
+      return taken && (!this.baseIsWhole || this.baseFits);
+    }
+    return 'change' in line && this.#takeChange(line.change, at);
+  }
+
+  #takeBase(line: Line): boolean {
+    if ('object' in line) {
+      const { kind, id, record } = line.object;
+      this.#objects++;
+      this.#hash(`${kind}/${id}`, record);
+      return this.holdings.takeObject(line.object);
+    }
+    if ('secret' in line) {
+      this.#secrets++;
+      this.#hashSecret(line.secret.id, line.secret);
+      this.holdings.putSecret(sealedFromForm(line.secret.id, line.secret));
+      return true;
+    }
+    return false;
+  }
+
+  #takeChange(line: ChangeLine, at: number): boolean {
+    if (line.version !== this.holdings.version + 1) return false;
+    for (const { kind, id, after } of line.edits) this.#hash(`${kind}/${id}`, after);
+    for (const { id, after } of line.secrets) this.#hashSecret(id, after);
+    if (line.sum !== this.rawSum) return false;
+    const nextJobBefore = this.holdings.nextJob;
+    if (!this.holdings.replay(line)) return false;
+    this.offsets.push(at);
+    this.last = { line, nextJobBefore };
+    return true;
+  }
+
+  #hash(key: string, record: unknown): void {
+    this.#replace(key, record === null ? undefined : objectHash(key, JSON.stringify(record)));
+  }
+
+  #hashSecret(id: string, form: SealedForm | null): void {
+    this.#replace(`secret\0${id}`, form ? secretHash(sealedFromForm(id, form)) : undefined);
+  }
+
+  #replace(key: string, hash: bigint | undefined): void {
+    const before = this.#hashes.get(key);
+    if (before !== undefined) this.#sum = removeHash(this.#sum, before);
+    if (hash === undefined) this.#hashes.delete(key);
+    else {
+      this.#sum = addHash(this.#sum, hash);
+      this.#hashes.set(key, hash);
+    }
+  }
+}

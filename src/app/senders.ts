@@ -78,7 +78,7 @@ export function senders(options: SendersOptions): Senders {
       }),
     describe(job) {
       const scheme = destinationScheme(job.destinationConf);
-      const { batchBytes, batchLines } =
+      const { batchBytes, batchLines, inOrder } =
         kinds.find(({ schemes }) => schemes.includes(scheme)) ?? {};
       const parsed = parseDestination(job.destinationConf, policy);
       return {
@@ -87,6 +87,7 @@ export function senders(options: SendersOptions): Senders {
         ...(hasProblems(parsed) || !parsed.encoding ? {} : { encoding: parsed.encoding }),
         ...(batchBytes === undefined ? {} : { batchBytes }),
         ...(batchLines === undefined ? {} : { batchLines }),
+        ...(inOrder ? { inOrder } : {}),
       };
     },
   };

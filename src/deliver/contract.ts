@@ -26,6 +26,8 @@ export interface ReceiverDescription {
   readonly framing?: Framing;
   /** `identity`: it takes no gzip. */
   readonly encoding?: 'identity';
+  /** It is sent one batch at a time, in the order of offsets. */
+  readonly inOrder?: true;
 }
 
 /** `whole`: lines go out exactly as they came, and stored fragments are copied. */

@@ -157,16 +157,24 @@ export class JobRunner {
     return this.#tools.mayStart() && circuit !== 'paused' && circuit !== 'closed';
   }
 
+  #mostOpen(): number {
+    return this.#describe().inOrder ? 1 : this.#tools.deps.limits.openPlans;
+  }
+
+  /** Plans that may be tried while batches flow: where order counts, none before the oldest. */
+  #nextInTurn(): readonly PlanRun[] {
+    return this.#describe().inOrder ? this.#runs.slice(0, 1) : this.#runs;
+  }
+
   /** While backing off, no more is planned than what is open: later batches will be larger. */
   #mayPlan(): boolean {
-    const { openPlans } = this.#tools.deps.limits;
-    const most = this.#health.circuit === 'backing_off' ? 1 : openPlans;
+    const most = this.#health.circuit === 'backing_off' ? 1 : this.#mostOpen();
     return this.#mayStart() && this.#reconciling === undefined && this.#runs.length < most;
   }
 
   /** Asked by a plan that was just refused: whether all others were tried and refused too, with no room for a new one. */
   #mayExplore(): boolean {
-    const { openPlans } = this.#tools.deps.limits;
+    const openPlans = this.#mostOpen();
     const { length } = this.#runs;
     const untried = this.#runs.some(
       (run) => run.refusals === NEVER_REFUSED || run.lastAttemptMs === Number.NEGATIVE_INFINITY,
@@ -184,8 +192,8 @@ export class JobRunner {
     if (!this.#mayStart() || this.#reconciling !== undefined) return this.stop();
     const nowMs = this.#tools.clock.monotonicMs();
     if (this.#health.circuit === 'flowing') {
-      let room = this.#tools.deps.limits.openPlans - this.#active();
-      for (const run of this.#runs) {
+      let room = this.#mostOpen() - this.#active();
+      for (const run of this.#nextInTurn()) {
         if (room <= 0 || run.active || run.dueMs > nowMs) continue;
         room -= 1;
         this.#start(run, run.run());
@@ -217,7 +225,7 @@ export class JobRunner {
   #nextAttemptMs(): number | undefined {
     if (this.#health.circuit !== 'flowing') return this.#health.probeAtMs;
     let nextMs: number | undefined;
-    for (const run of this.#runs) {
+    for (const run of this.#nextInTurn()) {
       if (!run.active) nextMs = Math.min(nextMs ?? run.dueMs, run.dueMs);
     }
     return nextMs;
@@ -226,7 +234,7 @@ export class JobRunner {
   #armTimer(): void {
     const flowing = this.#health.circuit === 'flowing';
     const active = this.#active();
-    const room = flowing ? active < this.#tools.deps.limits.openPlans : active === 0;
+    const room = flowing ? active < this.#mostOpen() : active === 0;
     const attemptMs = room && this.#runs.length > active ? this.#nextAttemptMs() : undefined;
     const planMs = this.#mayPlan() ? this.#planner.wakeAtMs : undefined;
     const atMs = Math.min(attemptMs ?? Infinity, planMs ?? Infinity);

@@ -18,16 +18,19 @@ import { kinesisDestination } from './kinesis/index.ts';
 import { notOffered } from './not-offered.ts';
 import { fileDestination } from './file/index.ts';
 import { httpDestination, httpProfiles } from './http/index.ts';
+import { kafkaDestination } from './kafka/index.ts';
 import { lokiDestination } from './loki/index.ts';
 import { otlpDestination } from './otlp/index.ts';
 import { s3Destination } from './s3/index.ts';
 import { syslogDestination } from './syslog/index.ts';
+import { waybillDestination } from './waybill/index.ts';
 
 const KINDS: readonly DestinationKind[] = [
   s3Destination,
   gcsDestination,
   azureDestination,
   kinesisDestination,
+  kafkaDestination,
   httpDestination,
   ...httpProfiles,
   elasticsearchDestination,
@@ -35,6 +38,7 @@ const KINDS: readonly DestinationKind[] = [
   otlpDestination,
   clickhouseDestination,
   syslogDestination,
+  waybillDestination,
   fileDestination,
 ];
 

@@ -27,6 +27,8 @@ export interface DestinationDescription {
   /** What the receiver takes at most in one batch; absent: the engine's. */
   readonly batchBytes?: number;
   readonly batchLines?: number;
+  /** One batch of a job at a time, in the order of offsets. Absent: several at once. */
+  readonly inOrder?: true;
 }
 
 /**

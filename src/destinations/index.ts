@@ -12,6 +12,8 @@ export {
   redactDestination,
 } from './catalog.ts';
 export { Framer, frameLines } from './framing.ts';
+export { Receivers, waybillSender } from './waybill/index.ts';
+export type { ReceiverState, WaybillReceiver } from './waybill/index.ts';
 export type {
   Batch,
   ConfProblem,

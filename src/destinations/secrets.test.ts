@@ -65,6 +65,7 @@ function confs(port: number): Readonly<Record<string, string>> {
     otlp: `otlp://${at}/v1/logs?tls=false&header_Authorization=Basic%20${mark}`,
     clickhouse: `clickhouse://${at}/?tls=false&table=t&password=${mark}`,
     syslog: `syslog://${at}?transport=tcp`,
+    waybill: `waybill://${at}?tls=false&token=${mark}`,
     file: 'file:///logs',
   };
 }

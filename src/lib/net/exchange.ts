@@ -8,6 +8,7 @@
 import { request as httpRequest } from 'node:http';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Cancel, Clock } from '../clock.ts';
 import type { GuardedDialler } from './dialler.ts';
 import { networkCode, networkReason } from './network-reason.ts';
@@ -43,8 +44,11 @@ export type ExchangeResult =
       /** At most `responseBytes`; shorter than sent when the answer was cut. */
       readonly body: Buffer;
     }
-  /** No status, or none that says anything. `reason` is fit for a customer. */
-  | { readonly kind: 'failed'; readonly reason: string };
+  /**
+   * No status, or none that says anything. `reason` is fit for a customer. `mayHaveArrived`: the whole request was handed to
+   * a connection that stood, so that the receiver may have acted on it; absent: it certainly has not.
+   */
+  | { readonly kind: 'failed'; readonly reason: string; readonly mayHaveArrived?: true };
 
 /** Handed to the socket at once: small enough that a slow receiver's progress shows. */
 const SLICE_BYTES = 64 * 1024;
@@ -80,6 +84,7 @@ class Exchange {
   #answer: IncomingMessage | undefined;
   #readBytes = 0;
   #sentAll = false;
+  #connected = false;
   #progressAt: number;
   #settle: (result: ExchangeResult | 'stale') => void = () => {};
 
@@ -112,11 +117,21 @@ class Exchange {
     this.#watchForStall(this.#tools.stallMs);
     const outgoing = this.#open();
     this.#outgoing = outgoing;
+    outgoing.on('socket', (socket) => this.#watchConnection(outgoing, socket));
     outgoing.on('response', (answer) => this.#onAnswer(answer));
     // Errors keep coming after the request has been settled; without a listener they would end the process.
     outgoing.on('error', (error) => this.#onError(error));
     outgoing.on('close', () => this.#onError(undefined));
     this.#write(slices(this.#request.body), 0);
+  }
+
+  #watchConnection(outgoing: ClientRequest, socket: Socket): void {
+    if (outgoing.reusedSocket) this.#connected = true;
+    else {
+      socket.once(this.#request.secure ? 'secureConnect' : 'connect', () => {
+        this.#connected = true;
+      });
+    }
   }
 
   #open(): ClientRequest {
@@ -201,7 +216,8 @@ class Exchange {
   }
 
   #fail(reason: string): void {
-    this.#settle({ kind: 'failed', reason });
+    const arrived = this.#connected && this.#sentAll;
+    this.#settle({ kind: 'failed', reason, ...(arrived ? { mayHaveArrived: true } : {}) });
     this.#outgoing?.destroy();
   }
 

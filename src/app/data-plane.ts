@@ -6,7 +6,9 @@ import type {
   ServerStatus,
 } from '../control/index.ts';
 import type { AttemptStore, Books, KeptLines } from '../ledger/index.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { LiveDesk } from '../live/index.ts';
+import { limits } from '../model/limits.ts';
 import type { PullDesk } from '../pull/index.ts';
 import type { ShardJob } from './link.ts';
 import type { Shards } from './shards.ts';
@@ -21,6 +23,7 @@ export interface DataPlaneOptions {
   readonly pull: PullDesk;
   readonly version: string;
   readonly startedMs: number;
+  readonly clock: Clock;
 }
 
 /** The data plane as the control API sees it: shard threads by message, the ledger's sums and stores directly. */
@@ -51,6 +54,8 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       at(reach.jobs, (jobs) => books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours)),
     usage: (reach, days) =>
       at(reach.jobs, (jobs) => books.usage(streamsOf(reach, jobs), reach.jobs, days)),
+    busyHours: async (streams) =>
+      books.busyHours(streams, options.clock.wallMs() - limits.guard.busyMs),
     keptLines: async ({ scopes, afterId, limit }) => keptLines.list(scopes, limit, afterId),
     keptLine: async (id) => keptLines.get(id),
     live: options.live,

@@ -121,6 +121,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       pull,
       version: VERSION,
       startedMs: clock.wallMs(),
+      clock,
     }),
     version: VERSION,
     mustExist: hasLines,

@@ -28,6 +28,7 @@ import type { Route } from './api/route.ts';
 import { newToken } from './auth/tokens.ts';
 import type { DataPlane } from './data-plane.ts';
 import { Desk } from './desk.ts';
+import { Guard } from './guard/guard.ts';
 import { JOB_BOUNDS } from './jobs/change.ts';
 import type { OwnershipChallenge } from './jobs/destination.ts';
 import { Trials } from './jobs/trials.ts';
@@ -35,6 +36,7 @@ import { keyFromFile } from './secrets/key-file.ts';
 import { sealer as makeSealer } from './secrets/sealing.ts';
 import type { Sealer } from './secrets/sealing.ts';
 import { Snapshots } from './snapshot.ts';
+import { State } from './store/state.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Contents, Store } from './store/store.ts';
 
@@ -151,13 +153,23 @@ class OpenControl implements Control {
   readonly #context: Context;
   readonly #store: Store;
   readonly #snapshots: Snapshots;
+  readonly #guard: Guard;
   #app: FastifyInstance | undefined;
 
   constructor(deps: ControlDeps, store: Store, contents: Contents, sealer: Sealer) {
     const { clock, random, diagnostics, policy, dataPlane, version } = deps;
     this.#store = store;
     this.#snapshots = new Snapshots(sealer, diagnostics);
+    const state = new State(contents);
+    const busyHours = dataPlane.busyHours;
+    this.#guard = new Guard(state, {
+      clock,
+      random,
+      diagnostics,
+      ...(busyHours ? { busyHours } : {}),
+    });
     const desk = new Desk({
+      guard: this.#guard,
       store,
       contents,
       clock,
@@ -239,6 +251,7 @@ class OpenControl implements Control {
   async close(): Promise<void> {
     await this.#app?.close();
     await this.#context.desk.settled();
+    this.#guard.close();
     await this.#store.close();
   }
 }

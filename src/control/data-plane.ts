@@ -45,6 +45,12 @@ export interface JobStatusView {
   readonly nextAttemptMs: number | null;
 }
 
+/** What a stream has accepted in one UTC hour. */
+export interface BusyHour {
+  readonly lines: number;
+  readonly bytes: number;
+}
+
 /** A page of lines that were kept apart, of these scopes' streams. */
 interface KeptLinesQuery {
   readonly scopes: readonly Scope[];
@@ -101,6 +107,11 @@ export interface DataPlane {
   scopeLedger(reach: ScopeReach, hours: number): Promise<ScopeLedger>;
   /** Newest day first. */
   usage(reach: ScopeReach, days: number): Promise<readonly UsageDay[]>;
+  /**
+   * What streams have carried in their busiest hour of the last days; streams of which the books know nothing are left out.
+   * For the guard. Absent: nothing is known of any stream.
+   */
+  busyHours?(streams: readonly string[]): Promise<ReadonlyMap<string, BusyHour>>;
   keptLines(query: KeptLinesQuery): Promise<readonly KeptLine[]>;
   keptLine(id: number): Promise<KeptLine | undefined>;
   status(): Promise<ServerStatus>;

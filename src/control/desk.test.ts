@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../lib/clock.ts';
 import { silent } from '../lib/diagnostics.ts';
+import { systemRandom } from '../lib/random.ts';
 import { Desk } from './desk.ts';
+import { Guard } from './guard/guard.ts';
+import { State } from './store/state.ts';
 import type { Edited } from './desk.ts';
 import type { AccountRecord } from './store/records.ts';
 import type { StateView } from './store/state.ts';
@@ -61,7 +64,13 @@ function deskOn(
   store: ScriptedStore,
   publish: (state: StateView) => Promise<void> = () => Promise.resolve(),
 ): Desk {
+  const guard = new Guard(new State(store.contents()), {
+    clock: systemClock,
+    random: systemRandom,
+    diagnostics: silent,
+  });
   return new Desk({
+    guard,
     store,
     contents: store.contents(),
     clock: systemClock,

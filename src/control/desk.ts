@@ -5,6 +5,11 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { concernsOf } from './concerns.ts';
+import { editsBetween, isBlank } from './guard/differences.ts';
+import type { Guard } from './guard/guard.ts';
+import { guardRefusal } from './guard/refusal.ts';
+import { DOCUMENT, OPERATOR } from './guard/voice.ts';
+import type { Voice } from './guard/voice.ts';
 import type { Refusal } from './refusal.ts';
 import { refuse } from './refusal.ts';
 import { State } from './store/state.ts';
@@ -16,6 +21,12 @@ export interface Actor {
   /** A token's id, or `server`. */
   readonly who: string;
   readonly address: string | null;
+  /** As whom; an operator when nothing is said. */
+  readonly voice?: Voice;
+  /** Why, for the change log. */
+  readonly reason?: string;
+  /** The token of a refusal of the guard, from somebody who insists; it takes a reason. */
+  readonly insist?: string;
 }
 
 /** What a change consists of, as its maker works it out from the state that he is shown. */
@@ -38,6 +49,8 @@ export interface DeskOptions {
   readonly contents: Contents;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
+  /** Judges every change before it is committed. Made for the state of `contents`. */
+  readonly guard: Guard;
   /** Puts the state in force. Called after each change; resolves when it is. */
   readonly publish: (state: StateView) => Promise<void>;
   readonly publishWaitMs: number;
@@ -96,12 +109,17 @@ export class Desk {
       const edited = edit(this.#state, base + 1);
       if (edited.kind === 'refused') return edited;
       if (edited.kind === 'unchanged') return { kind: 'changed', value: edited.value };
+      const voice = actor.voice ?? OPERATOR;
+      const refused = await this.#judge(actor, voice, what, base, edited.edits);
+      if (refused) return refused;
       const change: Change = {
         base,
         atMs: Math.floor(this.#options.clock.wallMs()),
         who: actor.who,
         address: actor.address,
         what,
+        voice: voice.kind,
+        reason: actor.reason ?? null,
         edits: edited.edits,
         concerns: edited.edits.map((one) => concernsOf(this.#state, one)),
         seal: edited.seal ?? [],
@@ -110,6 +128,7 @@ export class Desk {
       const result = await this.#options.store.commit(change);
       switch (result.kind) {
         case 'committed':
+          this.#options.guard.committed(voice, change.edits);
           this.#state.apply(change, result.version);
           this.#options.diagnostics.info('configuration changed', {
             version: result.version,
@@ -129,6 +148,55 @@ export class Desk {
     return refuse('conflict');
   }
 
+  /** Asks the guard. Undefined: the change may be made. */
+  async #judge(
+    actor: Actor,
+    voice: Voice,
+    what: string,
+    base: number,
+    edits: readonly Edit[],
+  ): Promise<Refusal | undefined> {
+    const { guard, store, diagnostics } = this.#options;
+    const { who, insist } = actor;
+    if (insist !== undefined && !actor.reason)
+      return refuse('body_invalid', 'Whoever insists has to give a reason.', 'reason');
+    try {
+      await guard.restore(store);
+    } catch (error) {
+      // Without the change log nobody knows what was changed within the hour.
+      const detail = error instanceof Error ? error.message : String(error);
+      diagnostics.alarm('the change log cannot be read', { detail });
+      return refuse('store_unavailable');
+    }
+    const judgement = await guard.judge({ voice, base, edits, insist });
+    switch (judgement.kind) {
+      case 'passes':
+        return undefined;
+      case 'too_fast':
+        return refuse('too_many_requests');
+      case 'insisted':
+        diagnostics.warn('an operator insists on a change that the guard refused', {
+          what,
+          who,
+          reason: judgement.reason,
+          streamsEnded: judgement.radius.streamsEnded,
+          streamsStarted: judgement.radius.streamsStarted,
+        });
+        return undefined;
+      case 'refused':
+        diagnostics.alarm('the guard refused a change of the configuration', {
+          what,
+          who,
+          reason: judgement.reason,
+          streams: judgement.radius.streams,
+          streamsEnded: judgement.radius.streamsEnded,
+          streamsStarted: judgement.radius.streamsStarted,
+          accounts: judgement.radius.accounts,
+        });
+        return guardRefusal(judgement, base);
+    }
+  }
+
   async #reload(): Promise<boolean> {
     const loaded = await this.#options.store.load();
     if (loaded.kind === 'unreadable') {
@@ -138,8 +206,36 @@ export class Desk {
       });
       return false;
     }
-    this.#state = new State(loaded.contents);
+    return await this.#takeOver(loaded.contents);
+  }
+
+  /** What the store holds now is a document like any other: it passes the guard, or what runs goes on with what it has (I4). */
+  async #takeOver(contents: Contents): Promise<boolean> {
+    const { guard, diagnostics } = this.#options;
+    const edits = editsBetween(this.#state, contents.records);
+    const standing = this.#state.version;
+    const lost =
+      contents.version < standing
+        ? `it is older (version ${contents.version}) than what is in force (${standing})`
+        : isBlank(contents.records) && edits.length > 0
+          ? 'it is empty'
+          : await this.#lossOf(edits);
+    if (lost !== undefined) {
+      diagnostics.alarm('the control store holds another configuration, which is not taken over', {
+        why: lost,
+      });
+      return false;
+    }
+    guard.committed(DOCUMENT, edits);
+    this.#state = new State(contents);
+    guard.reset(this.#state);
     return true;
+  }
+
+  async #lossOf(edits: readonly Edit[]): Promise<string | undefined> {
+    const base = this.#state.version;
+    const judgement = await this.#options.guard.judge({ voice: DOCUMENT, base, edits });
+    return judgement.kind === 'refused' ? guardRefusal(judgement, base).message : undefined;
   }
 
   /** One publication at a time, and at most one waiting that covers every change up to its start. */

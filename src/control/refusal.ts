@@ -9,6 +9,8 @@ export interface Refusal {
   readonly message: string;
   /** Which field, as a path: `output_options.sample_rate`. */
   readonly path?: string;
+  /** What a change that the guard refuses would do; see `guard/refusal.ts`. */
+  readonly guard?: Readonly<Record<string, unknown>>;
 }
 
 export function refuse(

@@ -65,6 +65,11 @@ export interface Books {
   /** What the books know of a job that no shard knows any more; undefined for one never heard of. */
   formerJob(job: number): JobCut | undefined;
   usage(streams: readonly string[], jobs: readonly number[], days: number): readonly UsageDay[];
+  /** What each of these streams has accepted in its busiest UTC hour since `sinceMs`; those with none are left out. */
+  busyHours(
+    streams: readonly string[],
+    sinceMs: number,
+  ): ReadonlyMap<string, { readonly lines: number; readonly bytes: number }>;
   close(): void;
 }
 
@@ -318,6 +323,18 @@ class SqliteBooks implements Books {
       }));
   }
 
+  busyHours(streams: readonly string[], sinceMs: number) {
+    const since = Math.floor(sinceMs / 3_600_000);
+    const busy = new Map<string, { readonly lines: number; readonly bytes: number }>();
+    for (const stream of streams) {
+      const row = this.#statements.busiest.get(stream, since) as
+        | { lines: number; bytes: number }
+        | undefined;
+      if (row) busy.set(stream, { lines: row.lines, bytes: row.bytes });
+    }
+    return busy;
+  }
+
   close(): void {
     this.#database.close();
   }
@@ -335,6 +352,10 @@ const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>
 function prepare(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
   return {
+    busiest: sql(
+      `SELECT sum(lines) AS lines, sum(bytes) AS bytes FROM accepted WHERE stream = ? AND hour >= ?
+       GROUP BY hour ORDER BY lines DESC LIMIT 1`,
+    ),
     upto: sql('SELECT upto FROM seen_streams WHERE stream = ? AND epoch = ?'),
     setUpto: sql(
       'INSERT INTO seen_streams VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET upto = excluded.upto',

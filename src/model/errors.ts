@@ -82,6 +82,10 @@ export const ERRORS = {
   body_invalid: { status: 400, text: "The request's body is not what this path takes." },
   not_found: { status: 404, text: 'There is no such thing.' },
   already_exists: { status: 409, text: 'There is one with this id already.' },
+  guard_refused: {
+    status: 422,
+    text: 'The guard refuses the change: it would end delivery for too many streams, or wants more than the server can take. `guard` says what it would do; an operator can insist with its `token` and a reason.',
+  },
   conflict: { status: 409, text: 'It was changed by somebody else meanwhile.' },
   limit_reached: { status: 403, text: 'There are as many of these as allowed.' },
   permission_missing: { status: 403, text: 'The token lacks the permission that this needs.' },
@@ -124,6 +128,8 @@ export interface ErrorBody {
     readonly line?: number;
     readonly path?: string;
     readonly retryAfterS?: number;
+    /** What a change that the guard refuses would do, with the token to insist. */
+    readonly guard?: Readonly<Record<string, unknown>>;
   };
 }
 

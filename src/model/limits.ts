@@ -173,6 +173,32 @@ export const limits = {
     /** Attempts remembered per job. */
     attemptsListed: 1_000,
   },
+  /** What a Kafka cluster may say of itself, and what a producer keeps of it. */
+  kafka: {
+    /** Bytes of one answer: a topic of 10,000 partitions fits. */
+    answerBytes: MIB,
+    /** Brokers of a cluster, partitions of a topic, kinds of requests that a broker knows: more is not believed. */
+    brokers: 1_024,
+    partitions: 10_000,
+    apis: 512,
+    /** Brokers that a destination_conf may name to begin with. */
+    bootstrapBrokers: 16,
+    /** Brokers that one batch is sent to at once, and connections that one job keeps. */
+    leadersAtOnce: 8,
+    connections: 64,
+    /** How long leaders are believed without being asked again; an answer that says otherwise ends it at once. */
+    metadataMs: 5 * MINUTE,
+    /** How long a broker may wait for its replicas. */
+    ackMs: 25_000,
+    /** One record batch before compression: the brokers' own default is 1 MiB after it. And what a job may set. */
+    recordBatchBytes: 1_000_000,
+    recordBatchBytesMin: 16 * KIB,
+    recordBatchBytesMax: 8 * MIB,
+    /** Batches of one job that wait for their repeat, whose producer's count is kept for them. */
+    unfinished: 16,
+    /** Compressions of record batches under way at once on a shard's thread; below libuv's pool. */
+    compressions: 2,
+  },
   ledger: {
     archiveMs: 90 * DAY,
     archiveFileBytes: 64 * MIB,
@@ -181,6 +207,68 @@ export const limits = {
     /** Lines kept apart (quarantined, rejected, malformed) per account. */
     keptLines: 10_000,
     keptBytes: 64 * MIB,
+  },
+  watch: {
+    /** How often a shard says how it stands; also its sign of life. */
+    beatMs: 1_000,
+    /** Streams in one such message: a turn of a millisecond or two on either thread. */
+    beatStreams: 500,
+    /** Jobs looked at in one turn after a start, for backlogs of before. */
+    seedJobs: 2_000,
+    /** Time between two looks at one stream at least. */
+    lookMs: 5_000,
+    /** Checks without a sign of life until a shard counts as hung, and until its thread is ended and started again. */
+    hungBeats: 10,
+    restartBeats: 60,
+    /** How long a stream's lines come in and none is settled until that is an alert; longer when failures explain it. */
+    nothingSettlesMs: 3 * MINUTE,
+    nothingSettlesExplainedMs: 10 * MINUTE,
+    /** How long a stream had lines in every minute, and then has none, until that is an alert; and when it is given up. */
+    steadyMs: 15 * MINUTE,
+    silentMs: 3 * MINUTE,
+    silentMostMs: DAY,
+    /** Streams remembered as steady. */
+    steadyStreams: 20_000,
+    /** How long a job fails until that is an alert, and how long it must have been well until the alert ends. */
+    failingMs: 3 * MINUTE,
+    wellMs: MINUTE,
+    /** Share of the retention that a backlog is old, from which on its owner is told. */
+    backlogShare: 0.5,
+    /** Time until the disk is full, at its present rate, from which on that is told, and from which on it is over. */
+    diskEndsMs: 6 * HOUR,
+    diskEndsOverMs: 12 * HOUR,
+    /** How long the disk's use is looked at before its rate counts. */
+    diskLookMs: 10 * MINUTE,
+    /** How long a published configuration may take until it is in force everywhere. */
+    behindMs: 30_000,
+    /** How long after its last event an alert about events (lost lines, an alarm in the log) goes on. */
+    quietMs: HOUR,
+    /** Jobs whose books are compared with the shard's totals in one go, and how often. */
+    auditJobs: 5,
+    auditMs: 5_000,
+    /** Alerts that fire at once, and those that are over and still listed. */
+    alerts: 5_000,
+    resolved: 2_000,
+    /** An alert that goes on is told again after this time, and one that comes back sooner than that is not told anew. */
+    reminderMs: 6 * HOUR,
+    flapMs: 15 * MINUTE,
+    /** Series of single alerts in the metrics. */
+    series: 1_000,
+    /** Webhooks of the operator or of one account. */
+    webhooks: 10,
+    /** Messages that wait for one webhook; alerts in one message. */
+    webhookQueue: 100,
+    webhookAlerts: 50,
+    /** How long alerts gather for one message. */
+    webhookGatherMs: 2_000,
+    /** One attempt, how many there are, and the waiting time between them (doubling). */
+    webhookAttemptMs: 10_000,
+    webhookAttempts: 8,
+    webhookBackoffMs: 5_000,
+    webhookBackoffMsMax: 10 * MINUTE,
+    webhookUrlBytes: 2_048,
+    /** Attempts to webhooks under way at once, in all. */
+    webhookSends: 8,
   },
   live: {
     /** Sessions of Instant Logs in all; each holds an arena on the shard and one message on the control thread. */
@@ -284,5 +372,38 @@ export const limits = {
     requestMs: 30_000,
     /** How long a create that the SDK repeats after a lost answer finds the first one's job. */
     repeatedCreateMs: MINUTE,
+  },
+  guard: {
+    /** The time over which single changes of operators are summed. */
+    hourMs: HOUR,
+    /** Accounts and streams whose delivery an operator may end in an hour by single changes, or this share of all streams. Also
+     * the share that one document may end. */
+    accounts: 2,
+    streams: 10,
+    share: 0.1,
+    /** Streams that may be wanted at once: what a data folder holds. */
+    capacityStreams: 200_000,
+    /** Bytes an hour that streams may be expected to carry before no document may add more: half of what one shard has taken
+     * on two cores, for 24 hours a day. */
+    capacityBytesPerHour: 3_600 * 100_000_000,
+    /** Changes a minute that an account's own tokens may make: each costs a commit and a snapshot. */
+    customerChangesPerMinute: 1_200,
+    /** Refusals that can be insisted on, and for how long. */
+    tokens: 1_000,
+    tokenMs: HOUR,
+    /** Streams that a refusal names. */
+    examples: 5,
+    /** Streams that a document would end whose traffic is asked for before it is judged; of more it is known from before. */
+    askedStreams: 1_000,
+    /** What streams carry is learned in turns: streams in a turn (some milliseconds), between two turns, between two rounds. */
+    trafficStreams: 200,
+    trafficTurnMs: 250,
+    trafficRoundMs: 10 * MINUTE,
+    /** How long the ledger is waited for. */
+    trafficWaitMs: 2_000,
+    /** What an hour must lie within to count as one of a stream's last busy ones. */
+    busyMs: 7 * DAY,
+    /** The reason that an operator gives. */
+    reasonLength: 1_000,
   },
 } as const;

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { DROP_REASONS, EXCLUDE_REASONS } from '../../model/delivery.ts';
 import { FIELD_TYPES, PERMISSIONS, TOKEN_KINDS } from '../store/records.ts';
+import { VOICES } from '../store/store.ts';
 
 const time = z
   .string()
@@ -241,6 +242,8 @@ export const changeAnswer = z.strictObject({
   who: z.string().describe("A token's id, or `server`."),
   address: z.string().nullable(),
   what: z.string(),
+  voice: z.enum(VOICES).nullable().describe('As whom he spoke; null in entries of older versions.'),
+  reason: z.string().nullable().describe('Why, in his own words.'),
   at: time,
   edits: z.array(
     z.strictObject({ kind: z.string(), id: z.string(), before: z.unknown(), after: z.unknown() }),

@@ -20,7 +20,7 @@ export function dialectOf(path: string): Dialect {
   return path === '/client/v4' || path.startsWith('/client/v4/') ? 'v4' : 'v1';
 }
 
-/** Logpush's number for a refusal: 1000 no such job, 1002 bad input, 1004 not allowed, 7003 no route, 10000 who are you. */
+/** Logpush's number for a refusal: 1000 no such job, 1002 bad input, 1004 not allowed, 1022 the guard (ours alone), 7003 no route, 10000 who are you. */
 function v4Code(code: ErrorCode): number {
   switch (code) {
     case 'token_missing':
@@ -30,6 +30,8 @@ function v4Code(code: ErrorCode): number {
     case 'permission_missing':
     case 'limit_reached':
       return 1004;
+    case 'guard_refused':
+      return 1022;
     case 'not_found':
       return 1000;
     case 'route_unknown':
@@ -56,7 +58,7 @@ export function wireJson(dialect: Dialect, status: number, body: unknown): Wire 
 }
 
 export function wireRefusal(dialect: Dialect, refusal: Refusal): Wire {
-  const { code, message, path } = refusal;
+  const { code, message, path, guard } = refusal;
   const headers: Record<string, string> = {};
   const status = dialect === 'v4' ? v4Status(code) : ERRORS[code].status;
   if (status === 401) headers['www-authenticate'] = 'Bearer';
@@ -67,13 +69,17 @@ export function wireRefusal(dialect: Dialect, refusal: Refusal): Wire {
   const body =
     dialect === 'v4'
       ? { success: false, errors: [v4Error(refusal)], messages: [], result: null }
-      : errorBody(code, path === undefined ? { message } : { message, path });
+      : errorBody(code, {
+          message,
+          ...(path === undefined ? {} : { path }),
+          ...(guard === undefined ? {} : { guard }),
+        });
   return { status, headers, contentType: JSON_TYPE, body: JSON.stringify(body) };
 }
 
-function v4Error({ code, message, path }: Refusal): object {
+function v4Error({ code, message, path, guard }: Refusal): object {
   const text =
     code === 'route_unknown' || code === 'method_not_allowed' ? 'No route for the URI' : message;
   const source = path === undefined ? {} : { source: { pointer: `/${path.replaceAll('.', '/')}` } };
-  return { code: v4Code(code), message: text, ...source };
+  return { code: v4Code(code), message: text, ...source, ...(guard ? { guard } : {}) };
 }

@@ -12,6 +12,9 @@ import type { Random } from '../../lib/random.ts';
 import type { LiveDesk } from '../../live/index.ts';
 import type { Scope } from '../../model/scope.ts';
 import { principalOf, refusedIn } from '../auth/access.ts';
+import { insistenceOf } from '../guard/headers.ts';
+import { OPERATOR, voiceOf } from '../guard/voice.ts';
+import type { Voice } from '../guard/voice.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import type { TokenRecord } from '../store/records.ts';
@@ -182,7 +185,7 @@ function authenticate(access: Access, request: FastifyRequest, state: StateView)
     params['zone'] === undefined
       ? { kind: 'account', id: params['account'] ?? '' }
       : { kind: 'zone', id: params['zone'] };
-  if (access === 'open') return callOf(request, NOBODY, scope, params);
+  if (access === 'open') return callOf(request, NOBODY, OPERATOR, scope, params);
   const principal = principalOf(state, request.headers);
   if (principal.kind === 'refused') return principal;
   const { token } = principal;
@@ -193,19 +196,20 @@ function authenticate(access: Access, request: FastifyRequest, state: StateView)
     const refused = refusedIn(state, token, access.scope, scope);
     if (refused) return refused;
   }
-  return callOf(request, token, scope, params);
+  return callOf(request, token, voiceOf(state, token), scope, params);
 }
 
 function callOf(
   request: FastifyRequest,
   token: TokenRecord,
+  voice: Voice,
   scope: Scope,
   params: Record<string, string>,
 ): Call {
   const retries = Number(request.headers['x-stainless-retry-count']);
   return {
     token,
-    actor: { who: token.id, address: request.ip ?? null },
+    actor: { who: token.id, address: request.ip ?? null, voice, ...insistenceOf(request.headers) },
     scope,
     params,
     path: request.url.split('?', 1)[0] ?? '',

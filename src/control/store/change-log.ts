@@ -1,4 +1,5 @@
 /** The change log as it lies in the store: what is written of an edit, and what is read back. */
+import { VOICES } from './store.ts';
 import type { ChangeEntry, Edit } from './store.ts';
 
 export interface ChangeRow {
@@ -7,6 +8,8 @@ export interface ChangeRow {
   readonly who: string;
   readonly address: string | null;
   readonly what: string;
+  readonly voice: string | null;
+  readonly reason: string | null;
   readonly edits: string;
 }
 
@@ -24,6 +27,8 @@ export function changeEntry(row: ChangeRow): ChangeEntry {
     who: row.who,
     address: row.address,
     what: row.what,
+    voice: VOICES.find((voice) => voice === row.voice) ?? null,
+    reason: row.reason,
     edits: edits.map((edit) => ({ ...edit, concerns: edit.concerns ?? [] })),
   };
 }

@@ -37,6 +37,9 @@ const MIGRATIONS: readonly string[] = [
      version INTEGER NOT NULL,
      PRIMARY KEY (scope, version)
    ) STRICT, WITHOUT ROWID;`,
+  // As whom a change was made, and why.
+  `ALTER TABLE changes ADD COLUMN voice TEXT;
+   ALTER TABLE changes ADD COLUMN reason TEXT;`,
 ];
 
 /** The newest format, kept in SQLite's `user_version`. */

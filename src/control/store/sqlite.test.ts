@@ -47,6 +47,8 @@ function change(base: number, ...accounts: readonly AccountRecord[]): Change {
     who: 'tester',
     address: '192.0.2.1',
     what: 'account.put',
+    voice: 'operator',
+    reason: null,
     edits: accounts.map((after) => ({ kind: 'account', id: after.id, before: null, after })),
     concerns: accounts.map(({ id }) => [`accounts/${id}`]),
     seal: [],
@@ -143,7 +145,9 @@ test('a store of the first format is read with defaults for what it lacks, and g
   await store.commit({ ...change(0, former as unknown as AccountRecord), concerns: [] });
   await store.close();
   const database = new DatabaseSync(path);
-  database.exec('DROP TABLE change_scopes; PRAGMA user_version = 1');
+  database.exec(
+    'DROP TABLE change_scopes; ALTER TABLE changes DROP COLUMN voice; ALTER TABLE changes DROP COLUMN reason; PRAGMA user_version = 1',
+  );
   const edits = JSON.stringify([{ kind: 'account', id: 'old', before: null, after: former }]);
   database.prepare('UPDATE changes SET edits = ?').run(edits);
   database.close();

@@ -23,6 +23,10 @@ export interface SealedSecret {
   readonly sealed: Buffer;
 }
 
+/** Who speaks through a change: a customer on what is his own, an operator's single change, or a document. */
+export const VOICES = ['customer', 'operator', 'document'] as const;
+export type VoiceKind = (typeof VOICES)[number];
+
 export interface Change {
   /** The version that the change was made from; the change's own is one more. */
   readonly base: number;
@@ -33,6 +37,10 @@ export interface Change {
   readonly address: string | null;
   /** What was done, such as `job.create`. */
   readonly what: string;
+  /** As whom he spoke: the guard judges by it, also after a restart. */
+  readonly voice: VoiceKind;
+  /** Why, in the words of who made it; null: not said. Whoever insists against the guard has to say it. */
+  readonly reason: string | null;
   readonly edits: readonly Edit[];
   /** For each edit the scopes whose owners may see it, as `zones/<id>` and `accounts/<id>`. */
   readonly concerns: readonly (readonly string[])[];
@@ -64,6 +72,9 @@ export interface ChangeEntry {
   readonly who: string;
   readonly address: string | null;
   readonly what: string;
+  /** Null in entries of older formats. */
+  readonly voice: VoiceKind | null;
+  readonly reason: string | null;
   readonly edits: readonly {
     readonly kind: string;
     readonly id: string;

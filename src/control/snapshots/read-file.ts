@@ -2,7 +2,8 @@
  * Reads one snapshot file from its beginning: the base, then change after change, each held to its own CRC-32 and to the
  * checksum of the whole that it claims. What does not fit ends the file; what stands before it is good.
  */
-import type { FileHandle } from '../../lib/fs/file-system.ts';
+import { FsError } from '../../lib/fs/file-system.ts';
+import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import { addHash, checksumText, objectHash, removeHash, secretHash } from '../store/checksum.ts';
 import { Holdings } from './holdings.ts';
 import { SNAPSHOT_FORMAT, decodeLine, sealedFromForm } from './line.codec.ts';
@@ -87,6 +88,22 @@ export async function readSnapshotFile(file: FileHandle): Promise<FileRead> {
   const { holdings, offsets, last } = reading;
   const migrated = holdings.sum !== reading.rawSum;
   return { kind: 'base', header, holdings, baseEnd, end, offsets, last, rest, migrated };
+}
+
+/** A file's first line; undefined when it cannot be read. */
+export async function readHeader(files: FileSystem, path: string): Promise<FileHeader | undefined> {
+  try {
+    const file = await files.open(path, 'read');
+    try {
+      const first = await linesOf(file).next();
+      return first.done ? undefined : headerOf(decodeLine(first.value.bytes));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error;
+    return undefined;
+  }
 }
 
 function headerOf(line: Line | undefined): FileHeader | undefined {

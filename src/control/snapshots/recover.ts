@@ -1,0 +1,154 @@
+/**
+ * What the folder of snapshots holds when the server starts. The newest file with a base that is whole counts; nothing is
+ * changed here, and nothing that is damaged is ever taken for empty (I4, I10).
+ */
+import { join } from 'node:path';
+import { FsError, readFully } from '../../lib/fs/file-system.ts';
+import type { FileSystem } from '../../lib/fs/file-system.ts';
+import type { Holdings } from './holdings.ts';
+import { decodeLine, snapshotFileName, snapshotFileNumber } from './line.codec.ts';
+import type { ChangeLine, FileHeader, Head } from './line.codec.ts';
+import { readSnapshotFile } from './read-file.ts';
+import type { FileRead } from './read-file.ts';
+
+export const HEAD_NAME = 'head';
+/** `head` is overwritten in place: one line, padded, within one sector. */
+export const HEAD_BYTES = 128;
+
+/** What stands on disk, as far as it is good. */
+export interface OnDisk {
+  readonly holdings: Holdings;
+  readonly file: number;
+  readonly header: FileHeader;
+  readonly baseEnd: number;
+  readonly end: number;
+  readonly offsets: readonly number[];
+  /** The newest change, when it is not known to have been answered. */
+  readonly unconfirmed: { readonly line: ChangeLine; readonly nextJobBefore: number } | undefined;
+  readonly migrated: boolean;
+  /** Bytes behind `end` that a crash left there: nobody was answered for them. */
+  readonly torn: boolean;
+}
+
+export type Recovered =
+  /** There has never been a snapshot here. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'whole'; readonly found: OnDisk }
+  /** `found` is the good rest; later versions than its own may have been in force. `lost`: the newest of them that is known. */
+  | {
+      readonly kind: 'damaged';
+      readonly found: OnDisk;
+      readonly lost: number;
+      readonly detail: string;
+    }
+  /** Nothing of it can be read. */
+  | { readonly kind: 'unreadable'; readonly detail: string };
+
+/** Looks at the folder. */
+export async function recoverSnapshots(files: FileSystem, directory: string): Promise<Recovered> {
+  const numbers = await fileNumbers(files, directory);
+  const head = await readHead(files, directory);
+  if (numbers.length === 0) {
+    return head === 'absent'
+      ? { kind: 'absent' }
+      : { kind: 'unreadable', detail: `${directory} holds no snapshot file any more` };
+  }
+  const problems: string[] = [];
+  for (const file of numbers.toReversed()) {
+    const name = snapshotFileName(file);
+    const read = await readOne(files, join(directory, name));
+    if (read.kind === 'base') {
+      return judge(read, file, head, problems);
+    }
+    problems.push(
+      read.kind === 'newer'
+        ? `${name} has format ${read.format}, which a newer version wrote`
+        : `${name} cannot be read: ${read.detail}`,
+    );
+  }
+  return { kind: 'unreadable', detail: `${directory}: ${problems.join('; ')}` };
+}
+
+type Base = Extract<FileRead, { readonly kind: 'base' }>;
+
+/** Whether what was read is all that was answered. */
+function judge(
+  read: Base,
+  file: number,
+  head: Head | 'absent' | 'bad',
+  problems: readonly string[],
+): Recovered {
+  const { holdings, header, baseEnd, end, offsets, last, migrated } = read;
+  const confirmed = typeof head === 'object' ? head.version : undefined;
+  const isUnconfirmed = last && confirmed !== undefined && last.line.version > confirmed;
+  const found: OnDisk = {
+    ...{ holdings, file, header, baseEnd, end, offsets, migrated },
+    unconfirmed: isUnconfirmed ? last : undefined,
+    torn: read.rest !== 'none',
+  };
+  const wrong = [...problems];
+  const name = snapshotFileName(file);
+  // Behind what was answered there is at most one change that a crash cut off.
+  const isTail = confirmed === undefined ? read.rest !== 'bad' : holdings.version >= confirmed;
+  if (!isTail && confirmed === undefined) wrong.push(`${name} is damaged at byte ${end}`);
+  else if (!isTail) {
+    wrong.push(
+      `${name} ends at version ${holdings.version} (byte ${end}), but version ${confirmed} was in force`,
+    );
+  }
+  if (head === 'bad') wrong.push(`${HEAD_NAME} cannot be read`);
+  if (wrong.length === 0) return { kind: 'whole', found };
+  return {
+    kind: 'damaged',
+    found,
+    lost: Math.max(confirmed ?? 0, holdings.version),
+    detail: wrong.join('; '),
+  };
+}
+
+async function readOne(files: FileSystem, path: string): Promise<FileRead> {
+  try {
+    const file = await files.open(path, 'read');
+    try {
+      return await readSnapshotFile(file);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error;
+    return { kind: 'unreadable', detail: error.message };
+  }
+}
+
+/** Numbers of the snapshot files, oldest first. */
+export async function fileNumbers(files: FileSystem, directory: string): Promise<number[]> {
+  const names = await files.list(directory).catch((error: unknown) => {
+    if (error instanceof FsError && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names
+    .map(snapshotFileNumber)
+    .filter((number) => number !== undefined)
+    .toSorted((a, b) => a - b);
+}
+
+async function readHead(files: FileSystem, directory: string): Promise<Head | 'absent' | 'bad'> {
+  const path = join(directory, HEAD_NAME);
+  try {
+    if (!(await files.stat(path))) return 'absent';
+    const file = await files.open(path, 'read');
+    try {
+      const bytes = Buffer.alloc(HEAD_BYTES);
+      const count = await readFully(file, bytes, 0);
+      const text = bytes.subarray(0, count);
+      const end = text.indexOf(0x0a);
+      const line = end < 0 ? undefined : decodeLine(text.subarray(0, end));
+      return line && 'head' in line ? line.head : 'bad';
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error;
+    return 'bad';
+  }
+}

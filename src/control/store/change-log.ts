@@ -1,6 +1,6 @@
 /** The change log as it lies in the store: what is written of an edit, and what is read back. */
 import { VOICES } from './store.ts';
-import type { ChangeEntry, Edit } from './store.ts';
+import type { ChangeEntry } from './store.ts';
 
 export interface ChangeRow {
   readonly version: number;
@@ -34,8 +34,8 @@ export function changeEntry(row: ChangeRow): ChangeEntry {
 }
 
 /** What the change log shows of a record: all but hashes of secrets, and what earlier entries show. */
-export function forAudit(record: Edit['after']): unknown {
-  if (record === null) return null;
+export function forAudit(record: unknown): unknown {
+  if (typeof record !== 'object' || record === null) return null;
   const shown: Record<string, unknown> = { ...record };
   delete shown['hash'];
   delete shown['created'];

@@ -9,10 +9,11 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
-import { scopePath } from '../../model/scope.ts';
+import { resultCode } from '../../lib/sqlite/lock.ts';
 import { addHash, checksumText, objectHash, removeHash, secretHash } from './checksum.ts';
-import { changeEntry, forAudit } from './change-log.ts';
+import { changeEntry } from './change-log.ts';
 import type { ChangeRow } from './change-log.ts';
+import { recordChange } from './change-rows.ts';
 import { nextJobAfter, noRecords } from './contents.ts';
 import type { RecordsByKind } from './contents.ts';
 import { RECORDS } from './records.ts';
@@ -23,10 +24,12 @@ import type {
   ChangeQuery,
   CommitResult,
   Edit,
+  ExpectedSums,
   LoadResult,
+  MainStore,
   OpenStoreResult,
   SealedSecret,
-  Store,
+  StoreTrouble,
 } from './store.ts';
 import { FORMAT_VERSION, migrate } from './schema.ts';
 
@@ -45,18 +48,19 @@ const ADVICE =
 /** Opens the store, making it at the first start. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenStoreResult> {
   const { path, files } = options;
-  const unreadable = (what: string): OpenStoreResult => ({
+  const unreadable = (trouble: StoreTrouble, what: string): OpenStoreResult => ({
     kind: 'unreadable',
+    trouble,
     detail: `The control store ${path} ${what}. ${ADVICE}`,
   });
   try {
     const found = await files.stat(path);
-    if (found?.bytes === 0) return unreadable('is empty (0 bytes)');
+    if (found?.bytes === 0) return unreadable('empty', 'is empty (0 bytes)');
     if (!found && options.mustExist)
-      return unreadable('is missing although there is data of earlier runs');
+      return unreadable('missing', 'is missing although there is data of earlier runs');
     if (!found) await makeStore(path, files);
   } catch (error) {
-    return unreadable(`could not be made: ${messageOf(error)}`);
+    return unreadable('unusable', `could not be made: ${messageOf(error)}`);
   }
   let database: DatabaseSync | undefined;
   try {
@@ -67,6 +71,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     if (format > FORMAT_VERSION) {
       database.close();
       return unreadable(
+        'newer',
         `has format ${format}, and this version reads up to ${FORMAT_VERSION}: it was written by a newer one`,
       );
     }
@@ -76,18 +81,26 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     };
     if (check.integrity_check !== 'ok') {
       database.close();
-      return unreadable(`is damaged: ${check.integrity_check}`);
+      return unreadable('damaged', `is damaged: ${check.integrity_check}`);
     }
     migrate(database, format);
     return { kind: 'open', store: new SqliteStore(database, options) };
   } catch (error) {
     database?.close();
-    return unreadable(`cannot be read: ${messageOf(error)}`);
+    return unreadable(troubleOf(error), `cannot be read: ${messageOf(error)}`);
   }
 }
 
-/** Makes a complete, empty store beside `path` and renames it. */
-async function makeStore(path: string, files: FileSystem): Promise<void> {
+/**
+ * Makes a complete store beside `path` and renames it.
+ *
+ * @param fill puts in what it is to hold; it is empty otherwise
+ */
+export async function makeStore(
+  path: string,
+  files: FileSystem,
+  fill: (database: DatabaseSync) => void | Promise<void> = () => {},
+): Promise<void> {
   const draft = `${path}.new`;
   for (const leftover of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) {
     if (await files.stat(leftover)) await files.unlink(leftover);
@@ -98,6 +111,7 @@ async function makeStore(path: string, files: FileSystem): Promise<void> {
   try {
     database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL');
     migrate(database, 0);
+    await fill(database);
   } finally {
     database.close();
   }
@@ -113,7 +127,7 @@ function configure(database: DatabaseSync): void {
   );
 }
 
-class SqliteStore implements Store {
+class SqliteStore implements MainStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #changesKept: number;
@@ -130,8 +144,9 @@ class SqliteStore implements Store {
   }
 
   #load(): LoadResult {
-    const unreadable = (what: string): LoadResult => ({
+    const unreadable = (what: string, trouble: StoreTrouble = 'damaged'): LoadResult => ({
       kind: 'unreadable',
+      trouble,
       detail: `The control store ${this.#path} ${what}. ${ADVICE}`,
     });
     try {
@@ -165,21 +180,21 @@ class SqliteStore implements Store {
         contents: { version: meta.version, nextJob: meta.nextJob, records, secrets },
       };
     } catch (error) {
-      return unreadable(`cannot be read: ${messageOf(error)}`);
+      return unreadable(`cannot be read: ${messageOf(error)}`, troubleOf(error));
     } finally {
       this.#endTransaction('COMMIT');
     }
   }
 
-  commit(change: Change): Promise<CommitResult> {
-    return Promise.resolve(this.#commit(change));
+  commit(change: Change, expected?: ExpectedSums): Promise<CommitResult> {
+    return Promise.resolve(this.#commit(change, expected));
   }
 
-  #commit(change: Change): CommitResult {
+  #commit(change: Change, expected?: ExpectedSums): CommitResult {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const meta = this.#meta();
-      if (meta.version !== change.base) {
+      if (meta.version !== change.base || (expected && meta.checksum !== expected.before)) {
         this.#endTransaction('ROLLBACK');
         return { kind: 'stale' };
       }
@@ -192,7 +207,11 @@ class SqliteStore implements Store {
       this.#database
         .prepare('UPDATE meta SET version = ?, next_job = ?, checksum = ?')
         .run(version, nextJob, checksumText(sum));
-      this.#record(change, version, checksumText(sum));
+      if (expected && expected.after !== checksumText(sum)) {
+        this.#endTransaction('ROLLBACK');
+        return { kind: 'stale' };
+      }
+      recordChange(this.#database, change, version, checksumText(sum), this.#changesKept);
       this.#database.exec('COMMIT');
       return { kind: 'committed', version };
     } catch (error) {
@@ -239,58 +258,6 @@ class SqliteStore implements Store {
     return addHash(without, secretHash(secret));
   }
 
-  #record(change: Change, version: number, checksum: string): void {
-    const edits = change.edits.map(({ kind, id, before, after }, index) => ({
-      kind,
-      id,
-      before: forAudit(before),
-      after: forAudit(after),
-      concerns: change.concerns[index] ?? [],
-    }));
-    this.#database
-      .prepare(
-        'INSERT INTO changes (version, at_ms, who, address, what, voice, reason, edits, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      )
-      .run(
-        version,
-        change.atMs,
-        change.who,
-        change.address,
-        change.what,
-        change.voice,
-        change.reason,
-        JSON.stringify(edits),
-        checksum,
-      );
-    const concern = this.#database.prepare(
-      'INSERT OR IGNORE INTO change_scopes (scope, version) VALUES (?, ?)',
-    );
-    for (const scope of new Set(change.concerns.flat())) concern.run(scope, version);
-    this.#forget(change, version - this.#changesKept);
-  }
-
-  /** The oldest entries make room; and whoever gets a deleted scope's id later does not see what was before him. */
-  #forget(change: Change, upTo: number): void {
-    const gone = this.#database
-      .prepare('DELETE FROM changes WHERE version <= ? RETURNING version, edits')
-      .all(upTo) as unknown as readonly ChangeRow[];
-    const unlist = this.#database.prepare(
-      'DELETE FROM change_scopes WHERE scope = ? AND version = ?',
-    );
-    for (const { version, edits } of gone) {
-      const scopes = (JSON.parse(edits) as ChangeEntry['edits']).flatMap(
-        (edit) => edit.concerns ?? [],
-      );
-      for (const scope of new Set(scopes)) unlist.run(scope, version);
-    }
-    for (const { kind, id, after } of change.edits) {
-      if (after !== null || (kind !== 'account' && kind !== 'zone')) continue;
-      this.#database
-        .prepare('DELETE FROM change_scopes WHERE scope = ?')
-        .run(scopePath({ kind, id }));
-    }
-  }
-
   changes(query: ChangeQuery): Promise<readonly ChangeEntry[]> {
     const { scope, limit } = query;
     const before = query.before ?? Number.MAX_SAFE_INTEGER;
@@ -316,6 +283,33 @@ class SqliteStore implements Store {
         edits: entry.edits.filter(({ concerns }) => concerns.includes(scope)),
       })),
     );
+  }
+
+  sumAt(version: number): string | undefined {
+    const row = this.#database.prepare('SELECT checksum FROM changes WHERE version = ?').get(version);
+    return (row as { checksum: string } | undefined)?.checksum;
+  }
+
+  normalise(): void {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      let sum = BigInt(`0x${this.#meta().checksum}`);
+      const update = this.#database.prepare(
+        'UPDATE objects SET body = ? WHERE kind = ? AND id = ?',
+      );
+      for (const row of this.#database.prepare('SELECT kind, id, body FROM objects').all()) {
+        const { kind, id, body } = row as { kind: Kind; id: string; body: string };
+        const now = JSON.stringify(RECORDS[kind].parse(parseBody(body)));
+        if (now === body) continue;
+        const key = `${kind}/${id}`;
+        sum = addHash(removeHash(sum, objectHash(key, body)), objectHash(key, now));
+        update.run(now, kind, id);
+      }
+      this.#database.prepare('UPDATE meta SET checksum = ?').run(checksumText(sum));
+      this.#database.exec('COMMIT');
+    } finally {
+      this.#endTransaction('ROLLBACK');
+    }
   }
 
   close(): Promise<void> {
@@ -365,6 +359,23 @@ function parseBody(body: string): unknown {
     return undefined;
   }
 }
+
+/** What an error of SQLite means for the store (codes of sqlite.org/rescode.html). */
+function troubleOf(error: unknown): StoreTrouble {
+  switch (resultCode(error)) {
+    case SQLITE.busy:
+    case SQLITE.locked:
+      return 'locked';
+    case SQLITE.cannotOpen:
+    case SQLITE.inputOutput:
+    case SQLITE.permission:
+      return 'unusable';
+    default:
+      return 'damaged';
+  }
+}
+
+const SQLITE = { permission: 3, busy: 5, locked: 6, inputOutput: 10, cannotOpen: 14 } as const;
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -56,6 +56,24 @@ export type CommitResult =
   /** Nothing was changed. */
   | { readonly kind: 'failed'; readonly detail: string };
 
+/** Checksums of the whole before and after a change, as the snapshots know them. */
+export interface ExpectedSums {
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Why a store cannot be used. */
+export type StoreTrouble =
+  | 'missing'
+  | 'empty'
+  /** Another process holds it. */
+  | 'locked'
+  | 'damaged'
+  /** A newer version of Waybill wrote it. */
+  | 'newer'
+  /** The system does not let us. */
+  | 'unusable';
+
 /** Everything that the store holds, of one version. */
 export interface Contents {
   readonly version: number;
@@ -95,7 +113,7 @@ export interface ChangeQuery {
 
 export type LoadResult =
   | { readonly kind: 'loaded'; readonly contents: Contents }
-  | { readonly kind: 'unreadable'; readonly detail: string };
+  | { readonly kind: 'unreadable'; readonly trouble?: StoreTrouble; readonly detail: string };
 
 export interface Store {
   load(): Promise<LoadResult>;
@@ -103,9 +121,21 @@ export interface Store {
   /** Newest first. */
   changes(query: ChangeQuery): Promise<readonly ChangeEntry[]>;
   close(): Promise<void>;
+  /** Why nothing may be changed now, in words for who tries; undefined: it may. */
+  readOnly?(): string | undefined;
+}
+
+/** The store itself, as the one that keeps the snapshots beside it needs it. */
+export interface MainStore extends Store {
+  /** `stale` also when the store does not hold, or would not hold, what is expected. */
+  commit(change: Change, expected?: ExpectedSums): Promise<CommitResult>;
+  /** The checksum that its change log says it had after this version; undefined: that is too long ago. */
+  sumAt(version: number): string | undefined;
+  /** Writes records of older formats as this version writes them. Changes no content. */
+  normalise(): void;
 }
 
 export type OpenStoreResult =
-  | { readonly kind: 'open'; readonly store: Store }
+  | { readonly kind: 'open'; readonly store: MainStore }
   /** Damaged, newer than this version, or not to be had. `detail` names the path and what to do. */
-  | { readonly kind: 'unreadable'; readonly detail: string };
+  | { readonly kind: 'unreadable'; readonly trouble: StoreTrouble; readonly detail: string };

@@ -120,6 +120,8 @@ export interface JobState {
   readonly epoch: string;
   /** The offset from which the job's books count. */
   readonly start: number;
+  /** Where its lines end, for a replay; null: never. */
+  readonly end: number | null;
   /** End of the settled prefix. */
   readonly cursor: number;
   /** Settled ranges beyond the cursor, ordered. */
@@ -152,8 +154,22 @@ export type RecordResult =
   | { readonly kind: 'durable' }
   | { readonly kind: 'failed'; readonly detail: string };
 
-/** Where a job begins to read. */
-export type JobStart = 'head' | 'oldest' | { readonly offset: number };
+/** Where a job begins to read. What is not held any more is passed over. */
+export type JobStart =
+  | 'head'
+  | 'oldest'
+  | { readonly offset: number }
+  /** In the past when the job is new; one that was forgotten and comes again begins at the head. */
+  | { readonly firstOffset: number }
+  /** Only these lines: a replay. They are held for it like waiting ones. */
+  | { readonly offset: number; readonly end: number };
+
+/** An owner's order, as one stream of it sees it. */
+export interface StreamErasure {
+  readonly stream: string;
+  /** Its lines before this offset, which is the head or where a block begins. */
+  readonly to: number;
+}
 
 /** What the ledger is told, once the record behind it is durable. Order is the log's. */
 export type LedgerEvent =
@@ -172,6 +188,8 @@ export type LedgerEvent =
       readonly epoch: string;
       readonly start: number;
       readonly open: boolean;
+      /** A replay: where its lines end. */
+      readonly end?: number;
     }
   | { readonly kind: 'waybill'; readonly waybill: Waybill }
   | {
@@ -244,6 +262,17 @@ export interface ShardBuffer {
   /** Settles a range. The waybill must continue the job's chain (`sequence`, `previous`) and account for exactly its lines. */
   settle(waybill: Waybill): Promise<RecordResult>;
   waiting(job: number): JobWaiting | undefined;
+  /** How much longer, in service, a closed job's cursor and lines are held; null for one that is open or not known. */
+  heldForMs(job: number): number | null;
+  /** Settles what is unsettled before an offset as not wanted by its owner. `failed`: something is left; try again. */
+  skip(job: number, before: number): Promise<RecordResult>;
+  /**
+   * Erases lines as their owner ordered: once this is durable, nothing reads them. Waybills that say so follow by themselves,
+   * and their bytes are gone from the disk within `erasureMs` in service and a little.
+   */
+  erase(order: string, streams: readonly StreamErasure[]): Promise<RecordResult>;
+  /** Of these streams those that have erased lines whose bytes are still on disk, or that are not settled yet. */
+  erasing(streams: readonly string[]): readonly string[];
 
   /** Counts lines that were not taken; made durable with a later commit, at the latest after five seconds. */
   countRefusal(entry: RefusalCount): void;

@@ -22,6 +22,7 @@ export type {
   RequestIdentity,
   ShardBuffer,
   StoredBlock,
+  StreamErasure,
   StreamState,
 } from './contract.ts';
 export { knownEnd } from './checkpoint/checkpoints.ts';

@@ -17,9 +17,11 @@ import type {
   RecordResult,
   RefusalCount,
   ShardBuffer,
+  StreamErasure,
   StreamState,
 } from './contract.ts';
 import type { BufferDeps } from './deps.ts';
+import { recordErasure } from './erasure/erase.ts';
 import { Gate } from './gate.ts';
 import { recallHours } from './read/hours.ts';
 import { Locator } from './read/locate.ts';
@@ -132,11 +134,11 @@ export class LogBuffer implements ShardBuffer {
 
   stream(key: string): StreamState | undefined {
     const stream = this.#state.streams.get(key);
-    return stream && streamState(stream);
+    return stream && this.#streamState(stream);
   }
 
   *streams(): Generator<StreamState> {
-    for (const stream of this.#state.streams.values()) yield streamState(stream);
+    for (const stream of this.#state.streams.values()) yield this.#streamState(stream);
   }
 
   peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]> {
@@ -198,7 +200,34 @@ export class LogBuffer implements ShardBuffer {
   }
 
   closeJob(id: number): Promise<RecordResult> {
+    // A replay that is called off holds its lines no longer than it must.
+    if (this.#state.jobs.get(id)?.end !== null) this.#chores.endSoon();
     return this.#jobs.close(id);
+  }
+
+  heldForMs(id: number): number | null {
+    const since = this.#state.jobs.get(id)?.closedServiceMs ?? null;
+    const { holdbackMs } = this.#deps.limits.buffer;
+    return since === null ? null : Math.max(0, since + holdbackMs - this.#service.nowMs());
+  }
+
+  async skip(id: number, before: number): Promise<RecordResult> {
+    const job = this.#state.jobs.get(id);
+    if (job === undefined || (await this.#chores.skip(job, before))) return { kind: 'durable' };
+    return { kind: 'failed', detail: 'some of the lines are not settled yet' };
+  }
+
+  async erase(order: string, streams: readonly StreamErasure[]): Promise<RecordResult> {
+    const result = await recordErasure(this.#state, this.#committer, order, streams);
+    this.#chores.endSoon();
+    return result;
+  }
+
+  erasing(streams: readonly string[]): readonly string[] {
+    return streams.filter((key) => {
+      const stream = this.#state.streams.get(key);
+      return stream !== undefined && this.#chores.isErasing(stream);
+    });
   }
 
   plan(job: number, plans: readonly Plan[], replaces?: string): Promise<RecordResult> {
@@ -269,16 +298,16 @@ export class LogBuffer implements ShardBuffer {
         await recallHours(job.stream, job.cursor, this.#locator);
     }
   }
-}
 
-function streamState(stream: StreamEntry): StreamState {
-  return {
-    stream: stream.key,
-    epoch: stream.epoch,
-    head: stream.head,
-    oldest: stream.oldest,
-    acceptedLines: stream.head,
-    acceptedBytes: stream.bytes,
-    lastReceivedMs: stream.lastReceivedMs,
-  };
+  #streamState(stream: StreamEntry): StreamState {
+    return {
+      stream: stream.key,
+      epoch: stream.epoch,
+      head: stream.head,
+      oldest: Math.max(stream.oldest, this.#state.erasedTo(stream)),
+      acceptedLines: stream.head,
+      acceptedBytes: stream.bytes,
+      lastReceivedMs: stream.lastReceivedMs,
+    };
+  }
 }

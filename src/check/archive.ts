@@ -29,6 +29,8 @@ export type ArchiveEvent =
       readonly epoch: string;
       readonly start: number;
       readonly open: boolean;
+      /** A replay: where its lines end. */
+      readonly end?: number;
     }
   | { readonly kind: 'waybill'; readonly waybill: Waybill }
   | { readonly kind: 'refused' };

@@ -43,7 +43,9 @@ export function auditStream(
     `stream ${key}: ${count(to - from, 'line')} from ${from} on`;
   const settled = settledBySomebody(jobs.filter((job) => job.stream === stream));
   for (const { from, to } of kept.holes()) {
-    const left = stream.copiedEnds.has(from) && settled.within(from, to) === to - from;
+    const left =
+      to <= stream.erasedTo ||
+      (stream.copiedEnds.has(from) && settled.within(from, to) === to - from);
     if (!left) findings.add(`${lines(from, to)} cannot be read`);
   }
   if (archived.end > head) {

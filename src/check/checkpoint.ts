@@ -10,7 +10,8 @@ import type { Counts } from './waybill.ts';
 
 const NAME = /^checkpoint-\d{12}\.wbc$/;
 const MAGIC = Buffer.from('WBCP', 'latin1');
-const VERSION = 1;
+/** 2 is written when there are erasures, or jobs with an end. */
+const VERSION = 2;
 const HEADER_BYTES = 16;
 const CHUNK_HEADER_BYTES = 12;
 const HEAD = 0;
@@ -18,6 +19,7 @@ const STREAMS = 1;
 const JOBS = 2;
 const END = 6;
 const CHAINS = 7;
+const ERASURES = 8;
 
 interface CheckpointHead {
   readonly sequence: number;
@@ -38,6 +40,8 @@ export interface CheckpointJob {
   readonly id: number;
   readonly stream: number;
   readonly start: number;
+  /** A replay: where its lines end. */
+  readonly end?: number;
   readonly cursor: number;
   readonly settled: readonly { readonly from: number; readonly to: number }[];
   readonly totals: Counts;
@@ -59,6 +63,8 @@ export interface Checkpoint {
   readonly jobs: readonly CheckpointJob[];
   /** Of jobs whose cursor was given up. */
   readonly former: ReadonlyMap<number, ChainEnd>;
+  /** Before which offset nothing is read any more, by the stream's number. */
+  readonly erased: ReadonlyMap<number, number>;
 }
 
 /**
@@ -97,12 +103,13 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
     return "its header's CRC-32 differs";
   const version = header.readUInt16LE(4);
   if (version > VERSION) throw new NewerFormat(name, version);
-  if (version !== VERSION) return `it has format version ${version}`;
+  if (version < 1) return `it has format version ${version}`;
 
   let head: CheckpointHead | undefined;
   const streams: CheckpointStream[] = [];
   const jobs: CheckpointJob[] = [];
   const former = new Map<number, ChainEnd>();
+  const erased = new Map<number, number>();
   let chunks = 0;
   let crcOfAll = 0;
   for (let at = HEADER_BYTES; ; chunks += 1) {
@@ -112,7 +119,7 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
     if (chunk.kind === END) {
       const end = json() as { readonly chunks: number; readonly crc: number };
       if (end.chunks !== chunks || end.crc !== crcOfAll || !head) return 'a chunk is missing';
-      return { name, head, streams, jobs, former };
+      return { name, head, streams, jobs, former, erased };
     }
     if (chunk.kind === HEAD) head = json() as CheckpointHead;
     if (chunk.kind === STREAMS) {
@@ -123,6 +130,11 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
     if (chunk.kind === JOBS) jobs.push(...(json() as readonly CheckpointJob[]));
     if (chunk.kind === CHAINS) {
       for (const [job, end] of json() as readonly [number, ChainEnd][]) former.set(job, end);
+    }
+    if (chunk.kind === ERASURES) {
+      for (const { stream, to } of json() as readonly { stream: number; to: number }[]) {
+        erased.set(stream, to);
+      }
     }
     crcOfAll = crc32(chunk.crcBytes, crcOfAll);
     at += CHUNK_HEADER_BYTES + chunk.payload.length;

@@ -50,7 +50,7 @@ export function bookLine(job: JobFacts, archivePruned: boolean, findings: Findin
 
 /** The job's lines: from each of its beginnings to where it ended, the last time to the head if it goes on. */
 function ownLines(
-  { alive, starts, stream }: JobFacts,
+  { alive, end, starts, stream }: JobFacts,
   settled: Ranges,
   linesEnd: number,
 ): readonly Run[] {
@@ -60,7 +60,7 @@ function ownLines(
     const next = ordered[index + 1];
     const to =
       next === undefined && alive
-        ? Math.max(stream.head, linesEnd)
+        ? Math.min(end ?? Infinity, Math.max(stream.head, linesEnd))
         : settled.endWithin(from, next ?? Number.POSITIVE_INFINITY);
     own.add(from, to);
   }
@@ -68,9 +68,11 @@ function ownLines(
 }
 
 /** Lines that wait and that the log does not hold any more (I3). */
-function gone(own: readonly Run[], settled: Ranges, { kept }: StreamBook): number {
+function gone(own: readonly Run[], settled: Ranges, { erasedTo, kept }: StreamBook): number {
   const all = sumOf(own, (run) => run.to - run.from);
   const there = new Ranges();
+  // What was ordered erased may be gone before a plan that reaches past it is settled.
+  if (erasedTo > 0) there.add(0, erasedTo);
   for (const { from, to } of [...settled.runs, ...kept.runs]) there.add(from, to);
   return all - sumOf(own, (run) => there.within(run.from, run.to));
 }

@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib';
 import { parsed, u64 } from './bytes.ts';
 import { NewerFormat } from './findings.ts';
 
-const VERSION = 1;
+/** Erasures, and jobs with an end, are of format 2; everything else is of format 1. */
+const VERSION = 2;
 const MAGIC = Buffer.from('WBR1', 'latin1');
 const FRAME_BYTES = 24;
 const BLOCK_HEADER_BYTES = 88;
@@ -23,8 +24,9 @@ const KINDS = [
   'waybill',
   'refusals',
   'index',
+  'erasure',
 ] as const;
-type OwnJson = 'genesis' | 'stream' | 'job' | 'plan' | 'waybill' | 'refusals';
+type OwnJson = 'genesis' | 'stream' | 'job' | 'plan' | 'waybill' | 'refusals' | 'erasure';
 
 export interface Block {
   readonly kind: 'block';
@@ -82,7 +84,7 @@ export function readRecord(record: Buffer): Record {
   const crc = record.readUInt32LE(4);
   if (version > VERSION && crc32(record.subarray(8)) === crc)
     throw new NewerFormat('a record', version);
-  if (version !== VERSION) return damaged(`it has format version ${version}`);
+  if (version < 1 || version > VERSION) return damaged(`it has format version ${version}`);
   if (kind === undefined)
     return damaged(`it is of kind ${record.readUInt8(9)}, which there is not`);
   if (record.readUInt32LE(12) !== record.length - FRAME_BYTES) return damaged('its length differs');

@@ -29,6 +29,8 @@ export class StreamBook {
   readonly copiedEnds = new Set<number>();
   /** By the newest checkpoint. */
   checkpointHead = 0;
+  /** Lines before it were ordered erased: they need not be there. */
+  erasedTo = 0;
 
   constructor(key: string, epoch: string) {
     this.key = key;
@@ -54,6 +56,8 @@ export interface JobFacts {
   readonly stream: StreamBook;
   /** Where it began to read: several when its cursor was given up and made anew. */
   readonly starts: Set<number>;
+  /** A replay: where its lines end. */
+  readonly end: number | undefined;
   /** False once its cursor was given up: later lines are not its own. */
   alive: boolean;
   /** Whether the log, as far as it was read, has given up the cursor. */
@@ -73,6 +77,7 @@ type JobBody =
       readonly job: number;
       readonly stream: number;
       readonly start: number;
+      readonly end?: number;
     }
   | { readonly event: 'closed'; readonly job: number }
   | { readonly event: 'forgotten'; readonly job: number; readonly cursor: number };
@@ -108,10 +113,11 @@ export class Recount {
       const stream = this.#stream(key, epoch);
       stream.checkpointHead = head;
       this.#streamsById.set(id, stream);
+      stream.erasedTo = newest.erased.get(id) ?? 0;
     }
     for (const job of newest.jobs) {
       const stream = this.#streamsById.get(job.stream);
-      if (stream) this.#job(job.id, stream, job.start).alive = true;
+      if (stream) this.#job(job.id, stream, job.start, job.end).alive = true;
       else this.#findings.add(`${newest.name}: job ${job.id} has a stream that it does not know`);
     }
   }
@@ -129,7 +135,7 @@ export class Recount {
         this.#stream(event.stream, event.epoch).archived.add(event.range.from, event.range.to);
         return;
       case 'job':
-        this.#job(event.job, this.#stream(event.stream, event.epoch), event.start);
+        this.#job(event.job, this.#stream(event.stream, event.epoch), event.start, event.end);
         return;
       case 'waybill':
         return this.#waybill(event.waybill, waybillHash(event.waybill));
@@ -159,6 +165,13 @@ export class Recount {
         const waybill = record.body as Waybill;
         const hash = createHash('sha256').update(record.bytes).digest('hex');
         return this.#waybill(waybill, hash);
+      }
+      case 'erasure': {
+        const { stream: id, to } = record.body as { readonly stream: number; readonly to: number };
+        const stream = this.#streamsById.get(id);
+        if (stream) stream.erasedTo = Math.max(stream.erasedTo, to);
+        else this.#tell(position, `an erasure is of stream number ${id}, which is not known`);
+        return;
       }
       case 'genesis':
       case 'plan':
@@ -195,7 +208,7 @@ export class Recount {
     if (body.event === 'opened' && (!job || job.ended)) {
       const stream = this.#streamsById.get(body.stream);
       if (!stream) return this.#tell(position, `job ${body.job} has a stream that is not known`);
-      job = this.#job(body.job, stream, body.start);
+      job = this.#job(body.job, stream, body.start, body.end);
     }
     if (!job) return;
     if (body.event === 'forgotten') this.#given(job, body.cursor);
@@ -228,7 +241,7 @@ export class Recount {
     return known;
   }
 
-  #job(id: number, stream: StreamBook, start: number): JobFacts {
+  #job(id: number, stream: StreamBook, start: number, end?: number): JobFacts {
     const known = this.jobs.get(id);
     if (known) {
       known.starts.add(start);
@@ -237,7 +250,7 @@ export class Recount {
     const checkpoint = this.#checkpointJobs.get(id);
     const starts = new Set([start]);
     const book = this.#book(id);
-    const job = { id, stream, starts, alive: false, ended: false, checkpoint, book };
+    const job = { id, stream, starts, end, alive: false, ended: false, checkpoint, book };
     this.jobs.set(id, job);
     return job;
   }

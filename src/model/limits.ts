@@ -93,6 +93,11 @@ export const limits = {
     settledRanges: 64,
     /** Lines stay this long in service after they are settled, so that they can be replayed. */
     holdbackMs: DAY,
+    /** How long bytes of erased lines may stay in service before the log is copied without them: orders of half a day are
+     * one copy, and the bytes are gone within a day. */
+    erasureMs: 12 * HOUR,
+    /** How long a replay may hold lines in service: what it has not delivered by then is told as expired. */
+    replayMs: DAY,
     /** Share of the disk that holdback may use. */
     holdbackShare: 0.25,
     /** Waiting lines are kept this long in service. */

@@ -24,7 +24,7 @@ import {
   payloadBytes,
 } from './chunks.codec.ts';
 import type { HeadChunk } from './chunks.codec.ts';
-import { chunksOf, headOf, restoreChunk } from './content.ts';
+import { chunksOf, formatOf, headOf, restoreChunk } from './content.ts';
 
 const NAME = /^checkpoint-(\d{12})\.wbc$/;
 const TEMPORARY = 'checkpoint.tmp';
@@ -136,7 +136,7 @@ export class Checkpoints {
       const first = [chunks.next(), chunks.next()].flatMap((one) =>
         one.done ? [] : [encodeChunk(one.value)],
       );
-      await writeAll(file, [encodeFileHeader()], 0);
+      await writeAll(file, [encodeFileHeader(formatOf(state))], 0);
       const put = async (chunk: Buffer): Promise<void> => {
         await writeAll(file, [chunk], at);
         at += chunk.length;
@@ -204,7 +204,8 @@ export async function knownEnd(files: FileSystem, directory: string): Promise<nu
       const header = Buffer.alloc(FILE_HEADER_BYTES);
       const size = await file.sizeBytes();
       if ((await readFully(file, header, 0)) < header.length) continue;
-      if (decodeFileHeader(header) !== CHECKPOINT_FORMAT) continue;
+      const version = decodeFileHeader(header);
+      if (version === undefined || version > CHECKPOINT_FORMAT) continue;
       const bytes = await readChunk(file, FILE_HEADER_BYTES, size);
       const chunk = bytes && decodeChunk(bytes);
       // A file of this name was renamed when it was synced whole: its head is enough.

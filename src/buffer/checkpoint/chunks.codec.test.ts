@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   CHUNK_HEADER_BYTES,
@@ -72,6 +72,33 @@ const CHUNKS: readonly Chunk[] = [
   { kind: 'keys', slots: Buffer.from('00112233445566778899aabbccddeeff', 'hex') },
 ];
 const golden = () => readFileSync(new URL('golden/checkpoint-v1.bin', import.meta.url));
+
+/** What only version 2 can say: an erasure, and a job with an end. */
+const CHUNKS_2: readonly Chunk[] = [
+  ...CHUNKS.map((chunk): Chunk => {
+    if (chunk.kind !== 'jobs') return chunk;
+    const [job] = chunk.body;
+    return { kind: 'jobs', body: [{ ...job!, id: 9, end: 700, openedServiceMs: 44_000 }] };
+  }),
+  { kind: 'erasures', body: [{ stream: 1, to: 300, throughSpan: 4, serviceMs: 45_000 }] },
+];
+const goldenUrl2 = new URL('golden/checkpoint-v2.bin', import.meta.url);
+
+test('version 2 is written exactly as the golden file has it, and read back', () => {
+  const written = Buffer.concat([encodeFileHeader(2), ...CHUNKS_2.map(encodeChunk)]);
+  if (!existsSync(goldenUrl2) && process.env['WAYBILL_GOLDEN'] === 'write')
+    writeFileSync(goldenUrl2, written);
+  const bytes = readFileSync(goldenUrl2);
+  assert.ok(written.equals(bytes));
+  assert.equal(decodeFileHeader(bytes), 2);
+  const chunks: Chunk[] = [];
+  for (let at = FILE_HEADER_BYTES; at < bytes.length;) {
+    const end = at + CHUNK_HEADER_BYTES + payloadBytes(bytes.subarray(at));
+    chunks.push(decodeChunk(bytes.subarray(at, end))!);
+    at = end;
+  }
+  assert.deepEqual(chunks, CHUNKS_2);
+});
 
 test('version 1 is written exactly as the golden file has it', () => {
   const written = Buffer.concat([encodeFileHeader(), ...CHUNKS.map(encodeChunk)]);

@@ -13,8 +13,11 @@ import type { ChainEnd } from '../state/state.ts';
 
 export const FILE_HEADER_BYTES = 16;
 export const CHUNK_HEADER_BYTES = 12;
-/** The format that this version writes; it reads it and the two before it, of which there are none yet. */
-export const CHECKPOINT_FORMAT = 1;
+/**
+ * The newest format; the two before it are read. A file is written in the oldest one that can say what is in it: erasures
+ * and jobs with an end need 2, because who does not know them would deliver their lines.
+ */
+export const CHECKPOINT_FORMAT = 2;
 /** A chunk claiming more than this is damaged: nobody allocates on a flipped bit's word. */
 export const CHUNK_BYTES = 64 << 20;
 const MAGIC = 0x50434257;
@@ -66,6 +69,17 @@ export interface JobChunk {
   readonly closedMs: number | null;
   readonly closedServiceMs: number | null;
   readonly appliedTo: number;
+  /** A replay: where its lines end, and the service time at which it began. */
+  readonly end?: number;
+  readonly openedServiceMs?: number;
+}
+
+/** An erasure whose bytes may still be on disk, or whose lines are not all settled. */
+export interface ErasureChunk {
+  readonly stream: number;
+  readonly to: number;
+  readonly throughSpan: number;
+  readonly serviceMs: number;
 }
 
 export type Chunk =
@@ -76,15 +90,26 @@ export type Chunk =
   | { readonly kind: 'keys'; readonly slots: Buffer }
   | { readonly kind: 'producers'; readonly body: readonly ProducerSnapshot[] }
   | { readonly kind: 'spans'; readonly body: readonly Span[] }
+  | { readonly kind: 'erasures'; readonly body: readonly ErasureChunk[] }
   /** `chunks`: how many came before. `crc`: over their CRCs in order. */
   | { readonly kind: 'end'; readonly body: { readonly chunks: number; readonly crc: number } };
 
-const KINDS = ['head', 'streams', 'jobs', 'keys', 'producers', 'spans', 'end', 'chains'] as const;
+const KINDS = [
+  'head',
+  'streams',
+  'jobs',
+  'keys',
+  'producers',
+  'spans',
+  'end',
+  'chains',
+  'erasures',
+] as const;
 
-export function encodeFileHeader(): Buffer {
+export function encodeFileHeader(version = 1): Buffer {
   const header = Buffer.alloc(FILE_HEADER_BYTES);
   header.writeUInt32LE(MAGIC, 0);
-  header.writeUInt16LE(CHECKPOINT_FORMAT, 4);
+  header.writeUInt16LE(version, 4);
   header.writeUInt32LE(crc32(header.subarray(0, 12)), 12);
   return header;
 }

@@ -39,6 +39,16 @@ export function headOf(state: ShardState, sequence: number, serviceMs: number): 
   };
 }
 
+/**
+ * The oldest format that can say what the state holds. What comes while the file is written stands in the log behind it, in
+ * records of that format.
+ */
+export function formatOf(state: ShardState): number {
+  if (state.erasures.size > 0) return 2;
+  for (const job of state.jobs.values()) if (job.end !== null) return 2;
+  return 1;
+}
+
 /** All chunks but the last. The first two are made in the turn of the call to `next`. */
 export function* chunksOf(state: ShardState, head: HeadChunk): Generator<Chunk> {
   const spans = state.spans.sealed.map((span) => ({ ...span }));
@@ -56,6 +66,8 @@ export function* chunksOf(state: ShardState, head: HeadChunk): Generator<Chunk> 
   for (const body of slices(mapped(jobsOf(state, head), jobChunk), jobBytes)) {
     yield { kind: 'jobs', body };
   }
+  const erasures = mapped(state.erasures, ([stream, erasure]) => ({ stream, ...erasure }));
+  for (const body of slices(erasures, () => 100)) yield { kind: 'erasures', body };
   for (const body of slices(state.chains, () => 100)) yield { kind: 'chains', body };
   for (const body of slices(state.producers.snapshot(), () => 1_000)) {
     yield { kind: 'producers', body };
@@ -123,6 +135,7 @@ function jobChunk(job: JobEntry): JobChunk {
     closedMs: job.closedMs,
     closedServiceMs: job.closedServiceMs,
     appliedTo: job.appliedTo,
+    ...(job.end === null ? {} : { end: job.end, openedServiceMs: job.openedServiceMs }),
   };
 }
 
@@ -142,6 +155,9 @@ export function restoreChunk(state: ShardState, chunk: Chunk): string | undefine
       return chunk.body.every((job) => restoreJob(state, job))
         ? undefined
         : 'a job without a stream';
+    case 'erasures':
+      for (const { stream, ...erasure } of chunk.body) state.erasures.set(stream, erasure);
+      return undefined;
     case 'chains':
       for (const [job, end] of chunk.body) state.chains.set(job, end);
       return undefined;
@@ -186,7 +202,8 @@ function restoreStream(state: ShardState, chunk: StreamChunk): void {
 function restoreJob(state: ShardState, chunk: JobChunk): boolean {
   const stream = state.streamsById.get(chunk.stream);
   if (stream === undefined) return false;
-  const job = new JobEntry(chunk.id, stream, chunk.start);
+  const job = new JobEntry(chunk.id, stream, chunk.start, chunk.end);
+  job.openedServiceMs = chunk.openedServiceMs ?? 0;
   job.cursor = chunk.cursor;
   job.settled = chunk.settled;
   job.open = chunk.open;

@@ -12,8 +12,13 @@ import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import type { Committer } from '../write/committer.ts';
 import type { JobRecords } from '../write/job-records.ts';
+import { Scrub } from '../erasure/scrub.ts';
+import type { JobEntry } from '../state/job.ts';
+import type { StreamEntry } from '../state/stream.ts';
 import { Compaction } from './compaction.ts';
 import { Ends } from './ends.ts';
+import { LineEnds } from './line-ends.ts';
+import type { Round } from './line-ends.ts';
 import type { SpaceGuard } from './space.ts';
 
 export interface ChoreLimits {
@@ -21,6 +26,8 @@ export interface ChoreLimits {
   readonly holdbackMs: number;
   readonly holdbackShare: number;
   readonly retentionMs: number;
+  readonly erasureMs: number;
+  readonly replayMs: number;
   readonly openPlans: number;
 }
 
@@ -49,6 +56,8 @@ const CHECKPOINT_RATIO = 4;
 const TAILS_PER_AGE = 24;
 /** Parts of the holdback between two sweeps over all streams and jobs. */
 const SWEEPS_PER_AGE = 1_000;
+/** Waybills that one call writes for an owner who goes on from now: more hours than the retention has. */
+const SKIPS = 1_000;
 
 export class Chores {
   readonly #deps: ChoreDeps;
@@ -57,15 +66,21 @@ export class Chores {
   #writtenAtCheckpoint = 0;
   #spansAtCheckpoint = 0;
   readonly #ends: Ends;
+  readonly #lineEnds: LineEnds;
   readonly #compaction: Compaction;
+  readonly #scrub: Scrub;
   #endedMs = -Infinity;
+  #endSoon = false;
   /** Number of the span that the tail will be, and the service time when it was first seen. */
   #tailSeen = { span: 0, serviceMs: 0 };
 
   constructor(deps: ChoreDeps) {
     this.#deps = deps;
     this.#compaction = new Compaction(deps);
-    this.#ends = new Ends({ ...deps, wallMs: () => deps.clock.wallMs() });
+    this.#scrub = new Scrub({ ...deps, compaction: this.#compaction });
+    this.#lineEnds = new LineEnds({ jobs: deps.jobs, wallMs: () => deps.clock.wallMs() });
+    const isFull = (): boolean => deps.space.level === 'high';
+    this.#ends = new Ends({ ...deps, ends: this.#lineEnds, isFull });
     this.#spansAtCheckpoint = deps.state.spans.nextId;
   }
 
@@ -83,8 +98,31 @@ export class Chores {
     await this.#sealAged();
     const { copyRoomBytes } = this.#deps.space;
     if (this.#crowded(0) && (await this.#compaction.run(copyRoomBytes))) await this.checkpoint();
+    // Spans are given up when neither checkpoint needs them.
+    if (await this.#scrub.run(copyRoomBytes, !this.#crowded(0))) {
+      await this.checkpoint();
+      await this.checkpoint();
+    }
     if (this.#checkpointDue()) await this.checkpoint();
     await this.#trim();
+  }
+
+  /** Something was ordered that ends lines: not to wait for the next sweep's time. */
+  endSoon(): void {
+    this.#endSoon = true;
+  }
+
+  /** Ends a job's lines before an offset as skipped by its owner. Returns whether none is left. */
+  async skip(job: JobEntry, before: number): Promise<boolean> {
+    const round: Round = { left: SKIPS };
+    await this.#lineEnds.end(job, Math.min(before, job.head), 'skipped_by_owner', round);
+    const [left] = job.unsettled();
+    return left === undefined || left.from >= before;
+  }
+
+  /** Whether a stream has erased lines whose bytes are still there, or that are not settled yet. */
+  isErasing(stream: StreamEntry): boolean {
+    return this.#scrub.isPending(stream);
   }
 
   /** Looking at every stream is not done more often than its answer can change. */
@@ -92,7 +130,8 @@ export class Chores {
     const { limits, service } = this.#deps;
     const now = service.nowMs();
     const step = Math.min(limits.holdbackMs, limits.retentionMs) / SWEEPS_PER_AGE;
-    if (now - this.#endedMs < step) return;
+    if (now - this.#endedMs < step && !this.#endSoon) return;
+    this.#endSoon = false;
     this.#endedMs = now;
     await this.#ends.run();
   }
@@ -145,7 +184,8 @@ export class Chores {
     let before = 0;
     for (const span of state.spans.sealed) {
       if (span.freeServiceMs === null || span.end > checkpoints.trimLimit) break;
-      if (now - span.freeServiceMs < limits.holdbackMs && !this.#crowded(freed)) break;
+      const isHeldBack = now - span.freeServiceMs < limits.holdbackMs && !this.#crowded(freed);
+      if (isHeldBack && !span.emptied) break;
       before = span.end;
       freed += span.bytes;
     }

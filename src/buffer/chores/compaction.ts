@@ -63,6 +63,39 @@ export class Compaction {
     }
   }
 
+  /**
+   * Empties the oldest spans, so that nothing erased is left in them: what is not erased is copied on. Returns whether all up
+   * to `through` are empty now.
+   *
+   * @param holdBack whether settled lines are copied too, for whoever wants to replay them
+   */
+  async empty(through: number, roomBytes: number, holdBack: boolean): Promise<boolean> {
+    const { sealed } = this.#deps.state.spans;
+    let room = roomBytes;
+    try {
+      for (const span of sealed.slice(0, SPANS)) {
+        if (span.id > through) return true;
+        if (span.emptied) continue;
+        const refs = await this.#refsOf(span);
+        const kept = refs.filter((ref) => (holdBack ? !this.#erased(ref) : this.#wanted(ref)));
+        room -= bytesOf(kept);
+        if (room < 0) return false;
+        if (!(await this.#copy(kept)) || !this.#letGo(span, refs, kept)) return false;
+        span.emptied = true;
+      }
+      return sealed.length <= SPANS;
+    } catch (error) {
+      if (!(error instanceof ReadFailed)) throw error;
+      this.#deps.diagnostics.warn('buffer.compaction_stopped', { detail: error.message });
+      return false;
+    }
+  }
+
+  #erased(ref: BlockRef): boolean {
+    const { state } = this.#deps;
+    return ref.first + ref.lines <= (state.erasures.get(ref.stream)?.to ?? 0);
+  }
+
   /** The fewest spans, from the oldest pinned one on, whose end gives back at least as much as their copies take. */
   async #worthwhile(
     roomBytes: number,
@@ -100,7 +133,7 @@ export class Compaction {
 
   #wanted(ref: BlockRef): boolean {
     const stream = this.#deps.state.streamsById.get(ref.stream);
-    return stream !== undefined && ref.first + ref.lines > stream.floor();
+    return stream !== undefined && ref.first + ref.lines > stream.floor() && !this.#erased(ref);
   }
 
   async #copy(refs: readonly BlockRef[]): Promise<boolean> {
@@ -131,8 +164,13 @@ export class Compaction {
   async #append(blocks: readonly BlockRecord[]): Promise<boolean> {
     if (blocks.length === 0) return true;
     const result = await this.#deps.committer.record((group) => {
-      for (const block of blocks) group.copy(block);
-      return undefined;
+      // Looked at again: an erasure that came meanwhile reaches only as far as the log did then.
+      const left = blocks.filter(
+        ({ first, lines, stream }) =>
+          first + lines > (this.#deps.state.erasures.get(stream)?.to ?? 0),
+      );
+      for (const block of left) group.copy(block);
+      return left.length > 0 ? undefined : { kind: 'durable' };
     });
     if (result.kind !== 'durable') return false;
     this.#deps.onStep?.('copies-written');

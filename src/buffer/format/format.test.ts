@@ -13,6 +13,7 @@ import { encodeIndexPage, lastNotBehind, packRefs, refAt } from './index-page.ts
 import type { BlockRef } from './index-page.ts';
 import {
   decodeRecord,
+  encodeErasure,
   encodeGenesis,
   encodeJob,
   encodePlan,
@@ -133,6 +134,17 @@ function samples(): Record<string, Buffer> {
       ],
     }),
     waybill: encodeWaybill(9, WAYBILL),
+    'job-replay': encodeJob(7, {
+      event: 'opened',
+      job: 9,
+      stream: 1,
+      start: 100,
+      atMs: 1_763_000_000_000,
+      sequence: 0,
+      chain: null,
+      end: 200,
+    }),
+    erasure: encodeErasure(12, { order: 'e1', stream: 1, to: 300, atMs: 1_763_000_000_000 }),
     refusals: encodeRefusals(10, {
       sequence: 1,
       entries: [
@@ -153,7 +165,7 @@ test('CRC-32 is the IEEE one: "123456789" gives cbf43926', () => {
 });
 
 for (const [name, bytes] of Object.entries(samples())) {
-  test(`format ${FORMAT} of ${name} is what the golden file holds, and is read back`, () => {
+  test(`the format of ${name} is what the golden file holds, and is read back`, () => {
     // A new kind of record makes its golden file by WAYBILL_GOLDEN=write; one that stands is never written over.
     if (!existsSync(golden(name)) && process.env['WAYBILL_GOLDEN'] === 'write')
       writeFileSync(golden(name), bytes);
@@ -201,6 +213,8 @@ function reencode(record: BufferRecord): Buffer {
       return encodeWaybill(record.serviceMs, record.body);
     case 'refusals':
       return encodeRefusals(record.serviceMs, record.body);
+    case 'erasure':
+      return encodeErasure(record.serviceMs, record.body);
   }
 }
 
@@ -210,6 +224,14 @@ test('a record of a newer version is told from a damaged one', () => {
   assert.equal(decodeRecord(newer, 'verify').kind, 'damaged', 'its CRC is wrong');
   sealFrame(newer);
   assert.deepEqual(decodeRecord(newer, 'verify'), { kind: 'newer', version: FORMAT + 1 });
+});
+
+test('what an older version would not obey is of a format that it refuses', () => {
+  const { erasure, plan, 'job-replay': replay } = samples();
+  assert.deepEqual(
+    [erasure, replay, plan].map((bytes) => bytes!.readUInt8(8)),
+    [2, 2, 1],
+  );
 });
 
 test('a block cut short anywhere is damaged', () => {

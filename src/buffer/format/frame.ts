@@ -19,8 +19,11 @@ import { crc32 } from 'node:zlib';
 import { readU64, writeU64 } from './u64.ts';
 
 export const FRAME_BYTES = 24;
-/** The format that this version writes. Older ones down to {@link OLDEST_FORMAT} are read, newer ones refused. */
-export const FORMAT = 1;
+/**
+ * The newest format. Older ones down to {@link OLDEST_FORMAT} are read, newer ones refused. A record is written in the oldest
+ * format that can say it: erasures and jobs with an end need 2, because who does not know them would deliver their lines.
+ */
+export const FORMAT = 2;
 export const OLDEST_FORMAT = 1;
 const MAGIC = 0x31524257;
 
@@ -34,6 +37,7 @@ export const KIND = {
   waybill: 6,
   refusals: 7,
   index: 8,
+  erasure: 9,
 } as const;
 export type KindName = keyof typeof KIND;
 
@@ -46,6 +50,8 @@ export interface Frame {
   readonly identities: number;
   readonly payloadBytes: number;
   readonly serviceMs: number;
+  /** 1 when nothing is said. */
+  readonly version?: number;
 }
 
 /** Why bytes are not a record of ours. `newer`: written by a later version, so nothing about it may be guessed. */
@@ -60,7 +66,7 @@ export function damaged(reason: string): Unreadable {
 /** Writes the frame into the first bytes of `record`; {@link sealFrame} puts the CRC in once the rest stands. */
 export function writeFrame(record: Buffer, frame: Frame): void {
   record.writeUInt32LE(MAGIC, 0);
-  record.writeUInt8(FORMAT, 8);
+  record.writeUInt8(frame.version ?? OLDEST_FORMAT, 8);
   record.writeUInt8(KIND[frame.kind], 9);
   record.writeUInt16LE(frame.identities, 10);
   record.writeUInt32LE(frame.payloadBytes, 12);

@@ -36,6 +36,8 @@ export type JobRecord =
       /** Where an earlier life of the job stopped its chain: it goes on from there. */
       readonly sequence: number;
       readonly chain: string | null;
+      /** A replay: where its lines end. Makes the record one of format 2. */
+      readonly end?: number;
       /** Stands again at the end of its group, so that one flipped bit does not lose the cursor. */
       readonly echo?: true;
     }
@@ -57,6 +59,15 @@ export interface PlanRecord {
   readonly replaces?: string;
 }
 
+/** From now on nothing reads the stream's lines before `to`: their owner ordered it. Always of format 2. */
+export interface ErasureRecord {
+  /** The order's id, as the control store knows it. */
+  readonly order: string;
+  readonly stream: number;
+  readonly to: number;
+  readonly atMs: number;
+}
+
 export interface RefusalsRecord {
   readonly sequence: number;
   readonly entries: readonly RefusalCount[];
@@ -72,11 +83,12 @@ export type BufferRecord =
       | { readonly kind: 'plan'; readonly body: PlanRecord }
       | { readonly kind: 'waybill'; readonly body: Waybill; readonly hash: string }
       | { readonly kind: 'refusals'; readonly body: RefusalsRecord }
+      | { readonly kind: 'erasure'; readonly body: ErasureRecord }
     ));
 
-function encodeJson(kind: KindName, serviceMs: number, payload: Buffer): Buffer {
+function encodeJson(kind: KindName, serviceMs: number, payload: Buffer, version = 1): Buffer {
   const record = Buffer.alloc(FRAME_BYTES + payload.length);
-  writeFrame(record, { kind, identities: 0, payloadBytes: payload.length, serviceMs });
+  writeFrame(record, { kind, identities: 0, payloadBytes: payload.length, serviceMs, version });
   payload.copy(record, FRAME_BYTES);
   sealFrame(record);
   return record;
@@ -89,7 +101,9 @@ export const encodeGenesis = (serviceMs: number, body: GenesisRecord): Buffer =>
 export const encodeStream = (serviceMs: number, body: StreamRecord): Buffer =>
   encodeJson('stream', serviceMs, json(body));
 export const encodeJob = (serviceMs: number, body: JobRecord): Buffer =>
-  encodeJson('job', serviceMs, json(body));
+  encodeJson('job', serviceMs, json(body), 'end' in body && body.end !== undefined ? 2 : 1);
+export const encodeErasure = (serviceMs: number, body: ErasureRecord): Buffer =>
+  encodeJson('erasure', serviceMs, json(body), 2);
 export const encodePlan = (serviceMs: number, body: PlanRecord): Buffer =>
   encodeJson('plan', serviceMs, json(body));
 export const encodeRefusals = (serviceMs: number, body: RefusalsRecord): Buffer =>
@@ -177,5 +191,7 @@ function decodeJson(
       return { kind, serviceMs, body: body as Waybill, hash: waybillHash(payload) };
     case 'refusals':
       return { kind, serviceMs, body: body as RefusalsRecord };
+    case 'erasure':
+      return { kind, serviceMs, body: body as ErasureRecord };
   }
 }

@@ -43,7 +43,10 @@ export class Reader {
 
   async peek(key: string, from: number, most: number): Promise<readonly BlockInfo[]> {
     const stream = this.#deps.state.streams.get(key);
-    if (stream === undefined || from >= stream.head) return [];
+    // As before a gap: whoever goes on to read is told what is the matter.
+    if (stream === undefined || from >= stream.head || from < this.#deps.state.erasedTo(stream)) {
+      return [];
+    }
     try {
       return (await this.#refs(stream, from, Infinity, most)).refs.map(infoOf);
     } catch (error) {
@@ -59,11 +62,21 @@ export class Reader {
     assert(from >= 0 && from <= stream.head, 'nobody reads behind the head');
     if (from === stream.head) return { kind: 'end' };
     try {
-      return await this.#read(stream, from, maxPlainBytes);
+      const before = this.#erased(stream, from);
+      if (before !== undefined) return before;
+      const read = await this.#read(stream, from, maxPlainBytes);
+      // The order may have come while the disk was read.
+      return this.#erased(stream, from) ?? read;
     } catch (error) {
       if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
       throw error;
     }
+  }
+
+  /** The gap that an erasure has left, where it reaches beyond `from`. */
+  #erased(stream: StreamEntry, from: number): ReadBlocks | undefined {
+    const to = this.#deps.state.erasedTo(stream);
+    return from < to ? gap(stream, from, to, 'erased') : undefined;
   }
 
   async #read(stream: StreamEntry, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
@@ -230,7 +243,7 @@ function gap(
   stream: StreamEntry,
   from: number,
   to: number,
-  reason: 'corrupt' | 'expired',
+  reason: 'corrupt' | 'erased' | 'expired',
 ): ReadBlocks {
   const hour = stream.hourAt(from);
   const range = { from, to: Math.max(from + 1, Math.min(to, hour.to)) };

@@ -9,6 +9,10 @@ export class JobEntry {
   readonly id: number;
   readonly stream: StreamEntry;
   readonly start: number;
+  /** Where its lines end, for a replay; null: never. */
+  readonly end: number | null;
+  /** Service time at which it was opened; kept for replays alone. */
+  openedServiceMs = 0;
   cursor: number;
   /** Settled ranges beyond the cursor, ordered, none touching another. */
   settled: readonly Range[] = [];
@@ -25,11 +29,17 @@ export class JobEntry {
   /** Position of the last record that changed this job: older ones are skipped when they are replayed. */
   appliedTo = -1;
 
-  constructor(id: number, stream: StreamEntry, start: number) {
+  constructor(id: number, stream: StreamEntry, start: number, end?: number) {
     this.id = id;
     this.stream = stream;
     this.start = start;
+    this.end = end ?? null;
     this.cursor = start;
+  }
+
+  /** Behind its last line: the stream's head, or its own end. */
+  get head(): number {
+    return this.end === null ? this.stream.head : Math.min(this.end, this.stream.head);
   }
 
   state(): JobState {
@@ -38,6 +48,7 @@ export class JobEntry {
       stream: this.stream.key,
       epoch: this.stream.epoch,
       start: this.start,
+      end: this.end,
       cursor: this.cursor,
       settled: this.settled,
       open: this.open,
@@ -113,19 +124,19 @@ export class JobEntry {
     this.lastCompleteMs = Math.max(this.lastCompleteMs ?? 0, reached);
   }
 
-  /** Ranges between cursor and head that no waybill has settled. */
+  /** Ranges between cursor and the job's head that no waybill has settled. */
   *unsettled(): Generator<Range> {
     let from = this.cursor;
     for (const settled of this.settled) {
       if (settled.from > from) yield { from, to: settled.from };
       from = settled.to;
     }
-    if (this.stream.head > from) yield { from, to: this.stream.head };
+    if (this.head > from) yield { from, to: this.head };
   }
 
   /** Lines between cursor and head that no waybill has settled. */
   waitingLines(): number {
-    let lines = this.stream.head - this.cursor;
+    let lines = this.head - this.cursor;
     for (const settled of this.settled) lines -= settled.to - settled.from;
     return Math.max(0, lines);
   }

@@ -26,6 +26,8 @@ export interface Span {
   wanted: number;
   /** Service time at which the last of them went by; null while there is one. */
   freeServiceMs: number | null;
+  /** Whatever of it is to stay has been copied on, so that what was ordered erased goes with it. */
+  emptied?: true;
   /** Service time of its sealing: none of its lines is younger. */
   readonly sealedServiceMs: number;
   /** Reception of its newest block: what the ledger shows as "replayable since" once this span is the oldest. */

@@ -12,6 +12,7 @@ import type { BlockRecord } from '../format/block.codec.ts';
 import type { BlockRef } from '../format/index-page.ts';
 import type {
   BufferRecord,
+  ErasureRecord,
   JobRecord,
   PlanRecord,
   RefusalsRecord,
@@ -36,6 +37,16 @@ export interface StateLimits {
   readonly producers: number;
 }
 
+/** An order that a stream's lines be erased, until nothing is left of them. */
+export interface Erasure {
+  /** Nothing reads lines before it. */
+  readonly to: number;
+  /** Their blocks stand in spans up to this one. */
+  readonly throughSpan: number;
+  /** Service time of the oldest order whose bytes may still be there. */
+  readonly serviceMs: number;
+}
+
 /** Ends of chains remembered for jobs that may be opened again. */
 const CHAINS = 100_000;
 
@@ -53,6 +64,8 @@ export class ShardState {
   readonly jobs = new Map<number, JobEntry>();
   /** Jobs that were forgotten: opened again they continue their chain, so that no number is given twice. */
   readonly chains = new Map<number, ChainEnd>();
+  /** By the stream's number. */
+  readonly erasures = new Map<number, Erasure>();
   readonly spans = new Spans();
   readonly keys: KeyMemory;
   readonly producers: ProducerMemory;
@@ -109,6 +122,9 @@ export class ShardState {
         break;
       case 'index':
         this.#index(record, position, end);
+        break;
+      case 'erasure':
+        this.#erasure(record.body, record.serviceMs);
         break;
       default:
         unreachable(record);
@@ -232,8 +248,8 @@ export class ShardState {
   #job(body: JobRecord, position: number, serviceMs: number): void {
     const known = this.jobs.get(body.job);
     if (known !== undefined && position <= known.appliedTo) return;
-    if (body.event === 'opened') return this.#opened(body, known, position);
-    if (body.event === 'forgotten') this.#rememberEnd(body, known?.start ?? 0);
+    if (body.event === 'opened') return this.#opened(body, known, position, serviceMs);
+    if (body.event === 'forgotten') this.#rememberEnd(body, known);
     if (known === undefined) return;
     known.appliedTo = position;
     if (body.event === 'closed') {
@@ -251,6 +267,7 @@ export class ShardState {
     body: Extract<JobRecord, { event: 'opened' }>,
     known: JobEntry | undefined,
     position: number,
+    serviceMs: number,
   ): void {
     if (known !== undefined) {
       known.appliedTo = position;
@@ -265,7 +282,9 @@ export class ShardState {
       return;
     }
     this.#reaches(stream, body.start, body.atMs);
-    const job = new JobEntry(body.job, stream, body.start);
+    if (body.end !== undefined) this.#reaches(stream, body.end, body.atMs);
+    const job = new JobEntry(body.job, stream, body.start, body.end);
+    job.openedServiceMs = serviceMs;
     job.appliedTo = position;
     this.chains.delete(job.id);
     job.sequence = body.sequence;
@@ -276,10 +295,16 @@ export class ShardState {
     this.#tellJob(job, true);
   }
 
-  #rememberEnd(body: Extract<JobRecord, { event: 'forgotten' }>, start: number): void {
+  #rememberEnd(
+    body: Extract<JobRecord, { event: 'forgotten' }>,
+    known: JobEntry | undefined,
+  ): void {
     const stream = this.streamsById.get(body.stream);
-    // Lines before the job's beginning that nobody settled are still to be ended.
-    if (stream !== undefined && start <= stream.settledTo) {
+    // Lines before the job's beginning that nobody settled are still to be ended; a replay claims none.
+    const claims = (known?.end ?? null) === null;
+    const reaches =
+      body.job < 0 || (stream !== undefined && (known?.start ?? 0) <= stream.settledTo);
+    if (claims && reaches && stream !== undefined) {
       stream.settledTo = Math.max(stream.settledTo, body.cursor);
     }
     this.chains.set(body.job, { sequence: body.sequence, chain: body.chain });
@@ -290,7 +315,31 @@ export class ShardState {
 
   #tellJob(job: JobEntry, open: boolean): void {
     const { key, epoch } = job.stream;
-    this.#tell({ kind: 'job', job: job.id, stream: key, epoch, start: job.start, open });
+    const { end, id, start } = job;
+    const event = { kind: 'job', job: id, stream: key, epoch, start, open } as const;
+    this.#tell(end === null ? event : { ...event, end });
+  }
+
+  /** Said twice, and once more after a restart: the furthest counts, and the oldest order says when the bytes must go. */
+  #erasure(body: ErasureRecord, serviceMs: number): void {
+    const stream = this.streamsById.get(body.stream);
+    if (stream === undefined) {
+      this.#diagnostics.alarm('buffer.erasure_without_stream', { order: body.order });
+      return;
+    }
+    this.#reaches(stream, body.to, body.atMs);
+    const known = this.erasures.get(stream.id);
+    if (body.to <= Math.max(known?.to ?? 0, stream.oldest)) return;
+    this.erasures.set(stream.id, {
+      to: body.to,
+      throughSpan: this.spans.nextId,
+      serviceMs: known?.serviceMs ?? serviceMs,
+    });
+  }
+
+  /** The offset before which nothing of the stream may be read. */
+  erasedTo(stream: StreamEntry): number {
+    return this.erasures.get(stream.id)?.to ?? 0;
   }
 
   #plan(body: PlanRecord, position: number): void {

@@ -12,6 +12,8 @@ export interface StreamReader {
   readonly id: number;
   readonly start: number;
   readonly cursor: number;
+  /** A replay's end: it claims nothing, and needs nothing behind it. */
+  readonly end: number | null;
 }
 
 /** The blocks of one stream in one sealed span: they lie between these offsets (not every one between is there). */
@@ -69,14 +71,18 @@ export class StreamEntry {
   /** Where its oldest job begins: what nobody settled before is the buffer's own to end. The head when there is none. */
   claimedFrom(): number {
     let from = this.head;
-    for (const job of this.jobs) if (job.id >= 0) from = Math.min(from, job.start);
+    for (const job of this.jobs) {
+      if (job.id >= 0 && job.end === null) from = Math.min(from, job.start);
+    }
     return from;
   }
 
   /** The offset before which nobody needs a line any more. */
   floor(): number {
     let floor = this.head;
-    for (const job of this.jobs) floor = Math.min(floor, job.cursor);
+    for (const job of this.jobs) {
+      if (job.end === null || job.cursor < job.end) floor = Math.min(floor, job.cursor);
+    }
     return this.settledTo < this.claimedFrom() ? Math.min(floor, this.settledTo) : floor;
   }
 

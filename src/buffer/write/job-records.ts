@@ -20,7 +20,7 @@ import type { JobEntry } from '../state/job.ts';
 import type { ShardState } from '../state/state.ts';
 import type { StreamEntry } from '../state/stream.ts';
 import type { Committer } from './committer.ts';
-import type { Draft, Group } from './group.ts';
+import type { Draft, Group, StagedStream } from './group.ts';
 
 export interface JobLimits {
   readonly openPlans: number;
@@ -66,10 +66,11 @@ export class JobRecords {
 
   #stageOpen(group: Group, job: number, key: string, account: string, start: JobStart): undefined {
     const stream = group.stream(key, account);
-    const oldest = this.#state.streams.get(key)?.oldest ?? 0;
-    const at = start === 'head' ? stream.head : start === 'oldest' ? oldest : start.offset;
-    assert(at >= 0 && at <= stream.head, 'a job starts within its stream');
     const before = this.#state.chains.get(job);
+    const at = this.#startOf(start, stream, before !== undefined);
+    const end = typeof start === 'object' && 'end' in start ? start.end : undefined;
+    assert(at >= 0 && at <= stream.head, 'a job starts within its stream');
+    assert(end === undefined || (at <= end && end <= stream.head), 'a replay lies in its stream');
     const body: JobRecord = {
       event: 'opened',
       job,
@@ -78,10 +79,20 @@ export class JobRecords {
       atMs: group.wallMs,
       sequence: before?.sequence ?? 0,
       chain: before?.chain ?? null,
+      ...(end === undefined ? {} : { end }),
     };
     const draft = jobDraft(group, body);
     group.add(draft.record, draft.parts, jobDraft(group, { ...body, echo: true }));
     return undefined;
+  }
+
+  #startOf(start: JobStart, stream: StagedStream, isFormer: boolean): number {
+    if (start === 'head') return stream.head;
+    const known = this.#state.streams.get(stream.key);
+    const held = known === undefined ? 0 : Math.max(known.oldest, this.#state.erasedTo(known));
+    if (start === 'oldest') return held;
+    if ('firstOffset' in start) return isFormer ? stream.head : Math.max(start.firstOffset, held);
+    return 'end' in start ? Math.max(start.offset, Math.min(held, start.end)) : start.offset;
   }
 
   /** Closes a job. One that is not known, or closed, is left as it is. */
@@ -191,10 +202,7 @@ export class JobRecords {
   #checkRange(job: JobEntry, range: Range): void {
     assert(Number.isSafeInteger(range.from) && Number.isSafeInteger(range.to), 'offsets are whole');
     assert(range.from < range.to, 'a range has lines');
-    assert(
-      range.from >= job.start && range.to <= job.stream.head,
-      'a range lies between start and head',
-    );
+    assert(range.from >= job.start && range.to <= job.head, 'a range lies between start and head');
   }
 
   async settle(waybill: Waybill): Promise<RecordResult> {

@@ -148,13 +148,20 @@ export class MemoryBuffer implements ShardBuffer {
     }
     this.#stream(key);
     const { head } = this.stream(key)!;
-    const at = start === 'head' ? head : start === 'oldest' ? 0 : start.offset;
+    const offset = typeof start === 'object' && 'firstOffset' in start ? start.firstOffset : 0;
+    const at =
+      start === 'head'
+        ? head
+        : typeof start === 'object' && 'offset' in start
+          ? start.offset
+          : offset;
     assert(at >= 0 && at <= head, 'a job starts within its stream');
     this.#jobs.set(id, {
       job: id,
       stream: key,
       epoch: EPOCH,
       start: at,
+      end: typeof start === 'object' && 'end' in start ? start.end : null,
       cursor: at,
       settled: [],
       open: [],
@@ -220,6 +227,29 @@ export class MemoryBuffer implements ShardBuffer {
     const settled = job.settled.reduce((sum, range) => sum + range.to - range.from, 0);
     const lines = this.stream(job.stream)!.head - job.cursor - settled;
     return { job: id, lines, bytes: 0, oldestReceivedMs: null, byHour: new Map() };
+  }
+
+  heldForMs(id: number): number | null {
+    return (this.#jobs.get(id)?.closedMs ?? null) === null ? null : 1;
+  }
+
+  async skip(id: number, before: number): Promise<RecordResult> {
+    const job = this.#jobs.get(id)!;
+    const range = { from: job.cursor, to: before };
+    if (range.from >= range.to) return DURABLE;
+    const dropped = { skipped_by_owner: range.to - range.from };
+    job.totals = addCounts(job.totals, { delivered: 0, excluded: {}, dropped });
+    job.open = job.open.filter((plan) => !overlap(plan.range, range));
+    job.cursor = before;
+    return DURABLE;
+  }
+
+  async erase(): Promise<RecordResult> {
+    throw new Error('delivery erases nothing');
+  }
+
+  erasing(): readonly string[] {
+    return [];
   }
 
   async append(): Promise<AppendResult> {

@@ -204,6 +204,30 @@ export const limits = {
     /** Compressions of record batches under way at once on a shard's thread; below libuv's pool. */
     compressions: 2,
   },
+  forward: {
+    /** Plain bytes of one batch to a receiver: what a body may have after decompression leaves room for more. */
+    batchBytes: 32 * MIB,
+    /** Followed files whose place is remembered in the spool, besides producers that number their requests. */
+    producers: 50_000,
+    /** Files followed at once: each may cost a file handle. */
+    files: 4_096,
+    /** Bytes of one file read and accepted at once; a file that is far behind gives way to others after as many. */
+    readBytes: 4 * MIB,
+    /** How often followed files are looked at, and their patterns. */
+    pollMs: 250,
+    scanMs: 2_000,
+    /** The longest document with a wanted set: 200,000 streams with long names. */
+    wantedBytes: 64 * MIB,
+    /** How long the answer to a question for it may take beyond its wait. */
+    wantedAnswerMs: 30_000,
+    /** Questions for the wanted set that wait for news at once, in all and of one token; beyond them the answer comes at once. */
+    wantedWaiters: 2_000,
+    wantedWaitersPerToken: 32,
+    /** The longest wait. */
+    wantedWaitMs: 5 * MINUTE,
+    /** Open connections to the status address. */
+    statusConnections: 64,
+  },
   ledger: {
     archiveMs: 90 * DAY,
     archiveFileBytes: 64 * MIB,
@@ -410,5 +434,17 @@ export const limits = {
     busyMs: 7 * DAY,
     /** The reason that an operator gives. */
     reasonLength: 1_000,
+  },
+  snapshots: {
+    /** History of the configuration: as long as the archive of waybills that name its versions. */
+    keepMs: 90 * DAY,
+    /** All snapshot files together; the oldest history makes room, whatever its age. */
+    folderBytes: 512 * MIB,
+    /** Changes since the last base that are cheap to read again at a start. */
+    changeBytesLeast: 4 * MIB,
+    /** How often the control store's file is looked at: a store that was lost is told within it. */
+    lookMs: 5_000,
+    /** How often all of it is read and held to its checksum, which takes some 10 ms for 1,000 jobs. */
+    lookWholeMs: 10 * MINUTE,
   },
 } as const;

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
-import { writeAll } from '../../lib/fs/file-system.ts';
+import { FsError, writeAll } from '../../lib/fs/file-system.ts';
 import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import type { Change } from '../store/store.ts';
 import { freeze, nameDraft, writeDraft } from './base-file.ts';
+import type { FileIndex } from './history.ts';
 import type { Holdings } from './holdings.ts';
 import { encodeLine, snapshotFileName } from './line.codec.ts';
 import type { ChangeLine } from './line.codec.ts';
@@ -105,9 +106,17 @@ export class Journal {
     await files.makeDirectory(directory);
     const numbers = await fileNumbers(files, directory);
     const journal = new Journal(deps, holdings, (numbers.at(-1) ?? 0) + 1);
-    await journal.#beginFile();
-    await journal.#confirm();
-    await journal.#tidy();
+    try {
+      await journal.#beginFile();
+      await journal.#confirm();
+      await journal.#tidy();
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      // The next change tries again, and is refused as long as this goes on.
+      deps.diagnostics.alarm('the configuration has no copy of its own on disk', {
+        detail: error.message,
+      });
+    }
     return journal;
   }
 
@@ -120,10 +129,11 @@ export class Journal {
     return this.#deps.directory;
   }
 
-  /** The newest file's number with where its changes begin: those of version `baseVersion + 1` on. */
-  get newest(): { readonly number: number; readonly baseVersion: number; readonly offsets: readonly number[] } {
-    assert(this.#file, 'an open journal has a file');
-    return this.#file;
+  /** Where the changes of the newest file lie. */
+  get newest(): FileIndex {
+    const { number = this.#next, baseVersion = this.#holdings.version, offsets = [] } =
+      this.#file ?? {};
+    return { number, baseVersion, offsets };
   }
 
   /**

@@ -23,7 +23,7 @@ export type FileRead =
       /** Where each change's line begins: of version `header.version + 1` on. */
       readonly offsets: readonly number[];
       /** The newest change, for who has to take it back. */
-      readonly last: { readonly line: ChangeLine; readonly nextJobBefore: number } | undefined;
+      readonly last: LastChange | undefined;
       /** Behind `end` stands something that is no whole line: cut off by a crash, or damaged. */
       readonly rest: 'none' | 'partial' | 'bad';
       /** A record was written by an older version and reads differently now. */
@@ -31,6 +31,14 @@ export type FileRead =
     }
   | { readonly kind: 'newer'; readonly format: number }
   | { readonly kind: 'unreadable'; readonly detail: string };
+
+/** The newest change of a file, with what is needed to take it back. */
+export interface LastChange {
+  readonly line: ChangeLine;
+  readonly nextJobBefore: number;
+  /** The checksum of the whole before it. */
+  readonly sumBefore: string;
+}
 
 interface RawLine {
   readonly at: number;
@@ -114,7 +122,7 @@ function headerOf(line: Line | undefined): FileHeader | undefined {
 class Reading {
   readonly holdings: Holdings;
   readonly offsets: number[] = [];
-  last: { line: ChangeLine; nextJobBefore: number } | undefined;
+  last: LastChange | undefined;
   readonly #header: FileHeader;
   readonly #hashes = new Map<string, bigint>();
   #sum = 0n;
@@ -167,10 +175,10 @@ class Reading {
     for (const { kind, id, after } of line.edits) this.#hash(`${kind}/${id}`, after);
     for (const { id, after } of line.secrets) this.#hashSecret(id, after);
     if (line.sum !== this.rawSum) return false;
-    const nextJobBefore = this.holdings.nextJob;
+    const { nextJob: nextJobBefore, sum: sumBefore } = this.holdings;
     if (!this.holdings.replay(line)) return false;
     this.offsets.push(at);
-    this.last = { line, nextJobBefore };
+    this.last = { line, nextJobBefore, sumBefore };
     return true;
   }
 

@@ -7,9 +7,9 @@ import { FsError, readFully } from '../../lib/fs/file-system.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import type { Holdings } from './holdings.ts';
 import { decodeLine, snapshotFileName, snapshotFileNumber } from './line.codec.ts';
-import type { ChangeLine, FileHeader, Head } from './line.codec.ts';
+import type { FileHeader, Head } from './line.codec.ts';
 import { readSnapshotFile } from './read-file.ts';
-import type { FileRead } from './read-file.ts';
+import type { FileRead, LastChange } from './read-file.ts';
 
 export const HEAD_NAME = 'head';
 /** `head` is overwritten in place: one line, padded, within one sector. */
@@ -24,7 +24,7 @@ export interface OnDisk {
   readonly end: number;
   readonly offsets: readonly number[];
   /** The newest change, when it is not known to have been answered. */
-  readonly unconfirmed: { readonly line: ChangeLine; readonly nextJobBefore: number } | undefined;
+  readonly unconfirmed: LastChange | undefined;
   readonly migrated: boolean;
   /** Bytes behind `end` that a crash left there: nobody was answered for them. */
   readonly torn: boolean;
@@ -34,24 +34,25 @@ export type Recovered =
   /** There has never been a snapshot here. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'whole'; readonly found: OnDisk }
-  /** `found` is the good rest; later versions than its own may have been in force. `lost`: the newest of them that is known. */
+  /** `found` is the good rest; later versions than its own may have been in force: `head` says which, if it can be read. */
   | {
       readonly kind: 'damaged';
       readonly found: OnDisk;
-      readonly lost: number;
+      readonly head: Head | undefined;
       readonly detail: string;
     }
   /** Nothing of it can be read. */
-  | { readonly kind: 'unreadable'; readonly detail: string };
+  | { readonly kind: 'unreadable'; readonly head: Head | undefined; readonly detail: string };
 
 /** Looks at the folder. */
 export async function recoverSnapshots(files: FileSystem, directory: string): Promise<Recovered> {
   const numbers = await fileNumbers(files, directory);
   const head = await readHead(files, directory);
+  const known = typeof head === 'object' ? head : undefined;
   if (numbers.length === 0) {
     return head === 'absent'
       ? { kind: 'absent' }
-      : { kind: 'unreadable', detail: `${directory} holds no snapshot file any more` };
+      : { kind: 'unreadable', head: known, detail: `${directory} holds no snapshot file any more` };
   }
   const problems: string[] = [];
   for (const file of numbers.toReversed()) {
@@ -66,7 +67,7 @@ export async function recoverSnapshots(files: FileSystem, directory: string): Pr
         : `${name} cannot be read: ${read.detail}`,
     );
   }
-  return { kind: 'unreadable', detail: `${directory}: ${problems.join('; ')}` };
+  return { kind: 'unreadable', head: known, detail: `${directory}: ${problems.join('; ')}` };
 }
 
 type Base = Extract<FileRead, { readonly kind: 'base' }>;
@@ -101,9 +102,18 @@ function judge(
   return {
     kind: 'damaged',
     found,
-    lost: Math.max(confirmed ?? 0, holdings.version),
+    head: typeof head === 'object' ? head : undefined,
     detail: wrong.join('; '),
   };
+}
+
+/** The same without its newest change, for which nobody was answered. */
+export function withoutUnconfirmed(found: OnDisk): OnDisk {
+  const { unconfirmed, holdings, offsets } = found;
+  if (!unconfirmed) return found;
+  holdings.revert(unconfirmed.line, unconfirmed.nextJobBefore);
+  const end = offsets.at(-1) ?? found.baseEnd;
+  return { ...found, end, offsets: offsets.slice(0, -1), unconfirmed: undefined };
 }
 
 async function readOne(files: FileSystem, path: string): Promise<FileRead> {

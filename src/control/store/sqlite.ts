@@ -9,7 +9,6 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
-import { resultCode } from '../../lib/sqlite/lock.ts';
 import { addHash, checksumText, objectHash, removeHash, secretHash } from './checksum.ts';
 import { changeEntry } from './change-log.ts';
 import type { ChangeRow } from './change-log.ts';
@@ -31,6 +30,8 @@ import type {
   SealedSecret,
   StoreTrouble,
 } from './store.ts';
+import { messageOf, secretOf, troubleOf } from './rows.ts';
+import type { SecretRow } from './rows.ts';
 import { FORMAT_VERSION, migrate } from './schema.ts';
 
 export interface SqliteStoreOptions {
@@ -51,6 +52,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
   const unreadable = (trouble: StoreTrouble, what: string): OpenStoreResult => ({
     kind: 'unreadable',
     trouble,
+    fact: `The control store ${path} ${what}.`,
     detail: `The control store ${path} ${what}. ${ADVICE}`,
   });
   try {
@@ -95,11 +97,13 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
  * Makes a complete store beside `path` and renames it.
  *
  * @param fill puts in what it is to hold; it is empty otherwise
+ * @param before makes room at `path`, once the new one is complete
  */
 export async function makeStore(
   path: string,
   files: FileSystem,
   fill: (database: DatabaseSync) => void | Promise<void> = () => {},
+  before: () => void | Promise<void> = () => {},
 ): Promise<void> {
   const draft = `${path}.new`;
   for (const leftover of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) {
@@ -115,6 +119,7 @@ export async function makeStore(
   } finally {
     database.close();
   }
+  await before();
   await files.rename(draft, path);
   const slash = path.lastIndexOf('/');
   await files.syncDirectory(slash <= 0 ? (slash === 0 ? '/' : '.') : path.slice(0, slash));
@@ -147,6 +152,7 @@ class SqliteStore implements MainStore {
     const unreadable = (what: string, trouble: StoreTrouble = 'damaged'): LoadResult => ({
       kind: 'unreadable',
       trouble,
+      fact: `The control store ${this.#path} ${what}.`,
       detail: `The control store ${this.#path} ${what}. ${ADVICE}`,
     });
     try {
@@ -178,6 +184,7 @@ class SqliteStore implements MainStore {
       return {
         kind: 'loaded',
         contents: { version: meta.version, nextJob: meta.nextJob, records, secrets },
+        checksum: meta.checksum,
       };
     } catch (error) {
       return unreadable(`cannot be read: ${messageOf(error)}`, troubleOf(error));
@@ -332,17 +339,6 @@ class SqliteStore implements MainStore {
   }
 }
 
-interface SecretRow {
-  readonly id: string;
-  readonly version: number;
-  readonly key_id: string;
-  readonly sealed: Uint8Array;
-}
-
-function secretOf(row: SecretRow): SealedSecret {
-  return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
-}
-
 function addRecord(records: RecordsByKind, kind: string, body: string): boolean {
   const add = <K extends Kind>(of: K): boolean => {
     const parsed = RECORDS[of].safeParse(parseBody(body));
@@ -358,25 +354,4 @@ function parseBody(body: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** What an error of SQLite means for the store (codes of sqlite.org/rescode.html). */
-function troubleOf(error: unknown): StoreTrouble {
-  switch (resultCode(error)) {
-    case SQLITE.busy:
-    case SQLITE.locked:
-      return 'locked';
-    case SQLITE.cannotOpen:
-    case SQLITE.inputOutput:
-    case SQLITE.permission:
-      return 'unusable';
-    default:
-      return 'damaged';
-  }
-}
-
-const SQLITE = { permission: 3, busy: 5, locked: 6, inputOutput: 10, cannotOpen: 14 } as const;
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

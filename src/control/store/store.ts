@@ -112,8 +112,19 @@ export interface ChangeQuery {
 }
 
 export type LoadResult =
-  | { readonly kind: 'loaded'; readonly contents: Contents }
-  | { readonly kind: 'unreadable'; readonly trouble?: StoreTrouble; readonly detail: string };
+  | {
+      readonly kind: 'loaded';
+      readonly contents: Contents;
+      /** As it stands in the store, over records as they were written. */
+      readonly checksum?: string;
+    }
+  | {
+      readonly kind: 'unreadable';
+      readonly detail: string;
+      /** What is the matter, and `detail` without its advice. */
+      readonly trouble?: StoreTrouble;
+      readonly fact?: string;
+    };
 
 export interface Store {
   load(): Promise<LoadResult>;
@@ -137,5 +148,10 @@ export interface MainStore extends Store {
 
 export type OpenStoreResult =
   | { readonly kind: 'open'; readonly store: MainStore }
-  /** Damaged, newer than this version, or not to be had. `detail` names the path and what to do. */
-  | { readonly kind: 'unreadable'; readonly trouble: StoreTrouble; readonly detail: string };
+  /** Damaged, newer than this version, or not to be had. `fact` names the path, `detail` also what to do. */
+  | {
+      readonly kind: 'unreadable';
+      readonly trouble: StoreTrouble;
+      readonly fact: string;
+      readonly detail: string;
+    };

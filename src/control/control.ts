@@ -1,6 +1,6 @@
 /** Puts the room together: store, key, desk, snapshots, API. */
 import type { FastifyInstance } from 'fastify';
-import type { Clock } from '../lib/clock.ts';
+import type { Cancel, Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
 import type { Random } from '../lib/random.ts';
@@ -23,12 +23,15 @@ import { notOfferedRoutes } from './api/not-offered.ts';
 import { makeServer } from './api/server.ts';
 import type { TlsFiles } from './api/server.ts';
 import { serverRoutes } from './api/server-routes.ts';
+import { storeRoutes } from './api/store.ts';
 import { tokenRoutes } from './api/tokens.ts';
 import type { Route } from './api/route.ts';
 import { newToken } from './auth/tokens.ts';
 import type { DataPlane } from './data-plane.ts';
 import { Desk } from './desk.ts';
 import { Guard } from './guard/guard.ts';
+import { openStore } from './opening.ts';
+import type { CopiedStore } from './snapshots/copied-store.ts';
 import { JOB_BOUNDS } from './jobs/change.ts';
 import type { OwnershipChallenge } from './jobs/destination.ts';
 import { Trials } from './jobs/trials.ts';
@@ -37,8 +40,7 @@ import { sealer as makeSealer } from './secrets/sealing.ts';
 import type { Sealer } from './secrets/sealing.ts';
 import { Snapshots } from './snapshot.ts';
 import { State } from './store/state.ts';
-import { openSqliteStore } from './store/sqlite.ts';
-import type { Contents, Store } from './store/store.ts';
+import type { Contents } from './store/store.ts';
 
 export interface ControlDeps {
   readonly files: FileSystem;
@@ -93,26 +95,17 @@ type OpenControlResult =
 
 /** Opens the control room of a data folder. */
 export async function openControl(deps: ControlDeps): Promise<OpenControlResult> {
-  const path = `${deps.directory}/control.db`;
-  const opened = await openSqliteStore({
-    path,
-    files: deps.files,
-    mustExist: deps.mustExist ?? false,
-    changesKept: limits.control.changes,
-  });
+  const { files, directory, clock, diagnostics, mustExist = false } = deps;
+  const opened = await openStore({ files, directory, clock, diagnostics, mustExist });
   if (opened.kind === 'unreadable') return opened;
   const { store } = opened;
-  const result = await openWith(deps, path, store);
-  if (result.kind === 'unreadable') await store.close();
-  return result;
-}
-
-async function openWith(deps: ControlDeps, path: string, store: Store): Promise<OpenControlResult> {
-  const loaded = await store.load();
-  if (loaded.kind === 'unreadable') return loaded;
-  const result = await openSealer(deps, path, loaded.contents);
-  if (result.kind === 'unreadable') return result;
-  return { kind: 'open', control: new OpenControl(deps, store, loaded.contents, result.sealer) };
+  const contents = store.journal.holdings.contents();
+  const result = await openSealer(deps, directory, contents);
+  if (result.kind === 'unreadable') {
+    await store.close();
+    return result;
+  }
+  return { kind: 'open', control: new OpenControl(deps, store, contents, result.sealer) };
 }
 
 type SealerResult =
@@ -122,7 +115,7 @@ type SealerResult =
 /** A key is made only where nothing is sealed yet; another key than the one that sealed is refused. */
 async function openSealer(
   deps: ControlDeps,
-  path: string,
+  directory: string,
   contents: Contents,
 ): Promise<SealerResult> {
   const { files, keyFile, random } = deps;
@@ -133,7 +126,7 @@ async function openSealer(
     case 'missing':
       return {
         kind: 'unreadable',
-        detail: `The key file ${keyFile} is missing, and ${path} holds ${contents.secrets.length} secrets sealed with it. Restore it from a backup.`,
+        detail: `The key file ${keyFile} is missing, and the configuration in ${directory} holds ${contents.secrets.length} secrets sealed with it. Restore it from a backup.`,
       };
     case 'key': {
       const sealer = makeSealer(result.key, random);
@@ -141,7 +134,7 @@ async function openSealer(
       if (foreign) {
         return {
           kind: 'unreadable',
-          detail: `The key file ${keyFile} holds key ${sealer.keyId}, but secrets in ${path} are sealed with key ${foreign.keyId}. Put that key back.`,
+          detail: `The key file ${keyFile} holds key ${sealer.keyId}, but secrets in ${directory} are sealed with key ${foreign.keyId}. Put that key back.`,
         };
       }
       return { kind: 'sealer', sealer };
@@ -151,12 +144,13 @@ async function openSealer(
 
 class OpenControl implements Control {
   readonly #context: Context;
-  readonly #store: Store;
+  readonly #store: CopiedStore;
+  readonly #stopLooking: readonly Cancel[];
   readonly #snapshots: Snapshots;
   readonly #guard: Guard;
   #app: FastifyInstance | undefined;
 
-  constructor(deps: ControlDeps, store: Store, contents: Contents, sealer: Sealer) {
+  constructor(deps: ControlDeps, store: CopiedStore, contents: Contents, sealer: Sealer) {
     const { clock, random, diagnostics, policy, dataPlane, version } = deps;
     this.#store = store;
     this.#snapshots = new Snapshots(sealer, diagnostics);
@@ -183,6 +177,11 @@ class OpenControl implements Control {
     const trials = new Trials({ clock, bounds });
     const outside = { dataPlane, clock, random, diagnostics };
     this.#context = { ...outside, desk, store, rules, version, trials, bounds };
+    const { lookMs, lookWholeMs } = limits.snapshots;
+    this.#stopLooking = [
+      clock.every(lookMs, () => void store.look(false)),
+      clock.every(lookWholeMs, () => void store.look(true)),
+    ];
   }
 
   async listen({ host, port, tls }: ListenOptions): Promise<string> {
@@ -194,6 +193,7 @@ class OpenControl implements Control {
       random,
       diagnostics,
       live: dataPlane.live,
+      headers: () => (this.#store.readOnly() === undefined ? {} : READ_ONLY_HEADER),
       bounds: {
         ...limits.control,
         stallMs: limits.pull.stallMs,
@@ -221,7 +221,8 @@ class OpenControl implements Control {
     const { desk, random, clock } = this.#context;
     const exists = (): boolean =>
       [...desk.state.tokens.values()].some(({ kind }) => kind === 'operator');
-    if (exists()) return undefined;
+    // Read-only, the tokens that are in force go on; there is nobody to whom another could be given.
+    if (exists() || this.#store.readOnly() !== undefined) return undefined;
     const { id, secret, hash } = newToken('operator', random);
     await keep?.(secret);
     const made = await desk.change({ who: 'server', address: null }, 'token.create', () => ({
@@ -252,9 +253,13 @@ class OpenControl implements Control {
     await this.#app?.close();
     await this.#context.desk.settled();
     this.#guard.close();
+    for (const stop of this.#stopLooking) stop();
     await this.#store.close();
   }
 }
+
+/** On every answer while nothing can be changed, so that no client has to ask for it. */
+const READ_ONLY_HEADER = { 'x-waybill-control': 'read-only' };
 
 /** Every route of the API. */
 export function allRoutes(context: Context): readonly Route[] {
@@ -272,6 +277,7 @@ export function allRoutes(context: Context): readonly Route[] {
     ...jobRoutes(context),
     ...ledgerRoutes(context),
     ...changeRoutes(context),
+    ...storeRoutes(context),
     ...serverRoutes(context),
   ];
   return described(routes, context.version);

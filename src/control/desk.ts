@@ -105,6 +105,8 @@ export class Desk {
     edit: (state: StateView, version: number) => Edited<T>,
   ): Promise<{ kind: 'changed'; value: T; published?: Promise<void> } | Refusal> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const closed = this.#options.store.readOnly?.();
+      if (closed !== undefined) return refuse('control_read_only', closed);
       const base = this.#state.version;
       const edited = edit(this.#state, base + 1);
       if (edited.kind === 'refused') return edited;
@@ -140,12 +142,19 @@ export class Desk {
           this.#options.diagnostics.alarm('the control store does not take changes', {
             detail: result.detail,
           });
-          return refuse('store_unavailable');
+          return this.#unavailable();
         case 'stale':
           if (!(await this.#reload())) return refuse('store_unavailable');
       }
     }
     return refuse('conflict');
+  }
+
+  #unavailable(): Refusal {
+    const closed = this.#options.store.readOnly?.();
+    return closed === undefined
+      ? refuse('store_unavailable')
+      : refuse('control_read_only', closed);
   }
 
   /** Asks the guard. Undefined: the change may be made. */

@@ -15,6 +15,15 @@ export const ERRORS = {
     text: 'There is no dataset of this name for this kind of scope.',
   },
   scope_unknown: { status: 404, text: 'There is no account or zone with this id.' },
+  holdback_over: {
+    status: 409,
+    text: 'The job’s lines are not held any more: it can only go on from now (`"from":"now"`).',
+  },
+  lines_gone: {
+    status: 409,
+    text: 'Lines from that time on are not held any more.',
+  },
+  place_ahead: { status: 400, text: 'That place lies in the future.' },
   route_unknown: { status: 404, text: 'There is nothing at this path.' },
   delivery_loop: {
     status: 508,
@@ -93,6 +102,10 @@ export const ERRORS = {
   store_unavailable: {
     status: 503,
     text: 'The change could not be written to disk. Nothing was changed; send it again.',
+  },
+  control_read_only: {
+    status: 503,
+    text: 'The control store is not what is in force. Nothing can be changed until an operator runs `waybill control rebuild`.',
   },
   data_plane_silent: {
     status: 503,

@@ -1,6 +1,6 @@
 /** Who may do what; nobody sees another's scope; no secret comes out where it should not. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import {
@@ -220,7 +220,8 @@ test('no secret appears in a log, an error, the change log, a list or a file', a
   await call('GET', '/v1/tokens');
   await call('GET', '/metrics');
   for (const text of [...seen, ...server.logged]) assert.ok(!text.includes(marker), text);
-  for (const name of readdirSync(server.directory)) {
+  for (const name of readdirSync(server.directory, { recursive: true }) as string[]) {
+    if (statSync(join(server.directory, name)).isDirectory()) continue;
     const bytes = readFileSync(join(server.directory, name));
     for (const secret of [marker, server.operator, writer])
       assert.ok(!bytes.includes(secret), `${name} holds a secret`);

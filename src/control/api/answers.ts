@@ -249,6 +249,23 @@ export const changeAnswer = z.strictObject({
     z.strictObject({ kind: z.string(), id: z.string(), before: z.unknown(), after: z.unknown() }),
   ),
 });
+const standing = {
+  checksum: z.string().describe('Of the whole; two of the same hold the same.'),
+  readOnly: z
+    .strictObject({ trouble: z.string(), detail: z.string(), since: time, advice: z.string() })
+    .nullable()
+    .describe('Why nothing can be changed; null: it can.'),
+  copyDamage: z
+    .string()
+    .nullable()
+    .describe('What was wrong with the copy in `snapshots/` when the server started.'),
+};
+export const rebuiltAnswer = z.strictObject({
+  rebuilt: z.boolean().describe('False: the store is what it should be.'),
+  version: whole,
+  setAside: z.string().nullable().describe('The name that the file before has now.'),
+});
+
 export const statusAnswer = z.strictObject({
   version: z.string(),
   ready: z.boolean(),
@@ -259,6 +276,7 @@ export const statusAnswer = z.strictObject({
     zones: whole,
     jobs: whole,
     enabledJobs: whole,
+    ...standing,
   }),
   durability: z.enum(['disk', 'memory']).nullable(),
   started: time.nullable(),

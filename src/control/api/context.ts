@@ -10,11 +10,11 @@ import type { JobRules } from '../jobs/change.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import type { StateView } from '../store/state.ts';
-import type { Store } from '../store/store.ts';
+import type { CopiedStore } from '../snapshots/copied-store.ts';
 
 export interface Context {
   readonly desk: Desk;
-  readonly store: Store;
+  readonly store: CopiedStore;
   readonly rules: JobRules;
   readonly dataPlane: DataPlane;
   readonly clock: Clock;

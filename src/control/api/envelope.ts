@@ -40,6 +40,7 @@ function v4Code(code: ErrorCode): number {
       return 7003;
     case 'internal':
     case 'store_unavailable':
+    case 'control_read_only':
     case 'data_plane_silent':
       return 1001;
     default:
@@ -64,7 +65,9 @@ export function wireRefusal(dialect: Dialect, refusal: Refusal): Wire {
   if (status === 401) headers['www-authenticate'] = 'Bearer';
   // The SDK repeats 409 and 5xx by itself. The first cannot get better; after the second a change may have been made.
   if (status === 409 || status === 500) headers['x-should-retry'] = 'false';
-  if (status === 503) headers['retry-after'] = '1';
+  // Sent again it would be refused again: somebody has to do something first.
+  if (code === 'control_read_only') headers['x-should-retry'] = 'false';
+  else if (status === 503) headers['retry-after'] = '1';
   if (status === 429) headers['retry-after'] = '10';
   const body =
     dialect === 'v4'

@@ -1,5 +1,6 @@
 /** The server itself: health, metrics, status, and what destinations there are. */
 import { describeDestinations } from '../../destinations/index.ts';
+import { configurationMetrics, standingView } from './standing.ts';
 import { ask } from './context.ts';
 import { destinationsAnswer, statusAnswer } from './answers.ts';
 import type { Context } from './context.ts';
@@ -10,7 +11,7 @@ import type { Answer, Route } from './route.ts';
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function serverRoutes(context: Context): readonly Route[] {
-  const { desk, dataPlane } = context;
+  const { desk, dataPlane, store } = context;
   return [
     route({
       method: 'GET',
@@ -40,7 +41,8 @@ export function serverRoutes(context: Context): readonly Route[] {
       async handle() {
         const metrics = await ask(context, 'metrics', () => dataPlane.metrics());
         if (metrics.kind === 'refused') return metrics;
-        return { kind: 'bytes', status: 200, contentType: METRICS_TYPE, body: metrics.value };
+        const body = `${metrics.value}${configurationMetrics(store.standing)}`;
+        return { kind: 'bytes', status: 200, contentType: METRICS_TYPE, body };
       },
     }),
     route({
@@ -63,6 +65,7 @@ export function serverRoutes(context: Context): readonly Route[] {
             zones: state.zones.size,
             jobs: state.jobs.size,
             enabledJobs: [...state.jobs.values()].filter(({ enabled }) => enabled).length,
+            ...standingView(store.standing),
           },
           ...(asked.kind === 'refused'
             ? { durability: null, started: null, shards: null }

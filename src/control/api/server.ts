@@ -32,6 +32,8 @@ export interface ServerOptions {
   readonly random: Random;
   readonly diagnostics: Diagnostics;
   readonly live: LiveDesk;
+  /** What every answer carries at this moment besides its own. */
+  readonly headers: () => Readonly<Record<string, string>>;
   readonly bounds: {
     readonly bodyBytes: number;
     readonly connections: number;
@@ -87,6 +89,7 @@ export function makeServer(options: ServerOptions, tls?: TlsFiles): FastifyInsta
 
   acceptListeners(app, options.live, options.clock, bounds.incomingBytes);
   endStreamsOnClose(app);
+  app.addHook('onSend', async (_request, reply) => void reply.headers(options.headers()));
   addRoutes(app, options);
   app.setNotFoundHandler((request, reply) =>
     send(reply, wireRefusal(dialectOf(request.url), refuse('route_unknown'))),

@@ -264,7 +264,7 @@ export class Journal {
     const { files, directory, diagnostics } = this.#deps;
     const { version, sum } = this.#holdings;
     const line = encodeLine({ head: { file: this.#file?.number ?? this.#next, version, sum } });
-    const bytes = Buffer.alloc(HEAD_BYTES);
+    const bytes = Buffer.alloc(HEAD_BYTES, ' ');
     line.copy(bytes);
     const path = join(directory, HEAD_NAME);
     try {

@@ -1,0 +1,37 @@
+/** The control store itself: rebuilt from the snapshot in force when it was lost. */
+import { refuse } from '../refusal.ts';
+import { rebuiltAnswer } from './answers.ts';
+import type { Context } from './context.ts';
+import { json, route } from './route.ts';
+import type { Route } from './route.ts';
+
+export function storeRoutes(context: Context): readonly Route[] {
+  const { desk, store } = context;
+  return [
+    route({
+      method: 'POST',
+      path: '/v1/control/rebuild',
+      access: 'operator',
+      answer: rebuiltAnswer,
+      help: 'Restores the control store from the snapshot in force, and sets aside what lies in its place. Nothing is done when the store is what it should be.',
+      async handle({ actor }) {
+        const rebuilt = await store.rebuild();
+        if (rebuilt.kind === 'failed') return refuse('store_unavailable', rebuilt.detail);
+        if (rebuilt.kind === 'nothing')
+          return json({ rebuilt: false, version: desk.state.version, setAside: null });
+        // An entry without edits: the change log says when it was, and who did it.
+        const noted = await desk.change(actor, 'control.rebuild', () => ({
+          kind: 'draft',
+          edits: [],
+          value: undefined,
+        }));
+        if (noted.kind === 'refused') return noted;
+        return json({
+          rebuilt: true,
+          version: desk.state.version,
+          setAside: rebuilt.aside ?? null,
+        });
+      },
+    }),
+  ];
+}

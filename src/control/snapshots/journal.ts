@@ -13,12 +13,13 @@ import { FsError, writeAll } from '../../lib/fs/file-system.ts';
 import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import type { Change } from '../store/store.ts';
 import { freeze, nameDraft, writeDraft } from './base-file.ts';
+import { HeadFile } from './head.ts';
 import type { FileIndex } from './history.ts';
 import type { Holdings } from './holdings.ts';
 import { encodeLine, snapshotFileName } from './line.codec.ts';
 import type { ChangeLine } from './line.codec.ts';
 import { readHeader } from './read-file.ts';
-import { HEAD_BYTES, HEAD_NAME, fileNumbers } from './recover.ts';
+import { fileNumbers } from './recover.ts';
 import type { OnDisk } from './recover.ts';
 
 export interface JournalBounds {
@@ -61,7 +62,7 @@ export class Journal {
   /** The number that the next file gets. */
   #next: number;
   #pending: Pending | undefined;
-  #head: FileHandle | undefined;
+  readonly #head: HeadFile;
   #compacting: { readonly since: ChangeLine[]; readonly done: Promise<void> } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -70,6 +71,7 @@ export class Journal {
     this.#deps = deps;
     this.#holdings = holdings;
     this.#next = next;
+    this.#head = new HeadFile(deps.files, deps.directory);
   }
 
   /** Goes on with what was found whole; what a crash left behind it is cut off. */
@@ -221,7 +223,7 @@ export class Journal {
     this.#closed = true;
     await this.settled();
     await this.#file?.handle.close().catch(() => {});
-    await this.#head?.close().catch(() => {});
+    await this.#head.close();
   }
 
   #serial<T>(work: () => Promise<T>): Promise<T> {
@@ -261,32 +263,15 @@ export class Journal {
 
   /** Says in `head` what was answered. A failure is told and costs nothing but that knowledge. */
   async #confirm(): Promise<void> {
-    const { files, directory, diagnostics } = this.#deps;
+    const { diagnostics } = this.#deps;
     const { version, sum } = this.#holdings;
-    const line = encodeLine({ head: { file: this.#file?.number ?? this.#next, version, sum } });
-    const bytes = Buffer.alloc(HEAD_BYTES, ' ');
-    line.copy(bytes);
-    const path = join(directory, HEAD_NAME);
     try {
-      if (!this.#head) {
-        const isNew = (await files.stat(path)) === undefined;
-        this.#head = await files.open(path, isNew ? 'create' : 'write');
-        if (isNew) {
-          await writeAll(this.#head, [bytes], 0);
-          await this.#head.sync();
-          await files.syncDirectory(directory);
-          return;
-        }
-      }
-      await writeAll(this.#head, [bytes], 0);
-      await this.#head.sync();
+      await this.#head.write({ file: this.#file?.number ?? this.#next, version, sum });
     } catch (error) {
       diagnostics.alarm('the newest snapshot could not be confirmed on disk', {
         version,
         detail: String(error),
       });
-      await this.#head?.close().catch(() => {});
-      this.#head = undefined;
     }
   }
 

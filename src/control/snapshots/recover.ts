@@ -3,17 +3,15 @@
  * changed here, and nothing that is damaged is ever taken for empty (I4, I10).
  */
 import { join } from 'node:path';
-import { FsError, readFully } from '../../lib/fs/file-system.ts';
+import { FsError } from '../../lib/fs/file-system.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
+import { readHead } from './head.ts';
+import type { HeadRead } from './head.ts';
 import type { Holdings } from './holdings.ts';
-import { decodeLine, snapshotFileName, snapshotFileNumber } from './line.codec.ts';
+import { snapshotFileName, snapshotFileNumber } from './line.codec.ts';
 import type { FileHeader, Head } from './line.codec.ts';
 import { readSnapshotFile } from './read-file.ts';
 import type { FileRead, LastChange } from './read-file.ts';
-
-export const HEAD_NAME = 'head';
-/** `head` is overwritten in place: one line, padded, within one sector. */
-export const HEAD_BYTES = 128;
 
 /** What stands on disk, as far as it is good. */
 export interface OnDisk {
@@ -76,7 +74,7 @@ type Base = Extract<FileRead, { readonly kind: 'base' }>;
 function judge(
   read: Base,
   file: number,
-  head: Head | 'absent' | 'bad',
+  head: HeadRead,
   problems: readonly string[],
 ): Recovered {
   const { holdings, header, baseEnd, end, offsets, last, migrated } = read;
@@ -97,7 +95,7 @@ function judge(
       `${name} ends at version ${holdings.version} (byte ${end}), but version ${confirmed} was in force`,
     );
   }
-  if (head === 'bad') wrong.push(`${HEAD_NAME} cannot be read`);
+  if (head === 'bad') wrong.push('`head` cannot be read');
   if (wrong.length === 0) return { kind: 'whole', found };
   return {
     kind: 'damaged',
@@ -140,25 +138,4 @@ export async function fileNumbers(files: FileSystem, directory: string): Promise
     .map(snapshotFileNumber)
     .filter((number) => number !== undefined)
     .toSorted((a, b) => a - b);
-}
-
-async function readHead(files: FileSystem, directory: string): Promise<Head | 'absent' | 'bad'> {
-  const path = join(directory, HEAD_NAME);
-  try {
-    if (!(await files.stat(path))) return 'absent';
-    const file = await files.open(path, 'read');
-    try {
-      const bytes = Buffer.alloc(HEAD_BYTES);
-      const count = await readFully(file, bytes, 0);
-      const text = bytes.subarray(0, count);
-      const end = text.indexOf(0x0a);
-      const line = end < 0 ? undefined : decodeLine(text.subarray(0, end));
-      return line && 'head' in line ? line.head : 'bad';
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (!(error instanceof FsError)) throw error;
-    return 'bad';
-  }
 }

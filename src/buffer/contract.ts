@@ -105,6 +105,8 @@ export type OffsetAt =
 
 export interface StreamState {
   readonly stream: string;
+  /** To whom it was charged when it was made. */
+  readonly account: string;
   readonly epoch: string;
   readonly head: number;
   /** Oldest offset still readable. */

@@ -79,6 +79,7 @@ export class LogBuffer implements ShardBuffer {
       diskShares: deps.diskShares ?? (() => new Map()),
       heldBytes: () => log.stats().heldBytes,
     });
+    const compressions = new Gate(limits.buffer.compressions);
     this.#committer = new Committer({
       log,
       state,
@@ -86,6 +87,7 @@ export class LogBuffer implements ShardBuffer {
       service,
       random,
       diagnostics,
+      compressions,
       limits: { ...limits.buffer, ...limits.log },
       applied: ({ record }, position) => {
         if (record.kind === 'block') cache.put(position, record);
@@ -100,7 +102,7 @@ export class LogBuffer implements ShardBuffer {
       service,
       admission: this.#space,
       limits: limits.buffer,
-      compressions: new Gate(limits.buffer.compressions),
+      compressions,
       enqueue: (pending) => this.#committer.enqueue(pending),
       wake: () => this.#committer.wake(),
     });
@@ -302,6 +304,7 @@ export class LogBuffer implements ShardBuffer {
   #streamState(stream: StreamEntry): StreamState {
     return {
       stream: stream.key,
+      account: stream.account,
       epoch: stream.epoch,
       head: stream.head,
       oldest: Math.max(stream.oldest, this.#state.erasedTo(stream)),

@@ -13,6 +13,7 @@ import type { AppendRefusal, AppendResult, RecordResult } from '../contract.ts';
 import { encodeIndexPage, packRefs, PAGE_ENTRIES } from '../format/index-page.ts';
 import type { IndexPageRecord } from '../format/index-page.ts';
 import { nextTurn } from '../gate.ts';
+import type { Gate } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import { Group } from './group.ts';
@@ -42,6 +43,8 @@ export interface CommitterDeps {
   readonly service: ServiceClock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;
+  /** Bounds the deflating on the thread pool. */
+  readonly compressions: Gate;
   readonly limits: CommitLimits;
   /** Called for each record once it is durable and applied, with its bytes still at hand. */
   readonly applied: (draft: Draft, position: number) => void;
@@ -143,7 +146,7 @@ export class Committer {
   }
 
   async #commit(controls: readonly Control[], requests: readonly Pending[]): Promise<void> {
-    const { clock, limits, random, service, state } = this.#deps;
+    const { clock, compressions, limits, random, service, state } = this.#deps;
     const group = new Group(state, random, clock.wallMs(), service.nowMs());
     this.stampMs = group.wallMs;
     const staged: Control[] = [];
@@ -152,7 +155,7 @@ export class Committer {
       if (answer === undefined) staged.push(control);
       else control.done(answer);
     }
-    const answers = await stageRequests(group, requests, limits);
+    const answers = await stageRequests(group, requests, limits, compressions);
     const failure = await this.#append(group.drafts());
     this.stampMs = Infinity;
     if (failure === undefined) {

@@ -16,6 +16,11 @@ const INLINE_BYTES = 8 * 1024;
 /** Plain bytes below which there is nothing to win. */
 const RAW_BYTES = 256;
 
+/** Whether so many plain bytes are deflated on the calling thread. */
+export function isTiny(bytes: number): boolean {
+  return bytes < INLINE_BYTES;
+}
+
 export interface Piece {
   readonly codec: Codec;
   readonly stored: Buffer;
@@ -38,7 +43,7 @@ export async function makePiece(plain: Buffer, lines: number): Promise<Piece> {
 
 async function pack(plain: Buffer): Promise<Buffer> {
   try {
-    if (plain.length >= INLINE_BYTES) return await deflater.deflate(plain);
+    if (!isTiny(plain.length)) return await deflater.deflate(plain);
     const chunkSize = Math.max(1 << 10, plain.length);
     return deflateRawSync(plain, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH, chunkSize });
   } catch {

@@ -47,8 +47,11 @@ export interface IntakeDeps {
   readonly wake: () => void;
 }
 
-/** Plain bytes from which a request has blocks of its own. */
-export const SHARED_BYTES = 64 * 1024;
+/**
+ * Plain bytes from which a request has blocks of its own, deflated while earlier commits are on their way to disk. As large as
+ * delivery takes over as it is.
+ */
+export const SHARED_BYTES = 32 * 1024;
 
 export class Intake {
   readonly #deps: IntakeDeps;

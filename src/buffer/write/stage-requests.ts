@@ -5,7 +5,9 @@
 import type { AppendRequest, AppendResult } from '../contract.ts';
 import type { IdentityEntry } from '../format/block.codec.ts';
 import { nextTurn } from '../gate.ts';
-import { makePiece } from './deflate.ts';
+import type { Gate } from '../gate.ts';
+import { isTiny, makePiece } from './deflate.ts';
+import type { Piece } from './deflate.ts';
 import type { Group, StagedStream } from './group.ts';
 import type { Pending } from './intake.ts';
 
@@ -59,30 +61,58 @@ export function batchRequests(requests: readonly Pending[], limits: ShareLimits)
   return batches;
 }
 
-/** Deflates what shares blocks and gives out offsets. */
+/**
+ * Deflates what shares blocks and gives out offsets.
+ *
+ * @param compressions blocks deflated on the thread pool side by side: a commit of many streams has many of them
+ */
 export async function stageRequests(
   group: Group,
   requests: readonly Pending[],
   limits: ShareLimits,
+  compressions: Gate,
 ): Promise<Answers> {
+  const batches = batchRequests(requests, limits);
+  const pieces = await deflateShared(batches, compressions);
   const answers: Answers = new Map();
-  let turnBytes = 0;
-  for (const batch of batchRequests(requests, limits)) {
+  for (const batch of batches) {
     const [first] = batch.members;
     if (first === undefined) continue;
     const stream = group.stream(first.request.stream, first.request.account);
-    if (first.pieces.length > 0) {
-      answers.set(first, stageLarge(group, stream, first));
-      continue;
-    }
-    await stageShared(group, stream, batch, answers);
-    turnBytes += batch.bytes;
-    if (turnBytes >= TURN_BYTES) {
-      turnBytes = 0;
-      await nextTurn();
-    }
+    const piece = pieces.get(batch);
+    if (piece === undefined) answers.set(first, stageLarge(group, stream, first));
+    else stageShared(group, stream, batch, piece, answers);
   }
   return answers;
+}
+
+async function deflateShared(
+  batches: readonly Batch[],
+  compressions: Gate,
+): Promise<ReadonlyMap<Batch, Piece>> {
+  const pieces = new Map<Batch, Piece>();
+  const underWay: Promise<unknown>[] = [];
+  let turnBytes = 0;
+  for (const batch of batches) {
+    if (batch.members.some(({ pieces: own }) => own.length > 0)) continue;
+    const task = async () => void pieces.set(batch, await makePiece(joined(batch), batch.lines));
+    if (!isTiny(batch.bytes)) {
+      underWay.push(compressions.run(task));
+      continue;
+    }
+    await task();
+    turnBytes += batch.bytes;
+    if (turnBytes < TURN_BYTES) continue;
+    turnBytes = 0;
+    await nextTurn();
+  }
+  await Promise.all(underWay);
+  return pieces;
+}
+
+function joined({ members, bytes }: Batch): Buffer {
+  const bodies = members.map((member) => member.request.lines.bytes);
+  return bodies.length === 1 ? bodies[0]! : Buffer.concat(bodies, bytes);
 }
 
 function stageLarge(group: Group, stream: StagedStream, pending: Pending): AppendResult {
@@ -94,15 +124,13 @@ function stageLarge(group: Group, stream: StagedStream, pending: Pending): Appen
   return stored(stream, from);
 }
 
-async function stageShared(
+function stageShared(
   group: Group,
   stream: StagedStream,
   batch: Batch,
+  piece: Piece,
   answers: Answers,
-): Promise<void> {
-  const bodies = batch.members.map((member) => member.request.lines.bytes);
-  const plain = bodies.length === 1 ? bodies[0]! : Buffer.concat(bodies);
-  const piece = await makePiece(plain, batch.lines);
+): void {
   const entries: IdentityEntry[] = [];
   const from = stream.head;
   let line = 0;

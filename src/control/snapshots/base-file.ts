@@ -4,12 +4,7 @@ import { writeAll } from '../../lib/fs/file-system.ts';
 import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import type { SealedSecret } from '../store/store.ts';
 import type { Held, Holdings } from './holdings.ts';
-import {
-  SNAPSHOT_FORMAT,
-  encodeLine,
-  sealedToForm,
-  snapshotFileName,
-} from './line.codec.ts';
+import { SNAPSHOT_FORMAT, encodeLine, sealedToForm, snapshotFileName } from './line.codec.ts';
 import type { FileHeader } from './line.codec.ts';
 
 /** Objects that are encoded in one turn: well under 10 ms of the control thread. */

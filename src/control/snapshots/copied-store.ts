@@ -133,7 +133,10 @@ export class CopiedStore implements Store {
     await this.#look(false);
     // Whatever the store holds now: what is in force is what this change was made from.
     return result.kind === 'stale'
-      ? { kind: 'failed', detail: this.#readOnly?.detail ?? 'the control store was changed by others' }
+      ? {
+          kind: 'failed',
+          detail: this.#readOnly?.detail ?? 'the control store was changed by others',
+        }
       : result;
   }
 
@@ -142,7 +145,10 @@ export class CopiedStore implements Store {
       try {
         return await this.#main.changes(query);
       } catch (error) {
-        this.#refuseChanges('damaged', `The change log in ${this.#deps.path} cannot be read: ${messageOf(error)}`);
+        this.#refuseChanges(
+          'damaged',
+          `The change log in ${this.#deps.path} cannot be read: ${messageOf(error)}`,
+        );
       }
     }
     return await this.#changesFromCopy(query);
@@ -159,7 +165,10 @@ export class CopiedStore implements Store {
         page.push(line);
       for (const line of page.toReversed()) {
         const entry = entryOf(line);
-        const edits = scope === undefined ? entry.edits : entry.edits.filter(({ concerns }) => concerns.includes(scope));
+        const edits =
+          scope === undefined
+            ? entry.edits
+            : entry.edits.filter(({ concerns }) => concerns.includes(scope));
         if (scope === undefined || edits.length > 0) found.push({ ...entry, edits });
         if (found.length >= limit) return found;
         // Whoever has the scope's id now has no business with what was before.

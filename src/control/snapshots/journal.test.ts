@@ -122,7 +122,10 @@ test('I4: no crash at any call loses an answered change, keeps a refused one, or
   assert.ok(seen.compactions > 0, 'bases were written anew');
 });
 
-async function folderWith(changes: number, bounds = {}): Promise<{ disk: SimDisk; journal: Journal }> {
+async function folderWith(
+  changes: number,
+  bounds = {},
+): Promise<{ disk: SimDisk; journal: Journal }> {
   const disk = new SimDisk({ random: seededRandom(7) });
   const journal = await Journal.begin(depsOn(disk.files(), bounds), new Holdings(0, 1));
   for (let n = 0; n < changes; n++) {
@@ -146,7 +149,10 @@ test('each change can be looked up by its version, over all files', async () => 
   assert.equal(await history.change(61), undefined);
   const all: number[] = [];
   for await (const { version } of history.changes(1, 60)) all.push(version);
-  assert.deepEqual(all, Array.from({ length: 60 }, (_, n) => n + 1));
+  assert.deepEqual(
+    all,
+    Array.from({ length: 60 }, (_, n) => n + 1),
+  );
 });
 
 test('I10: any flipped byte of the newest file is told, and what stands before it is used', async () => {

@@ -133,8 +133,11 @@ export class Journal {
 
   /** Where the changes of the newest file lie. */
   get newest(): FileIndex {
-    const { number = this.#next, baseVersion = this.#holdings.version, offsets = [] } =
-      this.#file ?? {};
+    const {
+      number = this.#next,
+      baseVersion = this.#holdings.version,
+      offsets = [],
+    } = this.#file ?? {};
     return { number, baseVersion, offsets };
   }
 
@@ -315,7 +318,14 @@ export class Journal {
         await nameDraft(files, directory, number);
         await this.#file?.handle.close().catch(() => {});
         const { version: baseVersion } = frozen;
-        this.#file = { number, handle: draft.handle, baseVersion, baseBytes: draft.bytes, offsets, bytes };
+        this.#file = {
+          number,
+          handle: draft.handle,
+          baseVersion,
+          baseBytes: draft.bytes,
+          offsets,
+          bytes,
+        };
       } catch (error) {
         await draft.handle.close().catch(() => {});
         throw error;

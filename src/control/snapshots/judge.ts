@@ -101,11 +101,7 @@ function besideDamaged(copy: Damaged, store: StoreFacts): Verdict {
       trouble: store.trouble,
       detail: `${store.detail} The copy of the configuration is damaged as well (${copy.detail}); what is good of it is in force.`,
     };
-  const descends =
-    store.version === copy.version
-      ? store.sum === copy.sum
-      : store.version > copy.version && store.sumAt(copy.version) === copy.sum;
-  if ((copy.head && isHead(store, copy.head)) || descends) {
+  if (follows(store, copy) && (!copy.head || fitsHead(store, copy.head))) {
     return {
       kind: 'take_store',
       told: `${copy.detail}; the control store holds version ${store.version}, which follows from what is good of it`,
@@ -120,6 +116,20 @@ function besideDamaged(copy: Damaged, store: StoreFacts): Verdict {
 }
 
 type WholeStore = Extract<StoreFacts, { readonly kind: 'whole' }>;
+
+/** Whether the store's own change log leads from the one to the other. */
+function follows(
+  store: WholeStore,
+  from: { readonly version: number; readonly sum: string },
+): boolean {
+  if (store.version === from.version) return store.sum === from.sum;
+  return store.version > from.version && store.sumAt(from.version) === from.sum;
+}
+
+/** Nothing that is known to have been answered speaks against the store. */
+function fitsHead(store: WholeStore, head: Head): boolean {
+  return store.version < head.version || follows(store, head);
+}
 
 function isHead(store: WholeStore, head: Head): boolean {
   return store.version === head.version && store.sum === head.sum;

@@ -71,12 +71,7 @@ export async function recoverSnapshots(files: FileSystem, directory: string): Pr
 type Base = Extract<FileRead, { readonly kind: 'base' }>;
 
 /** Whether what was read is all that was answered. */
-function judge(
-  read: Base,
-  file: number,
-  head: HeadRead,
-  problems: readonly string[],
-): Recovered {
+function judge(read: Base, file: number, head: HeadRead, problems: readonly string[]): Recovered {
   const { holdings, header, baseEnd, end, offsets, last, migrated } = read;
   const confirmed = typeof head === 'object' ? head.version : undefined;
   const isUnconfirmed = last && confirmed !== undefined && last.line.version > confirmed;

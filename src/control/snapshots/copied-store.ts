@@ -8,12 +8,14 @@ import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { forAudit } from '../store/change-log.ts';
 import { lookAtStore } from '../store/look.ts';
+import { RECORDS } from '../store/records.ts';
 import { restoreStore } from '../store/restore.ts';
 import type {
   Change,
   ChangeEntry,
   ChangeQuery,
   CommitResult,
+  Edit,
   LoadResult,
   MainStore,
   OpenStoreResult,
@@ -109,7 +111,8 @@ export class CopiedStore implements Store {
   }
 
   commit(change: Change): Promise<CommitResult> {
-    return this.#serial(() => this.#commit(change));
+    const edits = change.edits.map(canonical);
+    return this.#serial(() => this.#commit({ ...change, edits }));
   }
 
   async #commit(change: Change): Promise<CommitResult> {
@@ -192,6 +195,13 @@ export class CopiedStore implements Store {
     const { version, sum } = journal.holdings;
     if (look.kind === 'trouble')
       return this.#refuseChanges(look.trouble, `The control store ${path} ${look.detail}.`);
+    // Records of older formats read the same and sum up differently: only reading all of it tells.
+    const main = this.#readOnly && look.version === version ? await this.#reopen() : undefined;
+    if (main) {
+      this.#main = main;
+      this.#readOnly = undefined;
+      return diagnostics.info('the control store is what it should be again', { path, version });
+    }
     if (look.version !== version || look.checksum !== sum) {
       const { trouble, detail } = difference(
         { version, sum },
@@ -199,26 +209,23 @@ export class CopiedStore implements Store {
       );
       return this.#refuseChanges(trouble, `${detail} (${path})`);
     }
-    if (!this.#readOnly) return;
-    const main = await this.#reopen();
-    if (typeof main === 'string') return;
-    this.#main = main;
-    this.#readOnly = undefined;
-    diagnostics.info('the control store is what it should be again', { path, version });
   }
 
-  /** The store that lies there now, if it holds what is in force; otherwise why not. */
-  async #reopen(): Promise<MainStore | string> {
+  /** The store that lies there now, if it holds what is in force. */
+  async #reopen(): Promise<MainStore | undefined> {
     const opened = await this.#deps.open();
-    if (opened.kind === 'unreadable') return opened.detail;
+    if (opened.kind === 'unreadable') return undefined;
     const loaded = await opened.store.load();
     const { version, sum } = this.#deps.journal.holdings;
     if (loaded.kind === 'loaded') {
       const held = Holdings.of(loaded.contents);
-      if (held.version === version && held.sum === sum) return opened.store;
+      if (held.version === version && held.sum === sum) {
+        if (loaded.checksum !== sum) opened.store.normalise();
+        return opened.store;
+      }
     }
     await opened.store.close();
-    return loaded.kind === 'unreadable' ? loaded.detail : 'it holds something else';
+    return undefined;
   }
 
   /** Writes the store anew from what is in force, with the history that the copy has. What lay there is set aside. */
@@ -242,7 +249,8 @@ export class CopiedStore implements Store {
           mark: `replaced-${Math.floor(clock.wallMs())}`,
         });
         const main = await this.#reopen();
-        if (typeof main === 'string') return { kind: 'failed', detail: main };
+        if (!main)
+          return { kind: 'failed', detail: 'What was written does not hold what is in force.' };
         this.#main = main;
         this.#readOnly = undefined;
         diagnostics.info('the control store was rebuilt from the snapshot in force', {
@@ -305,6 +313,12 @@ const TROUBLE_TEXT: Readonly<Record<Trouble, string>> = {
   newer_version: 'holds a change that was not made here',
   differs: 'does not hold the configuration in force',
 };
+
+/** As it is read back, with its keys in the schema's order: so that store and copy sum up the same now and after a start. */
+function canonical(edit: Edit): Edit {
+  if (edit.after === null) return edit;
+  return { ...edit, after: RECORDS[edit.kind].parse(edit.after) } as Edit;
+}
 
 /** A change of the copy as an auditor reads it. */
 export function entryOf(line: ChangeLine): ChangeEntry {

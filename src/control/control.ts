@@ -9,9 +9,12 @@ import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { accountRoutes, zoneRoutes } from './api/accounts.ts';
 import { changeRoutes } from './api/changes.ts';
+import { configRoutes } from './api/config.ts';
 import type { Context } from './api/context.ts';
 import { datasetRoutes } from './api/datasets.ts';
 import { described } from './api/description-routes.ts';
+import { erasureRoutes } from './api/erasures.ts';
+import { heldJobRoutes } from './api/held-jobs.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { ledgerRoutes } from './api/ledger.ts';
@@ -32,6 +35,8 @@ import { Desk } from './desk.ts';
 import { Guard } from './guard/guard.ts';
 import { openStore } from './opening.ts';
 import type { CopiedStore } from './snapshots/copied-store.ts';
+import { Erasures } from './held/erasures.ts';
+import { HeldSweep } from './held/sweep.ts';
 import { JOB_BOUNDS } from './jobs/change.ts';
 import type { OwnershipChallenge } from './jobs/destination.ts';
 import { Trials } from './jobs/trials.ts';
@@ -57,6 +62,8 @@ export interface ControlDeps {
   /** Puts a snapshot in force; resolves when it is. Called once per change (or once for several), versions rising. */
   readonly publish: (snapshot: Snapshot) => Promise<void>;
   readonly dataPlane: DataPlane;
+  /** How long what deleted jobs left is held; absent: the default. */
+  readonly holdbackMs?: number;
   /** The program's version. */
   readonly version: string;
   /** Earlier runs left lines behind: a missing store is then a loss and refused, never taken for a first start. */
@@ -148,6 +155,7 @@ class OpenControl implements Control {
   readonly #stopLooking: readonly Cancel[];
   readonly #snapshots: Snapshots;
   readonly #guard: Guard;
+  readonly #sweep: HeldSweep;
   #app: FastifyInstance | undefined;
 
   constructor(deps: ControlDeps, store: CopiedStore, contents: Contents, sealer: Sealer) {
@@ -173,10 +181,13 @@ class OpenControl implements Control {
     });
     const challenge = deps.ownershipChallenge ?? 'ambient';
     const rules = { sealer, policy, challenge, bounds: JOB_BOUNDS };
-    const bounds = limits.control;
+    const holdbackMs = deps.holdbackMs ?? limits.buffer.holdbackMs;
+    const bounds = { ...limits.control, holdbackMs };
     const trials = new Trials({ clock, bounds });
     const outside = { dataPlane, clock, random, diagnostics };
-    this.#context = { ...outside, desk, store, rules, version, trials, bounds };
+    const erasures = new Erasures({ ...outside, desk });
+    this.#context = { ...outside, desk, store, rules, version, trials, bounds, erasures };
+    this.#sweep = new HeldSweep({ ...outside, desk, erasures, bounds });
     const { lookMs, lookWholeMs } = limits.snapshots;
     this.#stopLooking = [
       clock.every(lookMs, () => void store.look(false)),
@@ -201,6 +212,7 @@ class OpenControl implements Control {
       },
     };
     this.#app = makeServer(options, tls);
+    this.#sweep.start();
     return await this.#app.listen({ host, port });
   }
 
@@ -251,6 +263,7 @@ class OpenControl implements Control {
 
   async close(): Promise<void> {
     await this.#app?.close();
+    await this.#sweep.close();
     await this.#context.desk.settled();
     this.#guard.close();
     for (const stop of this.#stopLooking) stop();
@@ -275,8 +288,11 @@ export function allRoutes(context: Context): readonly Route[] {
     ...datasetRoutes(context),
     ...tokenRoutes(context),
     ...jobRoutes(context),
+    ...heldJobRoutes(context),
+    ...erasureRoutes(context),
     ...ledgerRoutes(context),
     ...changeRoutes(context),
+    ...configRoutes(context),
     ...storeRoutes(context),
     ...serverRoutes(context),
   ];

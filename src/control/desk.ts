@@ -94,6 +94,19 @@ export class Desk {
     });
   }
 
+  /** Works a change out and asks the guard about it, without making it. */
+  async preview<T>(
+    actor: Actor,
+    what: string,
+    edit: (state: StateView, version: number) => Edited<T>,
+  ): Promise<{ readonly edited: Edited<T>; readonly refusal: Refusal | undefined }> {
+    const base = this.#state.version;
+    const edited = edit(this.#state, base + 1);
+    if (edited.kind !== 'draft') return { edited, refusal: undefined };
+    const voice = actor.voice ?? OPERATOR;
+    return { edited, refusal: await this.#judge(actor, voice, what, base, edited.edits) };
+  }
+
   /** Resolves when every change made so far has been answered by the store. */
   async settled(): Promise<void> {
     await this.#queue;
@@ -152,9 +165,7 @@ export class Desk {
 
   #unavailable(): Refusal {
     const closed = this.#options.store.readOnly?.();
-    return closed === undefined
-      ? refuse('store_unavailable')
-      : refuse('control_read_only', closed);
+    return closed === undefined ? refuse('store_unavailable') : refuse('control_read_only', closed);
   }
 
   /** Asks the guard. Undefined: the change may be made. */

@@ -103,6 +103,14 @@ export const ERRORS = {
     status: 503,
     text: 'The change could not be written to disk. Nothing was changed; send it again.',
   },
+  rollback_conflict: {
+    status: 409,
+    text: 'It cannot be rolled back: something that it touches was changed since, or would not fit any more. Nothing was changed.',
+  },
+  history_gone: {
+    status: 404,
+    text: 'The history does not reach back to this version.',
+  },
   control_read_only: {
     status: 503,
     text: 'The control store is not what is in force. Nothing can be changed until an operator runs `waybill control rebuild`.',

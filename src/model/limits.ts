@@ -367,6 +367,17 @@ export const limits = {
     jobs: 100_000,
     /** Jobs of one account or zone, unless an operator says otherwise for the account. */
     jobsPerScope: 100,
+    /** Deleted jobs of one account or zone that can be restored; the oldest make room. */
+    deletedJobsPerScope: 100,
+    /** Replays of one account that may be under way at once, and in all: each is a cursor that holds lines. */
+    replaysPerAccount: 8,
+    replays: 1_000,
+    /** Ended replays and erasures kept for looking at, of one account. */
+    endedPerAccount: 100,
+    /** How often it is looked whether held jobs, replays and erasures are over. */
+    heldSweepMs: 5_000,
+    /** How long erasing waits for the shard: it looks at every stream of an account. */
+    erasureMs: 20_000,
     /** Contents kept of a job's past: far more than plans that are open at once can have been made with. */
     olderContents: 16,
     /** How long an ownership challenge can be used, as at Logpush. */
@@ -390,6 +401,8 @@ export const limits = {
     nameLength: 256,
     /** Entries of the change log; the oldest make room. */
     changes: 250_000,
+    /** Objects that the difference of two versions lists one by one. */
+    diffObjects: 1_000,
     /** Items on one page of a list under `/v1`. */
     pageItems: 1_000,
     /** How long the API waits for the data plane before it says so (I9). */

@@ -5,6 +5,7 @@ import type { Random } from '../../lib/random.ts';
 import type { Scope } from '../../model/scope.ts';
 import type { DataPlane, JobStatusView, ScopeReach } from '../data-plane.ts';
 import type { Desk } from '../desk.ts';
+import type { Erasures } from '../held/erasures.ts';
 import type { Trials } from '../jobs/trials.ts';
 import type { JobRules } from '../jobs/change.ts';
 import { refuse } from '../refusal.ts';
@@ -22,6 +23,7 @@ export interface Context {
   readonly diagnostics: Diagnostics;
   readonly version: string;
   readonly trials: Trials;
+  readonly erasures: Erasures;
   readonly bounds: {
     readonly dataPlaneMs: number;
     readonly trialMs: number;
@@ -31,6 +33,10 @@ export interface Context {
     readonly zones: number;
     readonly datasets: number;
     readonly tokens: number;
+    /** Objects that a difference lists. */
+    readonly diffObjects: number;
+    readonly erasureMs: number;
+    readonly holdbackMs: number;
   };
 }
 

@@ -106,6 +106,11 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/{scope}': { limits: { weight: 2 } },
   'POST /v1/{scope}/zones': { name: 'nine.example' },
   'PUT /v1/datasets/{dataset}': { scope: 'zone', fields: [{ name: 'a', type: 'int' }] },
+  'POST /v1/jobs/{job}/restore': { from: 'now' },
+  'POST /v1/{scope}/jobs': { destination_conf: S3, DATASET: true },
+  'POST /v1/{scope}/erasures': { reason: 'asked for' },
+  'POST /v1/{scope}/erasures/preview': { before: '2026-11-23T06:00:00Z' },
+  'POST /v1/config/rollback': { version: 0, dryRun: true },
   'POST /v1/tokens': { kind: 'ingest', scopes: 'all' },
 };
 const WINDOW = new URLSearchParams({
@@ -114,6 +119,7 @@ const WINDOW = new URLSearchParams({
 });
 /** What stands in a path where the usual would not do. */
 const PATHS: Readonly<Record<string, string>> = {
+  'GET /v1/config/diff': '/v1/config/diff?from=0',
   'GET /client/v4/zones/{zone}/logs/received': `/client/v4/zones/z1/logs/received?${WINDOW.toString()}`,
   'PUT /v1/zones/{zone}': '/v1/zones/z1',
   'PUT /v1/datasets/{dataset}': '/v1/datasets/mine',
@@ -191,7 +197,15 @@ async function placeOf(method: string, path: string): Promise<string> {
     const dataset = scope === 'zones/z1' ? 'http_requests' : 'audit_logs';
     const body = { destination_conf: S3, dataset };
     const made = await server.call('POST', `/client/v4/${scope}/logpush/jobs`, { body });
-    place = place.replace('{job}', String(made.body.result.id));
+    const { id } = made.body.result;
+    place = place.replace('{job}', String(id));
+    if (path.endsWith('/restore'))
+      await server.call('DELETE', `/client/v4/${scope}/logpush/jobs/${id}`);
+  }
+  if (path.includes('{erasure}')) {
+    const scope = path.includes('{account}') ? 'accounts/a1' : 'zones/z1';
+    const made = await server.call('POST', `/v1/${scope}/erasures`, { body: {} });
+    place = place.replace('{erasure}', made.body.id);
   }
   if (path.includes('{token}')) {
     const made = await server.call('POST', '/v1/tokens', { body: BODIES['POST /v1/tokens'] });
@@ -201,7 +215,7 @@ async function placeOf(method: string, path: string): Promise<string> {
     .replace('{account}', 'a1')
     .replace('{zone}', 'z1')
     .replace('{dataset}', path.includes('{account}') ? 'audit_logs' : 'http_requests')
-    .replaceAll(/\{(line|ray|transformer)\}/g, '1');
+    .replaceAll(/\{(line|ray|transformer|version)\}/g, '1');
 }
 
 function bodyOf(method: string, path: string): unknown {

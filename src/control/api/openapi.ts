@@ -54,7 +54,10 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   job: "The job's id, a whole number from 1.",
   dataset: "The dataset's name.",
   token: "The token's id (not the token itself).",
+  erasure: "The erasure's id.",
+  replay: "The replay's id, a whole number from 1.",
   line: 'Its id in the list of kept lines.',
+  version: 'A version of the configuration.',
   ray: "The ray's id.",
   transformer: "The transformer's id.",
 };

@@ -1,9 +1,18 @@
 /** Process entry: the command line, with the parts that only a whole server has. */
-import { VERSION, checkDirectory, serveUntilStopped, terminal } from './app/index.ts';
+import {
+  VERSION,
+  checkDirectory,
+  rebuildStore,
+  serveUntilStopped,
+  terminal,
+  forwardParts,
+} from './app/index.ts';
 import { runCli } from './cli/index.ts';
 
 process.exitCode = await runCli(process.argv.slice(2), terminal(), {
   version: VERSION,
   serve: serveUntilStopped,
   checkDirectory,
+  rebuildStore,
+  forward: forwardParts,
 });

@@ -6,7 +6,9 @@
  */
 import type { CheckDirectory } from '../model/check-report.ts';
 
+export { forwardParts } from './forward.ts';
 export { serveUntilStopped } from './run.ts';
+export { rebuildStore } from './rebuild.ts';
 export { terminal } from './terminal.ts';
 export { VERSION } from '../lib/version.ts';
 

@@ -30,6 +30,9 @@ async function run(
     {
       version: '1.2.3',
       serve: () => Promise.resolve(0),
+      forward: { settings: [], run: () => Promise.resolve(0) },
+      rebuildStore: (directory) =>
+        Promise.resolve({ kind: 'failed' as const, detail: `${directory} is no data folder` }),
       checkDirectory: (directory) =>
         Promise.resolve(
           directory === 'none'

@@ -22,6 +22,8 @@ interface ConnectionOptions {
   readonly token?: string;
   readonly tokenFile?: string;
   readonly json?: boolean;
+  readonly reason?: string;
+  readonly insist?: string;
 }
 
 /** Adds the options of commands that speak to a server. */
@@ -30,11 +32,17 @@ export function withConnection(command: Command): Command {
     .option('--url <url>', `control API's address (WAYBILL_URL, else ${DEFAULT_CONTROL_URL})`)
     .option('--token <token>', 'token (WAYBILL_TOKEN, else the file)')
     .option('--token-file <path>', 'file with the token (else operator.token in ./waybill-data)')
-    .option('--json', 'print JSON for scripts');
+    .option('--json', 'print JSON for scripts')
+    .option('--reason <text>', 'why something is changed, for the history')
+    .option('--insist <token>', 'insist on a change that the guard refused; takes --reason');
 }
 
 export function clientOf(context: CliContext, options: ConnectionOptions): ControlClient {
-  return controlClient(urlOf(context, options), tokenOf(context, options));
+  const { reason, insist } = options;
+  return controlClient(urlOf(context, options), tokenOf(context, options), {
+    ...(reason === undefined ? {} : { 'waybill-reason': encodeURIComponent(reason) }),
+    ...(insist === undefined ? {} : { 'waybill-insist': insist }),
+  });
 }
 
 /** The control API's address. */

@@ -30,14 +30,20 @@ interface Envelope {
  * The control API over HTTP. `/client/v4` answers are taken out of their envelope.
  *
  * @param token undefined: calls fail with a hint how to give one
+ * @param headers of every call that changes something
  */
-export function controlClient(base: string, token: string | undefined): ControlClient {
+export function controlClient(
+  base: string,
+  token: string | undefined,
+  headers: Readonly<Record<string, string>> = {},
+): ControlClient {
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
     let response: Response;
     try {
       response = await fetch(new URL(path, base), {
         method,
         headers: {
+          ...(method === 'GET' ? {} : headers),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },

@@ -6,7 +6,12 @@ import { Command, CommanderError } from 'commander';
 import type { CheckDirectory } from '../model/check-report.ts';
 import { CallFailed, EXIT } from './control-client.ts';
 import type { CliContext } from './context.ts';
+import { addConfig } from './commands/config.ts';
+import { addControl } from './commands/control.ts';
+import type { RebuildStore } from './commands/control.ts';
 import { addDirectory } from './commands/directory.ts';
+import { addForward } from './commands/forward.ts';
+import type { ForwardParts } from './commands/forward.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLog } from './commands/log.ts';
@@ -24,6 +29,8 @@ export interface CliParts {
   readonly version: string;
   readonly serve: Serve;
   readonly checkDirectory: CheckDirectory;
+  readonly rebuildStore: RebuildStore;
+  readonly forward: ForwardParts;
 }
 
 /**
@@ -52,11 +59,14 @@ export async function runCli(
       '\nExit codes: 0 done, 1 it found a problem, 2 misuse, 3 no server there, 4 the server refused.',
     );
   addServe(program, context, parts.serve, setExit);
+  addForward(program, context, parts.forward, setExit);
   addDirectory(program, context);
   addJobs(program, context);
   addTokens(program, context);
   addSend(program, context, setExit);
   addLedger(program, context, setExit);
+  addConfig(program, context, setExit);
+  addControl(program, context, parts.rebuildStore);
   addStatus(program, context, setExit);
   addTail(program, context);
   addLog(program, context, parts.checkDirectory, setExit);

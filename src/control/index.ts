@@ -18,4 +18,13 @@ export type {
   ServerStatus,
   TrialOutcome,
 } from './data-plane.ts';
+export type {
+  ErasureReach,
+  ErasureSize,
+  JobHold,
+  LinesDesk,
+  PlaceAsked,
+  PlaceFound,
+} from './lines-desk.ts';
 export type { OwnershipChallenge } from './jobs/destination.ts';
+export { rebuildOffline } from './rebuild-offline.ts';

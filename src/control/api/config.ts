@@ -31,13 +31,19 @@ const rollbackBody = z
     withSecrets: z
       .boolean()
       .default(false)
-      .describe('Also brings back secrets as they were: destinations with their credentials, and revoked tokens.'),
+      .describe(
+        'Also brings back secrets as they were: destinations with their credentials, and revoked tokens.',
+      ),
     dryRun: z.boolean().default(false).describe('Says what it would do, and does nothing.'),
   })
   .superRefine((body, check) => {
     const ways = Number(body.change !== undefined) + Number(body.version !== undefined);
     if (ways !== 1) {
-      check.addIssue({ code: 'custom', path: ['version'], message: 'give either `change` or `version`' });
+      check.addIssue({
+        code: 'custom',
+        path: ['version'],
+        message: 'give either `change` or `version`',
+      });
     } else if (body.account !== undefined && body.version === undefined) {
       check.addIssue({ code: 'custom', path: ['account'], message: 'goes with `version`' });
     }
@@ -58,7 +64,12 @@ export function configRoutes(context: Context): readonly Route[] {
         const { sum, readOnly } = store.standing;
         const oldest = await store.history.oldest();
         const { version: now } = desk.state;
-        return json({ version: now, checksum: sum, oldest: oldest - 1, readOnly: readOnly !== undefined });
+        return json({
+          version: now,
+          checksum: sum,
+          oldest: oldest - 1,
+          readOnly: readOnly !== undefined,
+        });
       },
     }),
     route({
@@ -133,8 +144,7 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
   const edit = (state: typeof desk.state, next: number) => {
     // The span was read up to here: what came since is not in it.
     if (state.version !== now) return refuse('conflict');
-    const span =
-      body.account === undefined ? found.span : partOf(found.span, state, body.account);
+    const span = body.account === undefined ? found.span : partOf(found.span, state, body.account);
     return rollBack(state, next, { ...wish, span });
   };
   if (body.dryRun) {
@@ -156,12 +166,17 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
 
 function planView(
   { bounds }: Context,
-  { edits, left }: { readonly edits: readonly ObjectDifference[]; readonly left: readonly object[] },
+  {
+    edits,
+    left,
+  }: { readonly edits: readonly ObjectDifference[]; readonly left: readonly object[] },
 ): object {
   return {
     objects: edits.slice(0, bounds.diffObjects).map(objectView),
     left: left.slice(0, bounds.diffObjects),
-    more: Math.max(0, edits.length - bounds.diffObjects) + Math.max(0, left.length - bounds.diffObjects),
+    more:
+      Math.max(0, edits.length - bounds.diffObjects) +
+      Math.max(0, left.length - bounds.diffObjects),
   };
 }
 

@@ -39,7 +39,8 @@ export function partOf(span: Span, state: StateView, account: string): Span {
     if (one.kind === 'zone' && either<ZoneRecord>(one, (zone) => zone.account === account))
       zones.add(one.id);
   }
-  const isOwn = ({ kind, id }: Scope): boolean => (kind === 'zone' ? zones.has(id) : id === account);
+  const isOwn = ({ kind, id }: Scope): boolean =>
+    kind === 'zone' ? zones.has(id) : id === account;
   const objects = span.objects.filter((one) => {
     switch (one.kind) {
       case 'account':
@@ -131,7 +132,12 @@ function bringBack(
       making.edits.push({ kind, id, before: current, after: target } as Edit);
       return;
     case 'token':
-      return bringTokenBack(making, id, current as TokenRecord | null, target as TokenRecord | null);
+      return bringTokenBack(
+        making,
+        id,
+        current as TokenRecord | null,
+        target as TokenRecord | null,
+      );
     case 'job':
       return bringJobBack(making, current as JobRecord | null, target as JobRecord | null);
     case 'deleted_job':
@@ -152,7 +158,11 @@ function bringTokenBack(
   after: TokenRecord | null,
 ): void {
   if (after === null && !wish.strict)
-    left.push({ kind: 'token', id, why: 'tokens that were made since stay; revoke them by themselves' });
+    left.push({
+      kind: 'token',
+      id,
+      why: 'tokens that were made since stay; revoke them by themselves',
+    });
   else if (after !== null && !wish.withSecrets)
     left.push({ kind: 'token', id, why: 'tokens come back only when secrets are asked for' });
   else if (after === null && before?.kind === 'operator' && operators(state) === 1)
@@ -184,7 +194,12 @@ function bringJobBack(making: Making, current: JobRecord | null, target: JobReco
   const deleted = state.deletedJobs.get(target.id);
   if (deleted) {
     edits.push(
-      { kind: 'job', id, before: null, after: { ...jobLike(making, deleted.job, target), version } },
+      {
+        kind: 'job',
+        id,
+        before: null,
+        after: { ...jobLike(making, deleted.job, target), version },
+      },
       { kind: 'deleted_job', id, before: deleted, after: null },
     );
     return;
@@ -232,7 +247,10 @@ function jobLike(making: Making, current: JobRecord, target: JobRecord): JobReco
     });
     return after;
   }
-  const secret = { id: current.secret.id, version: Math.max(current.secret.version, target.secret.version) + 1 };
+  const secret = {
+    id: current.secret.id,
+    version: Math.max(current.secret.version, target.secret.version) + 1,
+  };
   seal.push(wish.sealer.seal(secret.id, secret.version, conf));
   return { ...after, secret, destination: target.destination, fingerprint: target.fingerprint };
 }
@@ -286,4 +304,3 @@ function sorted(value: unknown): unknown {
     entries.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => [key, sorted(one)]),
   );
 }
-

@@ -12,6 +12,7 @@ import { limits } from '../model/limits.ts';
 import type { PullDesk } from '../pull/index.ts';
 import type { ShardJob } from './link.ts';
 import type { Shards } from './shards.ts';
+import { linesDesk } from './lines-desk.ts';
 import { serverMetrics } from './metrics.ts';
 
 export interface DataPlaneOptions {
@@ -60,6 +61,7 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
     keptLine: async (id) => keptLines.get(id),
     live: options.live,
     pull: options.pull,
+    lines: linesDesk(shards, keptLines),
     status: async (): Promise<ServerStatus> => {
       const stats = await shards.stats();
       return {

@@ -6,7 +6,13 @@
  * the shard runs on with the last snapshot that it was given (I4), the control API answers whatever the shard does (I9).
  */
 import type { BufferStats } from '../buffer/index.ts';
-import type { DestinationTrial, TrialOutcome } from '../control/index.ts';
+import type {
+  DestinationTrial,
+  ErasureReach,
+  PlaceAsked,
+  PlaceFound,
+  TrialOutcome,
+} from '../control/index.ts';
 import type { DeliveryStats, JobStatus } from '../deliver/index.ts';
 import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
@@ -14,6 +20,7 @@ import type { KeptLineEntry } from '../ledger/index.ts';
 import type { TappedLines, Watch } from '../live/index.ts';
 import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
+import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';
 
@@ -48,6 +55,8 @@ export interface ShardJob extends JobCut {
   readonly waitingBytes: number;
   readonly oldestWaitingMs: number | null;
   readonly lastCompleteMs: number | null;
+  /** How much longer, in service, a closed job's lines are held; null for an open one. */
+  readonly heldForMs: number | null;
 }
 
 export interface ShardStream {
@@ -88,6 +97,11 @@ export type ShardMethods = {
   /** Finds and reads for Logpull. */
   pullWindow(...wish: Parameters<PullReader['window']>): Promise<WindowFound>;
   pullPage(...wish: Parameters<PullReader['page']>): Promise<PulledPage>;
+  /** Places in streams, and erasure: for the control API. */
+  findPlace(stream: string, asked: PlaceAsked): Promise<PlaceFound>;
+  erasable(reach: ErasureReach): Promise<ShardErasure>;
+  erase(reach: ErasureReach): Promise<ShardErasure>;
+  erasing(reach: ErasureReach): boolean;
   /** Stops accepting, ends what is under way, writes a checkpoint, closes. Resolves when all of it is on disk. */
   drain(waitMs: number): Promise<void>;
 };

@@ -110,6 +110,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     random,
     diagnostics,
     policy: { allowHttp: config.destinations.allowHttp, fileRoots: config.destinations.fileRoots },
+    holdbackMs: config.buffer.holdbackMs,
     ownershipChallenge: config.destinations.ownershipChallenge as OwnershipChallenge,
     publish: (snapshot) => shards.publish(snapshot),
     dataPlane: dataPlane({

@@ -26,13 +26,14 @@ function cutOf(state: JobState, buffer: ShardBuffer, delivery: Delivery): ShardJ
     epoch: state.epoch,
     start: state.start,
     cursor: state.cursor,
-    head: buffer.stream(state.stream)?.head ?? state.start,
+    head: Math.min(state.end ?? Infinity, buffer.stream(state.stream)?.head ?? state.start),
     totals: state.totals,
     deliveredBytes: state.deliveredBytes,
     lastCompleteMs: state.lastCompleteMs,
     waitingByHour: [...(waiting?.byHour ?? [])],
     waitingBytes: waiting?.bytes ?? 0,
     oldestWaitingMs: waiting?.oldestReceivedMs ?? null,
+    heldForMs: buffer.heldForMs(state.job),
     status: delivery.status(state.job),
   };
 }

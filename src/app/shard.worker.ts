@@ -34,6 +34,7 @@ import { listenForIngest } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { processDiagnostics } from './report.ts';
 import { shardCut } from './shard-cut.ts';
+import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
 
 /** How often the buffer's chores are looked at, attempts are handed over, and the archive's memory is emptied. */
@@ -101,6 +102,10 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
   tapTaken: (session) => tap.taken(session),
   pullWindow: (...wish) => parts().pull.window(...wish),
   pullPage: (...wish) => parts().pull.page(...wish),
+  findPlace: (...wish) => findPlace({ ...parts(), clock }, ...wish),
+  erasable: (reach) => erasable({ ...parts(), clock }, reach),
+  erase: (reach) => erase({ ...parts(), clock }, reach),
+  erasing: (reach) => isErasing(parts().buffer, reach),
   drain: (waitMs) => drain(waitMs),
 });
 

@@ -29,6 +29,13 @@ const ANSWER_MS = 10_000;
 /** The same for how it stands: metrics and status say that a shard hangs before the API itself gives up waiting. */
 const STATE_MS = 0.8 * limits.control.dataPlaneMs;
 
+/** The shard's methods that concern held lines. */
+export type ShardLines = {
+  [Name in 'findPlace' | 'erasable' | 'erase' | 'erasing']: (
+    ...wish: Parameters<ShardMethods[Name]>
+  ) => Promise<Awaited<ReturnType<ShardMethods[Name]>>>;
+};
+
 export interface ShardsOptions {
   readonly start: Omit<ShardStart, 'snapshot'>;
   readonly snapshot: () => Snapshot;
@@ -54,6 +61,8 @@ export interface Shards {
   tapTaken(session: string): void;
   /** Reads for Logpull; rejects when the shard does not answer. */
   readonly pullReader: PullReader;
+  /** What is asked of held lines; rejects when the shard does not answer. */
+  readonly lines: ShardLines;
   /** Rejects when the shard does not answer. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   ready(): { readonly ready: boolean; readonly reason?: string };
@@ -163,6 +172,12 @@ export function superviseShard(options: ShardsOptions): Shards {
     setTls: (files) => connection?.notify('setTls', files),
     watch: (watches) => connection?.notify('watch', watches),
     tapTaken: (session) => connection?.notify('tapTaken', session),
+    lines: {
+      findPlace: (...wish) => ask((remote) => remote.findPlace(...wish)),
+      erasable: (reach) => ask((remote) => remote.erasable(reach)),
+      erase: (reach) => ask((remote) => remote.erase(reach), limits.control.erasureMs),
+      erasing: (reach) => ask((remote) => remote.erasing(reach)),
+    },
     pullReader: {
       window: (...wish) => ask((remote) => remote.pullWindow(...wish)),
       page: (...wish) => ask((remote) => remote.pullPage(...wish)),

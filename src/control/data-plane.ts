@@ -7,6 +7,7 @@ import type { LiveDesk } from '../live/index.ts';
 import type { Attempt, OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 import type { PullDesk } from '../pull/index.ts';
+import type { LinesDesk } from './lines-desk.ts';
 
 /** What a job is doing, in the words that its owner sees. */
 export type JobActivity =
@@ -96,6 +97,8 @@ export interface DataPlane {
   readonly live: LiveDesk;
   /** Logpull. */
   readonly pull: PullDesk;
+  /** What is held, replayed and erased. */
+  readonly lines: LinesDesk;
   /** Really sends it, marked as a test (job 0, stream `test`); answers within `limits.control.trialMs` and a little. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   /** Jobs that the data plane does not know yet are left out. */

@@ -84,6 +84,8 @@ export class Snapshots {
         outputOptions: outputOptions(content),
       })),
       version: job.version,
+      ...(job.start ? { start: job.start } : {}),
+      ...(job.skipTo ? { skipTo: job.skipTo } : {}),
     };
   }
 

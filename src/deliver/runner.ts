@@ -13,6 +13,7 @@ import type { PlanHost } from './plan-run.ts';
 import { Planner } from './planner.ts';
 import { NEVER_REFUSED } from './refusal.ts';
 import type { RunnerTools } from './runner-tools.ts';
+import { startOf } from './start.ts';
 import { Settler } from './settler.ts';
 
 /** Compiled contents kept per job: today's, and those of the few plans that are still open. */
@@ -307,7 +308,7 @@ export class JobRunner {
         if (!wanted || open) this.#startAt = undefined;
         if (wanted === open) break;
         const { id, account } = this.#job;
-        const start = this.#startAt === undefined ? 'head' : { offset: this.#startAt };
+        const start = startOf(this.#job, buffer, this.#startAt);
         const recorded = wanted
           ? await buffer.openJob(id, this.stream, account, start)
           : await buffer.closeJob(id);
@@ -316,6 +317,7 @@ export class JobRunner {
         diagnostics.warn('delivery.job.failed', { job: id, detail: recorded.detail });
         return this.#reconcileLater();
       }
+      if (!(await this.#skip())) return this.#reconcileLater();
       this.#reconcileFailures = 0;
     } finally {
       this.#reconciling = undefined;
@@ -323,6 +325,19 @@ export class JobRunner {
     this.#resume(buffer.job(this.id));
     this.#quietCheck();
     this.#pump();
+  }
+
+  /** Settles what its owner did not want when he went on from now. Returns whether nothing of it is left. */
+  async #skip(): Promise<boolean> {
+    const { buffer, diagnostics } = this.#tools.deps;
+    const { id, skipTo } = this.#job;
+    const state = buffer.job(id);
+    if (!skipTo || !state || state.closedMs !== null) return true;
+    if (state.epoch !== skipTo.epoch || state.cursor >= skipTo.offset) return true;
+    const recorded = await buffer.skip(id, skipTo.offset);
+    if (recorded.kind === 'durable') return true;
+    diagnostics.warn('delivery.job.failed', { job: id, detail: recorded.detail });
+    return false;
   }
 
   #reconcileLater(): void {

@@ -14,7 +14,7 @@ export type { Books, UsageDay } from './books.ts';
 export { openAttemptStore } from './attempt-store.ts';
 export type { AttemptStore } from './attempt-store.ts';
 export { openKeptLines } from './kept-lines.ts';
-export type { KeptLine, KeptLines, KeptLineEntry } from './kept-lines.ts';
+export type { KeptLine, KeptLineEntry, KeptLines, KeptLinesReach } from './kept-lines.ts';
 export { exposition } from './metrics.ts';
 export type { Metric } from './metrics.ts';
 export type {

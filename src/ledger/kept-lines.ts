@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { scopePath } from '../model/scope.ts';
+import { parseStreamKey, scopePath } from '../model/scope.ts';
 import type { Scope } from '../model/scope.ts';
 
 /** Why a line is kept apart: it never was accepted (`quarantined`), or was settled without delivery (the others). */
@@ -23,6 +23,21 @@ export interface KeptLine extends KeptLineEntry {
   readonly id: number;
 }
 
+/** Whose lines an erasure means. */
+export interface KeptLinesReach {
+  readonly scopes: readonly Scope[];
+  /** For an account: its id, by which lines of zones that are not there any more are found; else null. */
+  readonly account: string | null;
+  /** Zones that are there. */
+  readonly standing: readonly string[];
+  /** Null: all. */
+  readonly dataset: string | null;
+  /** Lines that were never accepted are meant when they came before it. */
+  readonly beforeMs: number;
+  /** Accepted lines are meant up to these offsets. */
+  readonly ends: readonly { readonly stream: string; readonly to: number }[];
+}
+
 /** Lines kept apart so that their owner can list, fetch and resubmit them. Bounded per account, durable when `keep` returns. */
 export interface KeptLines {
   /** Keeps all of the entries or, when one account's bounds would be passed, none (`"full"`). */
@@ -33,6 +48,10 @@ export interface KeptLines {
   list(scopes: readonly Scope[], most: number, afterId: number): readonly KeptLine[];
   get(id: number): KeptLine | undefined;
   remove(ids: readonly number[]): void;
+  /** How many lines an erasure would take. */
+  count(reach: KeptLinesReach): number;
+  /** Takes them out of the file, bytes and all. Returns how many there were. */
+  erase(reach: KeptLinesReach): number;
   close(): void;
 }
 
@@ -43,7 +62,7 @@ export function openKeptLines(
 ): KeptLines {
   const database = new DatabaseSync(path);
   database.exec(`
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
     CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, stream TEXT NOT NULL,
       reason TEXT NOT NULL, job INTEGER, offset INTEGER, detail TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS by_account ON lines (account, id);
@@ -140,6 +159,41 @@ export function openKeptLines(
         .prepare('DELETE FROM lines WHERE id IN (SELECT value FROM json_each(?))')
         .run(JSON.stringify(ids));
     },
+    count: (reach) => meantBy(database, reach).length,
+    erase: (reach) => {
+      const ids = meantBy(database, reach);
+      const drop = database.prepare(
+        'DELETE FROM lines WHERE id IN (SELECT value FROM json_each(?))',
+      );
+      inTransaction(() => drop.run(JSON.stringify(ids)));
+      // Pages as they were before still stand in the log of writes, also those of an erasure that was cut off.
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      return ids.length;
+    },
     close: () => database.close(),
   };
+}
+
+function meantBy(database: DatabaseSync, reach: KeptLinesReach): readonly number[] {
+  const ends = new Map(reach.ends.map(({ stream, to }) => [stream, to]));
+  const found = database
+    .prepare(
+      `SELECT id, account, stream, offset, at AS atMs FROM lines WHERE account = ? OR
+       EXISTS (SELECT 1 FROM json_each(?) WHERE stream >= value || '/' AND stream < value || '0')`,
+    )
+    .all(reach.account, JSON.stringify(reach.scopes.map(scopePath))) as unknown as readonly Pick<
+    KeptLine,
+    'id' | 'account' | 'stream' | 'offset' | 'atMs'
+  >[];
+  return found
+    .filter(({ offset, stream, atMs }) => {
+      const parsed = parseStreamKey(stream);
+      if (!parsed || (reach.dataset !== null && parsed.dataset !== reach.dataset)) return false;
+      const isListed = reach.scopes.some((scope) => scopePath(scope) === scopePath(parsed.scope));
+      const isGone = parsed.scope.kind === 'zone' && !reach.standing.includes(parsed.scope.id);
+      if (!isListed && !isGone) return false;
+      const end = ends.get(stream);
+      return offset === null || end === undefined ? atMs < reach.beforeMs : offset < end;
+    })
+    .map(({ id }) => id);
 }

@@ -98,6 +98,11 @@ export const SETTINGS = {
       60_000,
       'How long waiting lines are kept at most. Counts time in service.',
     ),
+    erasureMs: ms(
+      limits.buffer.erasureMs,
+      0,
+      'How long bytes of erased lines may stay on disk, where nothing reads them, before the log is copied without them. Counts time in service; orders in between share one copy.',
+    ),
     lowWatermark: {
       kind: 'share',
       default: limits.buffer.lowWatermark,

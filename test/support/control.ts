@@ -36,6 +36,13 @@ export function idleDataPlane(): DataPlane {
       received: () => Promise.resolve({ kind: 'unknown' }),
       ray: () => Promise.resolve({ kind: 'unknown' }),
     },
+    lines: {
+      place: () => Promise.resolve({ kind: 'place', place: null, oldest: 0, head: 0 }),
+      holds: () => Promise.resolve([]),
+      erasable: () => Promise.resolve({ streams: [], waitingLines: 0, keptLines: 0 }),
+      erase: () => Promise.resolve({ streams: [], waitingLines: 0, keptLines: 0 }),
+      erasing: () => Promise.resolve(false),
+    },
     jobStatuses: (ids) =>
       Promise.resolve(
         ids.map((job) => ({

@@ -15,6 +15,7 @@ import { CallFailed, EXIT } from '../control-client.ts';
 import type { ControlClient } from '../control-client.ts';
 import { bytes, duration, paint, table } from '../output.ts';
 import { readJson } from './directory.ts';
+import { addRestore, listDeletedJobs } from './held-jobs.ts';
 
 /** A job as `/v1/jobs` shows it: its settings without secrets, and how it is doing. */
 export interface JobView {
@@ -61,12 +62,19 @@ export function addJobs(program: Command, context: CliContext): void {
   addShow(group, context);
   addEdit(group, context);
   addSwitches(group, context);
+  addRestore(group, context);
 }
 
 function addList(group: Command, context: CliContext): void {
   withConnection(
-    withScope(group.command('list').description('list jobs and how they are doing')),
+    withScope(
+      group
+        .command('list')
+        .description('list jobs and how they are doing')
+        .option('--deleted', 'list deleted ones that can be restored'),
+    ),
   ).action(async (options: Options) => {
+    if (options['deleted']) return listDeletedJobs(context, options);
     const all = await clientOf(context, options).list<JobView>('/v1/jobs', 'jobs');
     const scope = options['account'] || options['zone'] ? scopeOf(options) : undefined;
     const jobs = all.filter(
@@ -141,7 +149,11 @@ function addCreate(group: Command, context: CliContext): void {
       )
         .requiredOption('--dataset <id>', 'which lines')
         .requiredOption('--destination <conf>', 'where to: s3://…, https://…, file://…')
-        .option('--disabled', 'make it switched off'),
+        .option('--disabled', 'make it switched off')
+        .option(
+          '--start <where>',
+          'begin in the past: a time as RFC 3339, oldest, or an offset (else the next line)',
+        ),
     ),
   )
     .addHelpText(
@@ -150,10 +162,12 @@ function addCreate(group: Command, context: CliContext): void {
     )
     .action(async (options: Options) => {
       const scope = scopeOf(options);
-      const job = await clientOf(context, options).send<{ id: number }>('POST', jobsPath(scope), {
+      const path = options['start'] === undefined ? jobsPath(scope) : startingPath(scope);
+      const job = await clientOf(context, options).send<{ id: number }>('POST', path, {
         dataset: options['dataset'],
         destination_conf: options['destination'],
         enabled: options['disabled'] !== true,
+        ...(options['start'] === undefined ? {} : { start: options['start'] }),
         ...contentOf(options),
       });
       if (options['json']) printJson(context, job);
@@ -164,6 +178,8 @@ function addCreate(group: Command, context: CliContext): void {
     });
 }
 
+/** Logpush's API knows no beginning in the past. */
+const startingPath = ({ kind, id }: Scope) => `/v1/${SCOPE_PATH[kind]}/${id}/jobs`;
 const jobsPath = ({ kind, id }: Scope) => `/client/v4/${SCOPE_PATH[kind]}/${id}/logpush/jobs`;
 
 async function findJob(client: ControlClient, id: string): Promise<JobView> {
@@ -272,7 +288,10 @@ function addSwitches(group: Command, context: CliContext): void {
       const job = await findJob(client, id);
       await client.send('DELETE', `${jobsPath(job.scope)}/${job.id}`);
       if (options['json']) printJson(context, { id: job.id });
-      else context.output.out(`Job ${job.id} deleted.\n`);
+      else
+        context.output.out(
+          `Job ${job.id} deleted. What it has not delivered is held for now: \`waybill jobs restore ${job.id}\` brings it back.\n`,
+        );
     },
   );
 }

@@ -178,6 +178,23 @@ const status = {
     .describe('Null when the data plane knows nothing of it, or does not answer.'),
 };
 export const jobStatusAnswer = z.strictObject(status).meta({ id: 'JobStatus' });
+const { version: _version, contentVersion: _content, status: _status, ...settings } = status;
+export const deletedJobAnswer = z
+  .strictObject({
+    ...settings,
+    deleted: time,
+    by: z.string().describe('Whose token deleted it.'),
+    held: z
+      .strictObject({
+        cursor: whole.describe('Where it goes on when it is restored.'),
+        head: whole,
+        waitingLines: whole,
+        until: time.nullable().describe('Counts time in service: later when the server was off.'),
+      })
+      .nullable()
+      .describe('What is held of it; null when nothing is, or the data plane does not answer.'),
+  })
+  .meta({ id: 'DeletedJob' });
 export const jobDetailAnswer = z.strictObject({
   ...status,
   attempts: z
@@ -236,6 +253,37 @@ export const keptLineAnswer = z.strictObject({
   at: time,
   bytes: whole,
 });
+
+const erasedStreams = z.array(z.strictObject({ stream: z.string(), lines: whole }));
+export const erasureSizeAnswer = z.strictObject({
+  scope: scopeShape,
+  dataset: z.string().nullable(),
+  before: time,
+  lines: whole.describe('Lines that are stored.'),
+  waitingLines: whole.describe('Of all jobs: lines that were still to be delivered.'),
+  keptLines: whole.describe('Lines that were kept apart.'),
+  streams: erasedStreams,
+});
+export const erasureAnswer = z
+  .strictObject({
+    id: z.string(),
+    scope: scopeShape,
+    dataset: z.string().nullable(),
+    before: time,
+    state: z
+      .enum(['ordered', 'in_force', 'done'])
+      .describe(
+        '`ordered`: to be carried out; `in_force`: nothing reads the lines; `done`: their bytes are gone from the disk as well.',
+      ),
+    ordered: time,
+    by: z.string(),
+    reason: z.string(),
+    lines: whole,
+    keptLines: whole,
+    done: time.nullable(),
+    streams: erasedStreams.describe('The first thousand.'),
+  })
+  .meta({ id: 'Erasure' });
 
 export const changeAnswer = z.strictObject({
   version: z.int(),

@@ -186,13 +186,13 @@ function isScope(scope: Scope, kind: Scope['kind'], id: string): boolean {
 }
 
 /** The path's job id; 0 when it is none. */
-function jobId(call: Call): number {
+export function jobId(call: Call): number {
   const text = call.params['job'] ?? '';
   return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : 0;
 }
 
 /** The path's job; to a token that does not reach it, it is as unknown as one that never was. */
-function jobFor(
+export function jobFor(
   state: StateView,
   call: Call,
   permission: Permission,

@@ -4,7 +4,8 @@ import type { Scope } from '../../model/scope.ts';
 import type { FieldConfig } from '../../model/snapshot.ts';
 import { datasetOf, defaultFields } from '../datasets/catalog.ts';
 import { jobBody } from '../jobs/body.ts';
-import { createJob, deleteJob, updateJob } from '../jobs/change.ts';
+import { createJob, updateJob } from '../jobs/change.ts';
+import { deleteJob } from '../jobs/deleted.ts';
 import { logpushJob } from '../jobs/view.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
@@ -145,7 +146,8 @@ function datasetRoutes(context: Context): readonly Route[] {
 async function remove(context: Context, call: Call): Promise<Answer> {
   const deleted = await context.desk.change(call.actor, 'job.delete', (state) => {
     const job = jobOf(state, call.scope, call.params['job']);
-    return job.kind === 'refused' ? job : deleteJob(job.job);
+    const deletion = { by: call.token.id, atMs: Math.floor(context.clock.wallMs()) };
+    return job.kind === 'refused' ? job : deleteJob(state, job.job, deletion);
   });
   return deleted.kind === 'refused' ? deleted : json({ id: deleted.value.id });
 }

@@ -3,6 +3,7 @@ import { parseFilter } from '../../model/filter.ts';
 import { limits } from '../../model/limits.ts';
 import { parseLogpullOptions, parseOutputOptions } from '../../model/output-options.ts';
 import type { Scope } from '../../model/scope.ts';
+import type { StreamPlace } from '../../model/snapshot.ts';
 import { datasetOf } from '../datasets/catalog.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
@@ -34,6 +35,8 @@ export interface NewJob {
   readonly mark: string;
   /** Whether the client says that it sends this again. */
   readonly repeated: boolean;
+  /** Where it begins, when not with the next line. */
+  readonly start?: StreamPlace;
 }
 
 /** Makes a job, or answers with the one that the same request has made already. */
@@ -76,6 +79,7 @@ export function createJob(
     contentVersion: 1,
     olderContents: [],
     version,
+    ...(wish.start ? { start: wish.start } : {}),
     created: { atMs: wish.atMs, mark: wish.mark },
   };
   return {
@@ -198,15 +202,6 @@ function contentsOf(
   };
 }
 
-export function deleteJob(before: JobRecord): Edited<JobRecord> {
-  return {
-    kind: 'draft',
-    edits: [{ kind: 'job', id: String(before.id), before, after: null }],
-    dropSecrets: [before.secret.id],
-    value: before,
-  };
-}
-
 function madeBefore(state: StateView, rules: JobRules, wish: NewJob): JobRecord | undefined {
   return state
     .jobsOf(wish.scope)
@@ -217,9 +212,10 @@ function madeBefore(state: StateView, rules: JobRules, wish: NewJob): JobRecord 
     );
 }
 
-function tooMany(
+/** A refusal when a scope may have no more jobs. */
+export function tooMany(
   state: StateView,
-  { bounds }: JobRules,
+  { bounds }: Pick<JobRules, 'bounds'>,
   scope: Scope,
   dataset: string,
 ): Refusal | undefined {

@@ -68,8 +68,9 @@ export const erasure = z.object({
   reason: z.string(),
   /** `ordered`: not yet in force everywhere; `in_force`: nothing reads the lines; `done`: their bytes are gone as well. */
   state: z.enum(['ordered', 'in_force', 'done']),
-  /** What it erased, once in force: lines by stream, and how many lines that were kept apart. */
+  /** What it erased, once in force: lines by stream (the first thousand) and in all, and lines that were kept apart. */
   streams: z.array(z.object({ stream: z.string(), to: z.int(), lines: z.int() })),
+  lines: z.int(),
   keptLines: z.int(),
   doneMs: z.number().nullable(),
 });

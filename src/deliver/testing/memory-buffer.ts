@@ -80,6 +80,7 @@ export class MemoryBuffer implements ShardBuffer {
     const head = stream.blocks.at(-1)?.range.to ?? 0;
     return {
       stream: key,
+      account: 'a1',
       epoch: EPOCH,
       head,
       oldest: 0,

@@ -11,10 +11,23 @@ const mayImport = {
   live: ['lib', 'model'],
   pull: ['lib', 'model'],
   ledger: ['lib', 'model'],
+  watch: ['lib', 'model'],
   destinations: ['lib', 'model'],
   deliver: ['lib', 'model', 'destinations'],
   control: ['lib', 'model', 'destinations', 'ledger', 'route'],
   client: ['lib', 'model'],
+  forward: [
+    'lib',
+    'model',
+    'route',
+    'log',
+    'buffer',
+    'ingest',
+    'deliver',
+    'destinations',
+    'ledger',
+    'client',
+  ],
   check: ['lib', 'model'],
   cli: ['lib', 'model', 'client'],
 };
@@ -25,7 +38,8 @@ const mayImportTypesOf = {
   ingest: ['buffer'],
   ledger: ['buffer'],
   pull: ['buffer'],
-  control: ['live', 'pull'],
+  watch: ['buffer', 'deliver'],
+  control: ['live', 'pull', 'watch'],
 };
 
 /** Toolboxes: their files are imported directly. Every other room is entered by its index.ts alone. */
@@ -34,7 +48,7 @@ const openRooms = ['lib', 'model'];
 /** Who may import a module that reaches outside, or belongs to one vendor. */
 const fenced = [
   { what: 'the file system', module: '^(node:)?fs(/promises)?$', only: ['lib/fs', 'cli', 'app'] },
-  { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger'] },
+  { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger', 'watch'] },
   { what: 'WebSockets', module: '(^|/)node_modules/ws/|^ws$', only: ['control/api'] },
   {
     what: "Amazon's SDK",

@@ -104,8 +104,18 @@ test('a new job begins in the past: by time, by offset, or at the oldest line th
   ] as const) {
     const receiver = await startReceiver();
     const made = await waybill(
-      ...[server, 'jobs', 'create', '--zone', 'past', '--dataset', 'http_requests'],
-      ...['--destination', receiver.url, '--start', start, '--json'],
+      server,
+      'jobs',
+      'create',
+      '--zone',
+      'past',
+      '--dataset',
+      'http_requests',
+      '--destination',
+      receiver.url,
+      '--start',
+      start,
+      '--json',
     );
     assert.equal(made.code, 0, made.note);
     const { id } = JSON.parse(made.out) as { id: number };
@@ -118,8 +128,17 @@ test('a new job begins in the past: by time, by offset, or at the oldest line th
     receiver.close();
   }
   const ahead = await waybill(
-    ...[server, 'jobs', 'create', '--zone', 'past', '--dataset', 'http_requests'],
-    ...['--destination', first.url, '--start', '2099-01-01T00:00:00Z'],
+    server,
+    'jobs',
+    'create',
+    '--zone',
+    'past',
+    '--dataset',
+    'http_requests',
+    '--destination',
+    first.url,
+    '--start',
+    '2099-01-01T00:00:00Z',
   );
   assert.match(ahead.note, /place_ahead/);
   first.close();

@@ -10,6 +10,7 @@ import { addConfig } from './commands/config.ts';
 import { addControl } from './commands/control.ts';
 import type { RebuildStore } from './commands/control.ts';
 import { addDirectory } from './commands/directory.ts';
+import { addErase } from './commands/erase.ts';
 import { addForward } from './commands/forward.ts';
 import type { ForwardParts } from './commands/forward.ts';
 import { addJobs } from './commands/jobs.ts';
@@ -65,6 +66,7 @@ export async function runCli(
   addTokens(program, context);
   addSend(program, context, setExit);
   addLedger(program, context, setExit);
+  addErase(program, context);
   addConfig(program, context, setExit);
   addControl(program, context, parts.rebuildStore);
   addStatus(program, context, setExit);

@@ -55,9 +55,16 @@ export function erasureRoutes(context: Context): readonly Route[] {
         const lines = streams.reduce((sum, one) => sum + one.lines, 0);
         const { beforeMs, dataset, scope } = wish.wish;
         return json({
-          ...{ scope, dataset, before: new Date(beforeMs).toISOString() },
-          ...{ lines, waitingLines, keptLines },
-          streams: streams.map((one) => ({ stream: one.stream, lines: one.lines })),
+          scope,
+          dataset,
+          before: new Date(beforeMs).toISOString(),
+          lines,
+          waitingLines,
+          keptLines,
+          streams: streams.map((one) => ({
+            stream: one.stream,
+            lines: one.lines,
+          })),
         });
       },
     }),
@@ -102,7 +109,7 @@ export function erasureRoutes(context: Context): readonly Route[] {
 async function order(context: Context, call: Checked<ErasureBody, undefined>): Promise<Answer> {
   const wish = wishOf(context, call);
   if (wish.kind === 'refused') return wish;
-  const { reason } = call.body;
+  const { reason } = wish.wish;
   const actor = { ...call.actor, ...(reason === '' ? {} : { reason }) };
   const ordered = await context.erasures.order(actor, wish.wish, limits.control.erasureMs);
   if (ordered.kind === 'refused') return ordered;
@@ -111,7 +118,7 @@ async function order(context: Context, call: Checked<ErasureBody, undefined>): P
 
 function wishOf(
   { clock, random }: Context,
-  { body, scope }: Checked<ErasureBody, undefined>,
+  { actor, body, scope }: Checked<ErasureBody, undefined>,
 ): { readonly kind: 'wish'; readonly wish: ErasureWish } | Refusal {
   const nowMs = Math.floor(clock.wallMs());
   const asked = parsePlace(body.before ?? 'now');
@@ -122,7 +129,8 @@ function wishOf(
   const beforeMs = asked.kind === 'now' ? nowMs : asked.ms;
   if (beforeMs > nowMs) return refuse('place_ahead', '`before` lies in the future.', 'before');
   const id = `e${random.bytes(ID_BYTES).toString('hex')}`;
-  const { dataset = null, reason } = body;
+  const { dataset = null } = body;
+  const reason = body.reason || (actor.reason ?? '');
   return { kind: 'wish', wish: { id, scope, dataset, beforeMs, reason } };
 }
 
@@ -138,17 +146,20 @@ function showErasure(one: ErasureRecord): object {
   const time = (ms: number | null): string | null =>
     ms === null ? null : new Date(ms).toISOString();
   return {
-    ...{
-      id,
-      scope,
-      dataset,
-      before: time(one.beforeMs),
-      state,
-      ordered: time(one.atMs),
-      by,
-      reason,
-    },
-    ...{ lines, keptLines, done: time(one.doneMs) },
-    streams: one.streams.map((part) => ({ stream: part.stream, lines: part.lines })),
+    id,
+    scope,
+    dataset,
+    before: time(one.beforeMs),
+    state,
+    ordered: time(one.atMs),
+    by,
+    reason,
+    lines,
+    keptLines,
+    done: time(one.doneMs),
+    streams: one.streams.map((part) => ({
+      stream: part.stream,
+      lines: part.lines,
+    })),
   };
 }

@@ -104,7 +104,7 @@ export class Erasures {
     await this.#advance(id, 'erasure.in_force', (before) => ({
       ...before,
       state: 'in_force',
-      streams: [...size.streams.slice(0, NAMED)],
+      streams: size.streams.slice(0, NAMED),
       lines: size.streams.reduce((sum, { lines }) => sum + lines, 0),
       keptLines: size.keptLines,
     }));
@@ -144,8 +144,18 @@ function orderOf(
     .toSorted((a, b) => b.atMs - a.atMs)
     .slice(limits.control.endedPerAccount - 1);
   const after: ErasureRecord = {
-    ...{ id, scope, dataset, beforeMs, atMs, by: actor.who, reason },
-    ...{ state: 'ordered', streams: [], lines: 0, keptLines: 0, doneMs: null },
+    id,
+    scope,
+    dataset,
+    beforeMs,
+    atMs,
+    by: actor.who,
+    reason,
+    state: 'ordered',
+    streams: [],
+    lines: 0,
+    keptLines: 0,
+    doneMs: null,
   };
   return {
     kind: 'draft',

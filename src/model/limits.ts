@@ -375,7 +375,7 @@ export const limits = {
     /** Ended replays and erasures kept for looking at, of one account. */
     endedPerAccount: 100,
     /** How often it is looked whether held jobs, replays and erasures are over. */
-    heldSweepMs: 5_000,
+    heldSweepMs: 2_000,
     /** How long erasing waits for the shard: it looks at every stream of an account. */
     erasureMs: 20_000,
     /** Contents kept of a job's past: far more than plans that are open at once can have been made with. */

@@ -13,6 +13,7 @@ import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
+import { keySource } from './key-source.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics } from './report.ts';
 import { superviseShard } from './shards.ts';
@@ -105,7 +106,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const opened = await openControl({
     files,
     directory,
-    keyFile: config.control.keyFile === '' ? at('secrets.key') : resolve(config.control.keyFile),
+    keys: keySource(config.control, at('secrets.key')),
     clock,
     random,
     diagnostics,

@@ -18,7 +18,7 @@ function depsOf(directory: string, change: Partial<ControlDeps> = {}): ControlDe
   return {
     files: nodeFileSystem(),
     directory,
-    keyFile: join(directory, 'secrets.key'),
+    keys: { kind: 'file', path: join(directory, 'secrets.key') },
     clock: systemClock,
     random: systemRandom,
     diagnostics: silent,

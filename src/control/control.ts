@@ -28,6 +28,7 @@ import type { TlsFiles } from './api/server.ts';
 import { serverRoutes } from './api/server-routes.ts';
 import { storeRoutes } from './api/store.ts';
 import { tokenRoutes } from './api/tokens.ts';
+import { wantedRoutes } from './api/wanted.ts';
 import type { Route } from './api/route.ts';
 import { newToken } from './auth/tokens.ts';
 import type { DataPlane } from './data-plane.ts';
@@ -40,10 +41,11 @@ import { HeldSweep } from './held/sweep.ts';
 import { JOB_BOUNDS } from './jobs/change.ts';
 import type { OwnershipChallenge } from './jobs/destination.ts';
 import { Trials } from './jobs/trials.ts';
-import { keyFromFile } from './secrets/key-file.ts';
-import { sealer as makeSealer } from './secrets/sealing.ts';
-import type { Sealer } from './secrets/sealing.ts';
+import { openKeys } from './secrets/key-keeper.ts';
+import type { KeyKeeper, KeySource } from './secrets/key-keeper.ts';
+import { Rotation } from './secrets/rotation.ts';
 import { Snapshots } from './snapshot.ts';
+import { WantedDesk } from './wanted/index.ts';
 import { State } from './store/state.ts';
 import type { Contents } from './store/store.ts';
 
@@ -51,8 +53,8 @@ export interface ControlDeps {
   readonly files: FileSystem;
   /** Folder of the control store; it exists. */
   readonly directory: string;
-  /** File with the key that seals secrets; made at the first start. */
-  readonly keyFile: string;
+  /** Where the key that seals secrets comes from; a file is made at the first start. */
+  readonly keys: KeySource;
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;
@@ -107,59 +109,28 @@ export async function openControl(deps: ControlDeps): Promise<OpenControlResult>
   if (opened.kind === 'unreadable') return opened;
   const { store } = opened;
   const contents = store.journal.holdings.contents();
-  const result = await openSealer(deps, directory, contents);
+  const { random, keys: source } = deps;
+  const result = await openKeys({ files, random, source }, contents.secrets, directory);
   if (result.kind === 'unreadable') {
     await store.close();
     return result;
   }
-  return { kind: 'open', control: new OpenControl(deps, store, contents, result.sealer) };
-}
-
-type SealerResult =
-  | { readonly kind: 'sealer'; readonly sealer: Sealer }
-  | { readonly kind: 'unreadable'; readonly detail: string };
-
-/** A key is made only where nothing is sealed yet; another key than the one that sealed is refused. */
-async function openSealer(
-  deps: ControlDeps,
-  directory: string,
-  contents: Contents,
-): Promise<SealerResult> {
-  const { files, keyFile, random } = deps;
-  const result = await keyFromFile(files, keyFile, random, contents.secrets.length === 0);
-  switch (result.kind) {
-    case 'unreadable':
-      return result;
-    case 'missing':
-      return {
-        kind: 'unreadable',
-        detail: `The key file ${keyFile} is missing, and the configuration in ${directory} holds ${contents.secrets.length} secrets sealed with it. Restore it from a backup.`,
-      };
-    case 'key': {
-      const sealer = makeSealer(result.key, random);
-      const foreign = contents.secrets.find(({ keyId }) => keyId !== sealer.keyId);
-      if (foreign) {
-        return {
-          kind: 'unreadable',
-          detail: `The key file ${keyFile} holds key ${sealer.keyId}, but secrets in ${directory} are sealed with key ${foreign.keyId}. Put that key back.`,
-        };
-      }
-      return { kind: 'sealer', sealer };
-    }
-  }
+  return { kind: 'open', control: new OpenControl(deps, store, contents, result.keeper) };
 }
 
 class OpenControl implements Control {
   readonly #context: Context;
   readonly #store: CopiedStore;
+  readonly #rotation: Rotation;
   readonly #stopLooking: readonly Cancel[];
   readonly #snapshots: Snapshots;
   readonly #guard: Guard;
   readonly #sweep: HeldSweep;
   #app: FastifyInstance | undefined;
 
-  constructor(deps: ControlDeps, store: CopiedStore, contents: Contents, sealer: Sealer) {
+  constructor(deps: ControlDeps, store: CopiedStore, contents: Contents, keeper: KeyKeeper) {
     const { clock, random, diagnostics, policy, dataPlane, version } = deps;
+    const sealer = keeper.ring;
     this.#store = store;
     this.#snapshots = new Snapshots(sealer, diagnostics);
     const state = new State(contents);
@@ -170,13 +141,18 @@ class OpenControl implements Control {
       diagnostics,
       ...(busyHours ? { busyHours } : {}),
     });
+    const wanted = new WantedDesk({ store, clock, diagnostics, bounds: limits.forward });
     const desk = new Desk({
       guard: this.#guard,
       store,
       contents,
       clock,
       diagnostics,
-      publish: (state) => deps.publish(this.#snapshots.of(state)),
+      publish: async (state) => {
+        const snapshot = this.#snapshots.of(state);
+        await deps.publish(snapshot);
+        await wanted.inForce(snapshot);
+      },
       publishWaitMs: limits.control.publishWaitMs,
     });
     const challenge = deps.ownershipChallenge ?? 'ambient';
@@ -186,7 +162,21 @@ class OpenControl implements Control {
     const trials = new Trials({ clock, bounds });
     const outside = { dataPlane, clock, random, diagnostics };
     const erasures = new Erasures({ ...outside, desk });
-    this.#context = { ...outside, desk, store, rules, version, trials, bounds, erasures };
+    const rotation = new Rotation({ keeper, store, desk, diagnostics });
+    this.#rotation = rotation;
+    rotation.resume();
+    this.#context = {
+      ...outside,
+      rotation,
+      desk,
+      store,
+      rules,
+      version,
+      trials,
+      bounds,
+      erasures,
+      wanted,
+    };
     this.#sweep = new HeldSweep({ ...outside, desk, erasures, bounds });
     const { lookMs, lookWholeMs } = limits.snapshots;
     this.#stopLooking = [
@@ -213,6 +203,7 @@ class OpenControl implements Control {
     };
     this.#app = makeServer(options, tls);
     this.#sweep.start();
+    await this.#context.wanted.inForce(this.snapshot());
     return await this.#app.listen({ host, port });
   }
 
@@ -262,11 +253,13 @@ class OpenControl implements Control {
   }
 
   async close(): Promise<void> {
+    this.#context.wanted.close();
     await this.#app?.close();
     await this.#sweep.close();
     await this.#context.desk.settled();
     this.#guard.close();
     for (const stop of this.#stopLooking) stop();
+    await this.#rotation.settled();
     await this.#store.close();
   }
 }
@@ -294,6 +287,7 @@ export function allRoutes(context: Context): readonly Route[] {
     ...changeRoutes(context),
     ...configRoutes(context),
     ...storeRoutes(context),
+    ...wantedRoutes(context),
     ...serverRoutes(context),
   ];
   return described(routes, context.version);

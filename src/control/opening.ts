@@ -47,7 +47,11 @@ type Found =
       /** As the store writes it down; it differs where records of older formats are in it. */
       readonly checksum: string;
     }
-  | { readonly kind: 'trouble'; readonly facts: Extract<StoreFacts, { kind: 'trouble' }>; readonly detail: string };
+  | {
+      readonly kind: 'trouble';
+      readonly facts: Extract<StoreFacts, { kind: 'trouble' }>;
+      readonly detail: string;
+    };
 
 export async function openStore(deps: OpeningDeps): Promise<OpenedStore> {
   const { files, directory, clock, diagnostics } = deps;
@@ -65,23 +69,39 @@ export async function openStore(deps: OpeningDeps): Promise<OpenedStore> {
   const mayBeNew = copy.kind === 'absent' && !deps.mustExist;
   const found = await findStore(
     mayBeNew
-      ? await openSqliteStore({ path, files, mustExist: false, changesKept: limits.control.changes })
+      ? await openSqliteStore({
+          path,
+          files,
+          mustExist: false,
+          changesKept: limits.control.changes,
+        })
       : await open(),
   );
   const verdict = judgeStart(copyFacts(copy), storeFacts(found));
   if (verdict.kind === 'refuse') {
     if (found.kind === 'whole') await found.store.close();
-    return { kind: 'unreadable', detail: found.kind === 'trouble' && copy.kind === 'absent' ? found.detail : verdict.detail };
+    return {
+      kind: 'unreadable',
+      detail: found.kind === 'trouble' && copy.kind === 'absent' ? found.detail : verdict.detail,
+    };
   }
   const journalDeps: JournalDeps = {
-    ...{ files, directory: folder, clock, diagnostics },
+    files,
+    directory: folder,
+    clock,
+    diagnostics,
     bounds: deps.bounds ?? limits.snapshots,
   };
   try {
     const journal = await openJournal(journalDeps, copy, found, verdict);
     const copyDamage = damageOf(copy);
     const storeDeps = {
-      ...{ files, path, open, journal, clock, diagnostics },
+      files,
+      path,
+      open,
+      journal,
+      clock,
+      diagnostics,
       changesKept: limits.control.changes,
       ...(copyDamage === undefined ? {} : { copyDamage }),
     };
@@ -100,16 +120,18 @@ export async function openStore(deps: OpeningDeps): Promise<OpenedStore> {
   }
 }
 
-async function findStore(
-  opened: Awaited<ReturnType<typeof openSqliteStore>>,
-): Promise<Found> {
+async function findStore(opened: Awaited<ReturnType<typeof openSqliteStore>>): Promise<Found> {
   const trouble = (found: {
     readonly trouble?: Extract<StoreFacts, { kind: 'trouble' }>['trouble'];
     readonly fact?: string;
     readonly detail: string;
   }): Found => ({
     kind: 'trouble',
-    facts: { kind: 'trouble', trouble: found.trouble ?? 'damaged', detail: found.fact ?? found.detail },
+    facts: {
+      kind: 'trouble',
+      trouble: found.trouble ?? 'damaged',
+      detail: found.fact ?? found.detail,
+    },
     detail: found.detail,
   });
   if (opened.kind === 'unreadable') return trouble(opened);
@@ -136,10 +158,10 @@ function copyFacts(copy: Recovered): CopyFacts {
     return { kind: 'damaged', version, sum, head: copy.head, detail: copy.detail };
   const { unconfirmed } = copy.found;
   return {
-    ...{ kind: 'whole', version, sum },
-    ...(unconfirmed
-      ? { unconfirmed: { version: version - 1, sum: unconfirmed.sumBefore } }
-      : {}),
+    kind: 'whole',
+    version,
+    sum,
+    ...(unconfirmed ? { unconfirmed: { version: version - 1, sum: unconfirmed.sumBefore } } : {}),
   };
 }
 

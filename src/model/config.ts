@@ -21,7 +21,7 @@ export interface ConfigSources {
 }
 
 /** Environment variables that begin with `WAYBILL_` and are no settings of the server. */
-const OTHER_VARIABLES = /^WAYBILL_(TOKEN|URL|INGEST_URL|CONFIG|LAUNCHED|TEST_.*|CRASH_.*)$/;
+const OTHER_VARIABLES = /^WAYBILL_(TOKEN|URL|INGEST_URL|CONFIG|SEALING_KEY|LAUNCHED|TEST_.*|CRASH_.*)$/;
 
 /** Puts the sources together, or says everything that is wrong with them at once. */
 export function readConfig(sources: ConfigSources): Config | readonly ConfigProblem[] {
@@ -80,6 +80,12 @@ function crossChecks(config: Config): ConfigProblem[] {
         message: 'must be given both or not at all',
       });
     }
+  }
+  if ((config.control.keySource === 'command') !== config.control.keyCommand.length > 0) {
+    problems.push({
+      where: 'control.keySource, control.keyCommand',
+      message: 'go together: `command` takes a program, and a program is asked only then',
+    });
   }
   if (config.buffer.lowWatermark >= config.buffer.highWatermark) {
     problems.push({

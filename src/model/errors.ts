@@ -107,6 +107,10 @@ export const ERRORS = {
     status: 409,
     text: 'It cannot be rolled back: something that it touches was changed since, or would not fit any more. Nothing was changed.',
   },
+  no_new_key: {
+    status: 409,
+    text: 'There is no newer key to seal secrets with.',
+  },
   history_gone: {
     status: 404,
     text: 'The history does not reach back to this version.',

@@ -75,6 +75,17 @@ export const SETTINGS = {
       'PEM file with the certificate chain; with it the listener speaks HTTPS. Reloaded when it changes.',
     ),
     tlsKey: text('', "PEM file with the certificate's private key."),
+    keySource: {
+      kind: 'choice',
+      default: 'file',
+      among: ['file', 'env', 'command'],
+      help: 'Where the key that seals secrets comes from: `keyFile`, the environment variable `WAYBILL_SEALING_KEY`, or the output of `keyCommand`. The last two give 32 bytes as 64 hex digits or base64, or several such keys, newest first.',
+    },
+    keyCommand: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Program with its arguments that prints the key, for `keySource: command`; asked at the start and at each rotation.',
+    },
     keyFile: text(
       '',
       'File with the 32-byte key that seals secrets. Empty: `secrets.key` in the data folder, made at the first start.',

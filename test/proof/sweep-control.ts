@@ -24,7 +24,7 @@ export async function openConfiguration(directory: string): Promise<Opened> {
   const deps: ControlDeps = {
     files: nodeFileSystem(),
     directory,
-    keyFile: join(directory, 'secrets.key'),
+    keys: { kind: 'file', path: join(directory, 'secrets.key') },
     mustExist: true,
     clock,
     random,

@@ -111,7 +111,7 @@ export async function startControl(change: Partial<ControlDeps> = {}): Promise<T
   const deps: ControlDeps = {
     files: nodeFileSystem(),
     directory,
-    keyFile: join(directory, 'secrets.key'),
+    keys: { kind: 'file', path: join(directory, 'secrets.key') },
     clock: systemClock,
     random: systemRandom,
     diagnostics: diagnosticsTo(

@@ -75,8 +75,12 @@ export type When = 'running' | 'stopped';
 
 const flags = [
   ...LOCAL_DESTINATIONS,
-  ...['--deliver-interval-ms', '200', '--buffer-low-watermark', '0.97'],
-  ...['--buffer-high-watermark', '0.98'],
+  '--deliver-interval-ms',
+  '200',
+  '--buffer-low-watermark',
+  '0.97',
+  '--buffer-high-watermark',
+  '0.98',
 ];
 
 /** Loses the store, and looks at everything that must go on. */

@@ -308,6 +308,12 @@ const standing = {
     .nullable()
     .describe('What was wrong with the copy in `snapshots/` when the server started.'),
 };
+export const rotatedAnswer = z.strictObject({
+  key: z.string().describe('The name of the key that seals now; it says nothing of the key.'),
+  resealed: whole,
+  unopened: whole.describe('Secrets that no known key opens; they stay as they are.'),
+  version: whole,
+});
 export const rebuiltAnswer = z.strictObject({
   rebuilt: z.boolean().describe('False: the store is what it should be.'),
   version: whole,

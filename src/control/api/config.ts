@@ -123,7 +123,8 @@ async function diff(context: Context, from: number, to: number): Promise<Answer>
     objectView(from <= to ? one : { ...one, before: one.after, after: one.before }),
   );
   return json({
-    ...{ from, to },
+    from,
+    to,
     objects: objects.slice(0, context.bounds.diffObjects),
     more: Math.max(0, objects.length - context.bounds.diffObjects),
   });
@@ -137,8 +138,11 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
   const actor: Actor = { ...speaker, voice: DOCUMENT };
   const what = body.change === undefined ? 'config.rollback' : 'config.rollback.change';
   const wish = {
-    ...{ strict: body.change !== undefined, withSecrets: body.withSecrets, sealer: rules.sealer },
-    ...{ by: speaker.who, atMs: Math.floor(clock.wallMs()) },
+    strict: body.change !== undefined,
+    withSecrets: body.withSecrets,
+    sealer: rules.sealer,
+    by: speaker.who,
+    atMs: Math.floor(clock.wallMs()),
     olderContents: rules.bounds.olderContents,
   };
   const edit = (state: typeof desk.state, next: number) => {
@@ -152,7 +156,8 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
     if (edited.kind === 'refused') return edited;
     return json({
       ...planView(context, edited.value),
-      ...{ dryRun: true, version: now },
+      dryRun: true,
+      version: now,
       guard: refusal ? { code: refusal.code, message: refusal.message } : null,
     });
   }
@@ -160,7 +165,9 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
   if (made.kind === 'refused') return made;
   return json({
     ...planView(context, made.value),
-    ...{ dryRun: false, version: desk.state.version, guard: null },
+    dryRun: false,
+    version: desk.state.version,
+    guard: null,
   });
 }
 

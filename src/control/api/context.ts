@@ -11,11 +11,14 @@ import type { JobRules } from '../jobs/change.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import type { StateView } from '../store/state.ts';
+import type { Rotation } from '../secrets/rotation.ts';
 import type { CopiedStore } from '../snapshots/copied-store.ts';
+import type { WantedDesk } from '../wanted/index.ts';
 
 export interface Context {
   readonly desk: Desk;
   readonly store: CopiedStore;
+  readonly rotation: Rotation;
   readonly rules: JobRules;
   readonly dataPlane: DataPlane;
   readonly clock: Clock;
@@ -23,6 +26,7 @@ export interface Context {
   readonly diagnostics: Diagnostics;
   readonly version: string;
   readonly trials: Trials;
+  readonly wanted: WantedDesk;
   readonly erasures: Erasures;
   readonly bounds: {
     readonly dataPlaneMs: number;

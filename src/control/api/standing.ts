@@ -5,9 +5,11 @@ import type { Standing } from '../snapshots/copied-store.ts';
 const ADVICE =
   'Lines are taken and delivered as before. Run `waybill control rebuild`: it restores the control store from the snapshot in force and sets aside what lies there.';
 
-export function standingView({ sum, readOnly, copyDamage }: Standing): Readonly<
-  Record<string, unknown>
-> {
+export function standingView({
+  sum,
+  readOnly,
+  copyDamage,
+}: Standing): Readonly<Record<string, unknown>> {
   return {
     checksum: sum,
     readOnly: readOnly

@@ -1,12 +1,12 @@
 /** The control store itself: rebuilt from the snapshot in force when it was lost. */
 import { refuse } from '../refusal.ts';
-import { rebuiltAnswer } from './answers.ts';
+import { rebuiltAnswer, rotatedAnswer } from './answers.ts';
 import type { Context } from './context.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';
 
 export function storeRoutes(context: Context): readonly Route[] {
-  const { desk, store } = context;
+  const { desk, store, rotation } = context;
   return [
     route({
       method: 'POST',
@@ -31,6 +31,19 @@ export function storeRoutes(context: Context): readonly Route[] {
           version: desk.state.version,
           setAside: rebuilt.aside ?? null,
         });
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/control/rotate-key',
+      access: 'operator',
+      answer: rotatedAnswer,
+      help: 'Seals every secret with a new key, in one change; the history follows.',
+      async handle({ actor }) {
+        const rotated = await rotation.rotate(actor);
+        return rotated.kind === 'refused'
+          ? rotated
+          : json({ ...rotated.value, version: desk.state.version });
       },
     }),
   ];

@@ -36,7 +36,7 @@ export function makeChallenge(
   const exp = Math.floor(expiresMs / 1000);
   const body = part({ obj: scope.kind, id: scope.id, dst: fingerprint, exp });
   const signed = `${HEADER}.${body}`;
-  return `${signed}.${signature(sealer, signed)}`;
+  return `${signed}.${signatures(sealer, signed)[0] ?? ''}`;
 }
 
 /** Whether a token proves the claim at `nowMs`. */
@@ -48,9 +48,11 @@ export function provesOwnership(
 ): boolean {
   const [header = '', body = '', sent = '', ...more] = token.split('.');
   if (header !== HEADER || more.length > 0) return false;
-  const expected = Buffer.from(signature(sealer, `${header}.${body}`));
   const given = Buffer.from(sent);
-  if (expected.length !== given.length || !timingSafeEqual(expected, given)) return false;
+  const isOurs = signatures(sealer, `${header}.${body}`)
+    .map((expected) => Buffer.from(expected))
+    .some((expected) => expected.length === given.length && timingSafeEqual(expected, given));
+  if (!isOurs) return false;
   const read = claims.safeParse(JSON.parse(Buffer.from(body, 'base64url').toString('utf8')));
   if (!read.success) return false;
   const { obj, id, dst, exp } = read.data;
@@ -62,7 +64,9 @@ function part(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-/** HMAC-SHA256 under a key that is derived from the one that seals secrets. */
-function signature(sealer: Sealer, text: string): string {
-  return Buffer.from(sealer.mark(`ownership\0${text}`), 'hex').toString('base64url');
+/** HMAC-SHA256 under a key that is derived from the one that seals secrets; also under those that were replaced. */
+function signatures(sealer: Sealer, text: string): readonly string[] {
+  return sealer
+    .marks(`ownership\0${text}`)
+    .map((mark) => Buffer.from(mark, 'hex').toString('base64url'));
 }

@@ -1,5 +1,8 @@
-/** The file with the key that seals secrets: 32 random bytes, for its owner alone, made at the first start. */
-import { readFully, writeAll } from '../../lib/fs/file-system.ts';
+/**
+ * The file with the key that seals secrets: 32 random bytes, for its owner alone, made at the first start. While a key is
+ * replaced there are up to three: `<file>` in use, `<file>.next` to come, `<file>.old` until nothing is sealed with it any more.
+ */
+import { FsError, readFully, writeAll } from '../../lib/fs/file-system.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import type { Random } from '../../lib/random.ts';
 import { KEY_BYTES } from './sealing.ts';
@@ -26,7 +29,9 @@ export async function keyFromFile(
     }
     if (found) return { kind: 'key', key: await readKey(files, path), created: false };
     if (!create) return { kind: 'missing' };
-    return { kind: 'key', key: await makeKey(files, path, random), created: true };
+    const key = random.bytes(KEY_BYTES);
+    await writeKey(files, path, key);
+    return { kind: 'key', key, created: true };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     return {
@@ -47,9 +52,8 @@ async function readKey(files: FileSystem, path: string): Promise<Buffer> {
   }
 }
 
-/** Under another name first, so that a crash leaves no half-written key behind. */
-async function makeKey(files: FileSystem, path: string, random: Random): Promise<Buffer> {
-  const key = random.bytes(KEY_BYTES);
+/** Under another name first, so that a crash leaves no half-written key behind. Rejects with FsError. */
+export async function writeKey(files: FileSystem, path: string, key: Buffer): Promise<void> {
   const draft = `${path}.new`;
   if (await files.stat(draft)) await files.unlink(draft);
   const file = await files.open(draft, 'create');
@@ -60,7 +64,26 @@ async function makeKey(files: FileSystem, path: string, random: Random): Promise
     await file.close();
   }
   await files.rename(draft, path);
+  await files.syncDirectory(folderOf(path));
+}
+
+/** Puts the next key in the place of the one in use. */
+export async function promoteKey(files: FileSystem, path: string): Promise<void> {
+  await files.rename(`${path}.next`, path);
+  await files.syncDirectory(folderOf(path));
+}
+
+/** Removes a key that nothing is sealed with any more. */
+export async function removeKey(files: FileSystem, path: string): Promise<void> {
+  try {
+    await files.unlink(path);
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'ENOENT') throw error;
+  }
+  await files.syncDirectory(folderOf(path));
+}
+
+function folderOf(path: string): string {
   const slash = path.lastIndexOf('/');
-  await files.syncDirectory(slash <= 0 ? (slash === 0 ? '/' : '.') : path.slice(0, slash));
-  return key;
+  return slash <= 0 ? (slash === 0 ? '/' : '.') : path.slice(0, slash);
 }

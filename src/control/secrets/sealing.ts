@@ -21,15 +21,19 @@ export interface Sealer {
   open(sealed: SealedSecret): string | undefined;
   /** A keyed hash, by which something can be recognised without being kept. Hex. */
   mark(text: string): string;
+  /** The same under every key that is still known, newest first: for what was marked before a key was replaced. */
+  marks(text: string): readonly string[];
+}
+
+/** Short name of a key. Says nothing of the key. */
+export function keyIdOf(key: Buffer): string {
+  return createHash('sha256').update('waybill key id\0').update(key).digest('hex').slice(0, 16);
 }
 
 export function sealer(key: Buffer, random: Random): Sealer {
-  const keyId = createHash('sha256')
-    .update('waybill key id\0')
-    .update(key)
-    .digest('hex')
-    .slice(0, 16);
+  const keyId = keyIdOf(key);
   const markKey = createHmac('sha256', key).update('waybill mark').digest();
+  const mark = (text: string): string => createHmac('sha256', markKey).update(text).digest('hex');
   return {
     keyId,
     seal(id, version, secret) {
@@ -58,7 +62,8 @@ export function sealer(key: Buffer, random: Random): Sealer {
         return undefined;
       }
     },
-    mark: (text) => createHmac('sha256', markKey).update(text).digest('hex'),
+    mark,
+    marks: (text) => [mark(text)],
   };
 }
 

@@ -22,7 +22,9 @@ export interface Frozen {
 export function freeze(holdings: Holdings): Frozen {
   const { version, nextJob, sum } = holdings;
   return {
-    ...{ version, nextJob, sum },
+    version,
+    nextJob,
+    sum,
     records: [...holdings.records()],
     secrets: [...holdings.secrets()],
   };
@@ -52,8 +54,14 @@ export async function writeDraft(
   try {
     const { version, nextJob, sum, records, secrets } = frozen;
     const header: FileHeader = {
-      ...{ format: SNAPSHOT_FORMAT, file, version, atMs, nextJob },
-      ...{ objects: records.length, secrets: secrets.length, sum },
+      format: SNAPSHOT_FORMAT,
+      file,
+      version,
+      atMs,
+      nextJob,
+      objects: records.length,
+      secrets: secrets.length,
+      sum,
     };
     let at = await put(handle, [encodeLine({ header })], 0);
     for (let from = 0; from < records.length; from += TURN) {

@@ -19,6 +19,7 @@ import type {
   LoadResult,
   MainStore,
   OpenStoreResult,
+  SealedSecret,
   Store,
 } from '../store/store.ts';
 import { History } from './history.ts';
@@ -27,6 +28,8 @@ import type { Journal } from './journal.ts';
 import { difference } from './judge.ts';
 import type { Trouble } from './judge.ts';
 import type { ChangeLine } from './line.codec.ts';
+import { fileNumbers } from './recover.ts';
+import { resealFile } from './reseal.ts';
 
 /** Why the store cannot be changed, and since when. */
 export interface ReadOnly {
@@ -90,7 +93,9 @@ export class CopiedStore implements Store {
     const { journal, copyDamage } = this.#deps;
     const { version, sum } = journal.holdings;
     return {
-      ...{ version, sum, copyDamage },
+      version,
+      sum,
+      copyDamage,
       readOnly: this.#readOnly,
       directory: journal.directory,
     };
@@ -254,7 +259,8 @@ export class CopiedStore implements Store {
         this.#main = main;
         this.#readOnly = undefined;
         diagnostics.info('the control store was rebuilt from the snapshot in force', {
-          ...{ path, version },
+          path,
+          version,
           ...(aside === undefined ? {} : { setAside: aside }),
         });
         return { kind: 'rebuilt', version, aside };
@@ -269,6 +275,31 @@ export class CopiedStore implements Store {
   async *#restored(from: number, to: number) {
     for await (const line of this.history.changes(from, to))
       yield { ...line, concerns: line.edits.map(({ concerns }) => concerns) };
+  }
+
+  /**
+   * Seals the secrets of the history anew, after those in force were.
+   *
+   * @returns false when a file could not be written anew
+   */
+  async resealHistory(reseal: (sealed: SealedSecret) => SealedSecret): Promise<boolean> {
+    const { files, journal, diagnostics } = this.#deps;
+    const { directory } = journal;
+    try {
+      await journal.rebase();
+      const newest = journal.newest.number;
+      for (const number of await fileNumbers(files, directory)) {
+        if (number < newest && !this.#closed) await resealFile(files, directory, number, reseal);
+      }
+      return !this.#closed;
+    } catch (error) {
+      diagnostics.alarm('the history could not be sealed with the new key', {
+        detail: messageOf(error),
+      });
+      return false;
+    } finally {
+      this.history.forgetPlaces();
+    }
   }
 
   async close(): Promise<void> {
@@ -289,7 +320,9 @@ export class CopiedStore implements Store {
     const sinceMs = this.#readOnly?.sinceMs ?? clock.wallMs();
     this.#readOnly = { trouble, detail, sinceMs };
     diagnostics.alarm('the control store is not what is in force; nothing can be changed', {
-      ...{ trouble, detail, version: journal.holdings.version },
+      trouble,
+      detail,
+      version: journal.holdings.version,
       advice: 'run waybill control rebuild',
     });
   }
@@ -324,9 +357,17 @@ function canonical(edit: Edit): Edit {
 export function entryOf(line: ChangeLine): ChangeEntry {
   const { version, atMs, who, address, what, voice, reason } = line;
   return {
-    ...{ version, atMs, who, address, what, voice, reason },
+    version,
+    atMs,
+    who,
+    address,
+    what,
+    voice,
+    reason,
     edits: line.edits.map(({ kind, id, before, after, concerns }) => ({
-      ...{ kind, id, concerns },
+      kind,
+      id,
+      concerns,
       before: forAudit(before),
       after: forAudit(after),
     })),

@@ -35,6 +35,11 @@ export class History {
     this.#newest = newest;
   }
 
+  /** Forgets where changes lie: files were written anew. */
+  forgetPlaces(): void {
+    this.#indexes.clear();
+  }
+
   /** The first version whose change can be looked up; one more than the newest when there is none. */
   async oldest(): Promise<number> {
     const [first] = await this.#spans();

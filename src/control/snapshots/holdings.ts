@@ -111,8 +111,17 @@ export class Holdings {
     }));
     const { atMs, who, address, what, voice, reason } = made;
     return {
-      ...{ version: this.version, atMs, who, address, what, voice, reason },
-      ...{ nextJob: this.nextJob, edits, secrets, sum: this.sum },
+      version: this.version,
+      atMs,
+      who,
+      address,
+      what,
+      voice,
+      reason,
+      nextJob: this.nextJob,
+      edits,
+      secrets,
+      sum: this.sum,
     };
   }
 

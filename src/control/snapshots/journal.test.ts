@@ -144,7 +144,7 @@ test('each change can be looked up by its version, over all files', async () => 
   for (const version of [1, 2, 17, 40, 59, 60]) {
     const found = await history.change(version);
     assert.equal(found?.version, version);
-    assert.deepEqual((found?.edits[0]?.after as { name: string }).name, `name ${version - 1}`);
+    assert.match(JSON.stringify(found?.edits[0]?.after), new RegExp(`"name ${version - 1}"`));
   }
   assert.equal(await history.change(61), undefined);
   const all: number[] = [];

@@ -7,7 +7,9 @@ import type { CopyFacts, StoreFacts, Verdict } from './judge.ts';
 const head = { file: 1, version: 9, sum: 'nine' };
 const sums: Readonly<Record<number, string>> = { 7: 'seven', 8: 'eight', 9: 'nine' };
 const whole = (version: number, sum = sums[version]!, known = sums): StoreFacts => ({
-  ...{ kind: 'whole', version, sum },
+  kind: 'whole',
+  version,
+  sum,
   sumAt: (at) => known[at],
 });
 const lost: StoreFacts = { kind: 'trouble', trouble: 'missing', detail: 'It is missing.' };

@@ -76,7 +76,13 @@ function judge(read: Base, file: number, head: HeadRead, problems: readonly stri
   const confirmed = typeof head === 'object' ? head.version : undefined;
   const isUnconfirmed = last && confirmed !== undefined && last.line.version > confirmed;
   const found: OnDisk = {
-    ...{ holdings, file, header, baseEnd, end, offsets, migrated },
+    holdings,
+    file,
+    header,
+    baseEnd,
+    end,
+    offsets,
+    migrated,
     unconfirmed: isUnconfirmed ? last : undefined,
     torn: read.rest !== 'none',
   };

@@ -88,8 +88,14 @@ export function rollBack(
   wish: RollbackWish,
 ): Edited<RollbackPlan> {
   const making: Making = {
-    ...{ state, version, wish, edits: [], seal: [] },
-    ...{ dropSecrets: [], left: [], conflicts: [] },
+    state,
+    version,
+    wish,
+    edits: [],
+    seal: [],
+    dropSecrets: [],
+    left: [],
+    conflicts: [],
   };
   for (const { kind, id, before, after } of wish.span.objects) {
     if (!Object.hasOwn(RECORDS, kind)) continue;

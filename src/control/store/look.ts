@@ -28,7 +28,8 @@ export async function lookAtStore(
   try {
     const found = await files.stat(path);
     if (!found) return { kind: 'trouble', trouble: 'missing', detail: 'is missing' };
-    if (found.bytes === 0) return { kind: 'trouble', trouble: 'empty', detail: 'is empty (0 bytes)' };
+    if (found.bytes === 0)
+      return { kind: 'trouble', trouble: 'empty', detail: 'is empty (0 bytes)' };
     database = new DatabaseSync(path, { readOnly: true, timeout: WAIT_MS });
     database.exec('BEGIN');
     const { user_version: format } = database.prepare('PRAGMA user_version').get() as {
@@ -37,7 +38,8 @@ export async function lookAtStore(
     if (format > FORMAT_VERSION)
       return { kind: 'trouble', trouble: 'newer', detail: `has the newer format ${format}` };
     const meta = database.prepare('SELECT version, checksum FROM meta').get() as
-      { version: number; checksum: string } | undefined;
+      | { version: number; checksum: string }
+      | undefined;
     if (!meta) return { kind: 'trouble', trouble: 'damaged', detail: 'says nothing of itself' };
     if (whole && sumOf(database) !== meta.checksum)
       return {

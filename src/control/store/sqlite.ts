@@ -16,7 +16,7 @@ import { recordChange } from './change-rows.ts';
 import { nextJobAfter, noRecords } from './contents.ts';
 import type { RecordsByKind } from './contents.ts';
 import { RECORDS } from './records.ts';
-import type { Kind, RecordOf } from './records.ts';
+import type { Kind } from './records.ts';
 import type {
   Change,
   ChangeEntry,
@@ -293,7 +293,9 @@ class SqliteStore implements MainStore {
   }
 
   sumAt(version: number): string | undefined {
-    const row = this.#database.prepare('SELECT checksum FROM changes WHERE version = ?').get(version);
+    const row = this.#database
+      .prepare('SELECT checksum FROM changes WHERE version = ?')
+      .get(version);
     return (row as { checksum: string } | undefined)?.checksum;
   }
 

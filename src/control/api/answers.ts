@@ -354,6 +354,7 @@ export const destinationsAnswer = z.strictObject({
         }),
       ),
       repeats: z.enum(['replaces', 'appends']),
+      inOrder: z.boolean().optional().describe('Batches of a job go one after the other.'),
       batchBytes: whole.optional(),
       batchLines: whole.optional(),
     }),

@@ -153,6 +153,9 @@ export const limits = {
     /** Bytes held for attempts, in all and for one account. */
     heldBytes: 96 * MIB,
     heldBytesPerAccount: 32 * MIB,
+    /** Replays at work at once on a shard, and how far behind a live job may be before those of its account wait. */
+    replays: 4,
+    replayLagMs: 30_000,
     /** Compressions under way at once; below libuv's pool. */
     compressions: 3,
     /** One attempt, from the first to the last byte. */
@@ -225,6 +228,9 @@ export const limits = {
     wantedWaitersPerToken: 32,
     /** The longest wait. */
     wantedWaitMs: 5 * MINUTE,
+    /** Streams that a set names as ended on purpose, and entries of the change log that are looked through for them at a start. */
+    wantedEnded: 50_000,
+    wantedEntries: 20_000,
     /** Open connections to the status address. */
     statusConnections: 64,
   },

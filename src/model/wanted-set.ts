@@ -20,19 +20,20 @@ export interface WantedStream {
   readonly zone?: string;
 }
 
-/** An operator's word that what was published from this version on may be as small as it was then. */
-export interface Insisted {
+/** A stream that is gone because its owner, or an operator who insisted, ended it. */
+export interface EndedStream {
+  readonly stream: StreamKey;
+  /** The configuration's version that ended it. */
   readonly version: number;
-  /** Streams that were left then. */
-  readonly count: number;
 }
 
 export interface WantedSet {
   /** The configuration's version that it follows from. */
   readonly version: number;
-  readonly insisted?: Insisted;
   /** Ordered by name, each once. */
   readonly streams: readonly WantedStream[];
+  /** Streams that were ended on purpose of late, ordered by name: what may be missing. None of them is in `streams`. */
+  readonly ended: readonly EndedStream[];
 }
 
 /** Why a document is not one. None of them ever means that nobody wants anything. */
@@ -57,9 +58,10 @@ export function wantedKey(token: string): string {
 }
 
 /** The streams as they are summed: one a row, in order. None of the parts can hold a tab or a line break. */
-function canonical({ insisted, streams }: WantedSet): string {
+function canonical({ streams, ended }: WantedSet): string {
   const rows = streams.map(({ stream, account, zone }) => `${stream}\t${account}\t${zone ?? ''}\n`);
-  return `${WANTED_FORMAT}\n${insisted?.version ?? '-'} ${insisted?.count ?? '-'}\n${streams.length}\n${rows.join('')}`;
+  const gone = ended.map(({ stream, version }) => `${stream}\t${version}\n`);
+  return `${WANTED_FORMAT}\n${streams.length} ${ended.length}\n${rows.join('')}${gone.join('')}`;
 }
 
 /** Names what is in a set, whatever its version: an ETag without its quotes. */
@@ -72,18 +74,24 @@ function sealOf(key: string, version: number, tag: string): string {
   return createHmac('sha256', Buffer.from(key, 'hex')).update(text).digest('base64url');
 }
 
-/** @param key see {@link wantedKey} */
-export function writeWanted(set: WantedSet, key: string, tag = wantedTag(set)): string {
-  const { version, insisted, streams } = set;
-  return `${JSON.stringify({
-    format: WANTED_FORMAT,
-    version,
-    ...(insisted ? { insisted } : {}),
-    count: streams.length,
-    streams,
-    checksum: tag,
-    seal: sealOf(key, version, tag),
-  })}\n`;
+/** The part of a document that is the same for every token that sees the same streams: they are many. */
+export function writeWantedBody({ streams, ended }: Pick<WantedSet, 'streams' | 'ended'>): string {
+  return `"count":${streams.length},"streams":${JSON.stringify(streams)},"ended":${JSON.stringify(ended)}`;
+}
+
+/**
+ * @param key see {@link wantedKey}
+ * @param made its tag and body, when they were made before
+ */
+export function writeWanted(
+  set: WantedSet,
+  key: string,
+  made = { tag: wantedTag(set), body: writeWantedBody(set) },
+): string {
+  const { version } = set;
+  const head = JSON.stringify({ format: WANTED_FORMAT, version }).slice(0, -1);
+  const seal = sealOf(key, version, made.tag);
+  return `${head},${made.body},"checksum":"${made.tag}","seal":"${seal}"}\n`;
 }
 
 /**
@@ -112,17 +120,16 @@ export function readWanted(text: string, key: string | undefined): ReadWanted {
   if (format !== WANTED_FORMAT || !isWhole(version) || !isWhole(count) || !Array.isArray(streams))
     return fault('unparsable', 'it lacks format, version, count or streams');
   const read = readStreams(streams);
-  const insisted = readInsisted(document['insisted']);
-  if (read === undefined || insisted === 'bad')
+  const ended = readEnded(document['ended']);
+  if (read === undefined || ended === undefined)
     return fault('unparsable', 'a stream in it is not one, or they are out of order');
   if (count !== read.length)
     return fault('count', `it says ${count} streams and has ${read.length}`);
-  const set: WantedSet = { version, ...(insisted ? { insisted } : {}), streams: read };
+  const set: WantedSet = { version, streams: read, ended };
   const tag = wantedTag(set);
   if (checksum !== tag) return fault('checksum', 'its checksum is not that of its streams');
   const isSealed = (by: string) => typeof seal === 'string' && same(seal, sealOf(by, version, tag));
-  if (key !== undefined && !isSealed(key))
-    return fault('seal', 'it is not sealed with this token');
+  if (key !== undefined && !isSealed(key)) return fault('seal', 'it is not sealed with this token');
   return { kind: 'set', set, tag };
 }
 
@@ -161,10 +168,16 @@ function readStreams(list: readonly unknown[]): readonly WantedStream[] | undefi
   return streams;
 }
 
-function readInsisted(value: unknown): Insisted | undefined | 'bad' {
-  if (value === undefined) return undefined;
-  const { version, count } = (value ?? {}) as Record<string, unknown>;
-  return isWhole(version) && isWhole(count) ? { version, count } : 'bad';
+function readEnded(list: unknown): readonly EndedStream[] | undefined {
+  if (!Array.isArray(list)) return undefined;
+  const ended: EndedStream[] = [];
+  for (const item of list as readonly unknown[]) {
+    const { stream, version } = (item ?? {}) as Record<string, unknown>;
+    if (typeof stream !== 'string' || parseStreamKey(stream) === undefined) return undefined;
+    if (!isWhole(version)) return undefined;
+    ended.push({ stream: stream as StreamKey, version });
+  }
+  return ended;
 }
 
 function same(a: string, b: string): boolean {
@@ -190,8 +203,8 @@ export type WantedJudgement =
 const SHARE = 0.1;
 
 /**
- * Judges a set against the last good one: the guard's rule for documents. What it refuses, only an operator who insists at
- * the server can bring through.
+ * Judges a set against the last good one: the guard's rule for documents, over the streams that are gone without having
+ * been ended on purpose since. An empty one is taken only where its owners or an insisting operator have ended all.
  *
  * @param last undefined: there has never been one
  */
@@ -204,20 +217,16 @@ export function judgeWanted(next: WantedSet, last: WantedSet | undefined): Wante
   if (last !== undefined && next.version < last.version)
     return doubt('older', `it has version ${next.version}, and ${last.version} was seen`);
   const had = last?.streams.length ?? 0;
+  if (last === undefined || had === 0)
+    return next.streams.length > 0 ? { kind: 'take' } : doubt('blank', 'it names no stream at all');
   const has = new Set(next.streams.map(({ stream }) => stream));
-  const gone = last?.streams.filter(({ stream }) => !has.has(stream)).length ?? 0;
-  const isAll = had > 0 && gone === had;
+  const ended = new Set(
+    next.ended.filter(({ version }) => version > last.version).map(({ stream }) => stream),
+  );
+  const gone = last.streams.filter(({ stream }) => !has.has(stream) && !ended.has(stream)).length;
+  const isAll = gone === had;
   const isMany = gone >= 2 && gone > SHARE * had;
-  if (next.streams.length > 0 && !isAll && !isMany) return { kind: 'take' };
-  if (insistedOn(next, last)) return { kind: 'take' };
-  if (next.streams.length === 0) return doubt('blank', 'it names no stream at all');
-  return doubt('shrunken', `${gone} of ${had} streams are gone from it`);
-}
-
-/** Whether an operator insisted since the last good set, and nothing has become less since then. */
-function insistedOn({ insisted, streams }: WantedSet, last: WantedSet | undefined): boolean {
-  if (insisted === undefined || insisted.version <= (last?.version ?? -1)) return false;
-  const { count } = insisted;
-  const missing = count - streams.length;
-  return missing <= 0 || (streams.length > 0 && (missing < 2 || missing <= SHARE * count));
+  if (next.streams.length === 0 && gone > 0) return doubt('blank', 'it names no stream at all');
+  if (isAll || isMany) return doubt('shrunken', `${gone} of ${had} streams are gone from it`);
+  return { kind: 'take' };
 }

@@ -256,5 +256,7 @@ function who(access: Access): string {
       return 'operators';
     case 'token':
       return 'every operator or account token, for what it reaches';
+    case 'forwarder':
+      return 'ingest tokens, for what they may send to, and operators';
   }
 }

@@ -18,6 +18,8 @@ export type Access =
   | 'operator'
   /** Every operator or account token; the handler looks at what it asks for. */
   | 'token'
+  /** A token with which lines are sent, or an operator's. */
+  | 'forwarder'
   /** A token that has the permission in the path's scope. */
   | { readonly scope: Permission };
 
@@ -54,6 +56,10 @@ export interface Call {
   /** The body's bytes; empty when there is none. */
   readonly raw: Buffer;
   readonly rawQuery: unknown;
+  /** The header of that name (RFC 9110 §13.1.2), as it came. */
+  readonly ifNoneMatch: string | undefined;
+  /** Calls back when the caller's connection has gone; returns the way to stop listening. */
+  readonly onGone: (fire: () => void) => () => void;
   /** How often the client's library has sent this before (`x-stainless-retry-count`). */
   readonly retries: number;
 }

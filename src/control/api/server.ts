@@ -11,7 +11,7 @@ import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { Random } from '../../lib/random.ts';
 import type { LiveDesk } from '../../live/index.ts';
 import type { Scope } from '../../model/scope.ts';
-import { principalOf, refusedIn } from '../auth/access.ts';
+import { principalOf, refusedIn, senderOf } from '../auth/access.ts';
 import { insistenceOf } from '../guard/headers.ts';
 import { OPERATOR, voiceOf } from '../guard/voice.ts';
 import type { Voice } from '../guard/voice.ts';
@@ -189,7 +189,10 @@ function authenticate(access: Access, request: FastifyRequest, state: StateView)
       ? { kind: 'account', id: params['account'] ?? '' }
       : { kind: 'zone', id: params['zone'] };
   if (access === 'open') return callOf(request, NOBODY, OPERATOR, scope, params);
-  const principal = principalOf(state, request.headers);
+  const principal =
+    access === 'forwarder'
+      ? senderOf(state, request.headers)
+      : principalOf(state, request.headers);
   if (principal.kind === 'refused') return principal;
   const { token } = principal;
   if (access === 'operator' && token.kind !== 'operator') {
@@ -219,6 +222,11 @@ function callOf(
     origin: originOf(request),
     raw: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     rawQuery: { ...(request.query as object) },
+    ifNoneMatch: request.headers['if-none-match'],
+    onGone(fire) {
+      request.raw.socket.once('close', fire);
+      return () => request.raw.socket.off('close', fire);
+    },
     retries: Number.isSafeInteger(retries) && retries > 0 ? retries : 0,
   };
 }

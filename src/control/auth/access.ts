@@ -24,6 +24,17 @@ export function principalOf(state: StateView, headers: TokenHeaders): Principal 
   return { kind: 'principal', token };
 }
 
+/** Who asks in the name of those who send lines: an ingest token, or an operator's. */
+export function senderOf(state: StateView, headers: TokenHeaders): Principal | Refusal {
+  const sent = tokenOf(headers);
+  if (sent === undefined) return refuse('token_missing');
+  const token = state.token(tokenHash(sent));
+  if (!token) return refuse('token_unknown');
+  if (token.kind === 'account')
+    return refuse('permission_missing', 'This takes an ingest token.');
+  return { kind: 'principal', token };
+}
+
 /**
  * Whether a token reaches a scope. One bound to an account reaches its zones; an operator's reaches everything.
  * A token other than the operator's is never told whether a scope that it does not reach exists.

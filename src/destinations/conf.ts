@@ -61,7 +61,7 @@ export function isProblem<T extends object>(value: T | ConfProblem): value is Co
 
 const SECRET_NAME = /^header_|key|secret|token|passw|pwd|auth|credential|signature|^sig$|code$/i;
 /** Names that look secret and are not: they are needed to tell two settings apart. */
-const PUBLIC_NAMES = new Set(['access-key-id']);
+const PUBLIC_NAMES = new Set(['access-key-id', 'record-key']);
 
 /** Whether a parameter's value must never be shown. Errs on the side of hiding. */
 function isSecretName(name: string): boolean {

@@ -50,6 +50,7 @@ function confs(port: number): Readonly<Record<string, string>> {
     gs: `gs://logs/a?endpoint=http://${at}&credentials=${file}`,
     azure: `azure://${at}/logs/a?tls=false&sp=cw&sig=${mark}`,
     kinesis: `kinesis://logs?region=r&endpoint=http://${at}&access-key-id=K&secret-access-key=${mark}`,
+    kafka: `kafka://${at}/logs?tls=false&sasl-mechanism=PLAIN&username=u&password=${mark}`,
     https: `https://${at}/?header_A=${mark}&api_key=${mark}`,
     http: `http://${at}/?header_A=${mark}&api_key=${mark}`,
     splunk: `splunk://${raw}&channel=${channel}`,

@@ -25,5 +25,13 @@ export interface GuardedDialler {
    * ready at `connect`, or with TLS at `secureConnect`.
    */
   connect(target: DialTarget): Socket;
+  /**
+   * A connection from `connect` has nothing to do for now. Those that rest are counted with the agents' own.
+   *
+   * @returns whether it may be kept; otherwise it has to be closed
+   */
+  rest(socket: Socket): boolean;
+  /** A connection that rested is used again. */
+  wake(socket: Socket): void;
   close(): void;
 }

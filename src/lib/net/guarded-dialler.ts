@@ -86,6 +86,8 @@ export function createGuardedDialler(options: GuardedDiallerOptions): GuardedDia
     connect(target) {
       return guard.connect(target, ca);
     },
+    rest: (socket) => guard.keep(socket),
+    wake: (socket) => guard.reused(socket),
     close() {
       httpAgent.destroy();
       httpsAgent.destroy();

@@ -22,6 +22,7 @@ import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { SnapshotDelta } from './snapshot-copy.ts';
 import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';
 
 /** Where everything lies below the data folder. */
@@ -55,6 +56,8 @@ export interface ShardJob extends JobCut {
   readonly waitingBytes: number;
   readonly oldestWaitingMs: number | null;
   readonly lastCompleteMs: number | null;
+  /** A replay, which has books of its own and no backlog to speak of. */
+  readonly isReplay: boolean;
   /** How much longer, in service, a closed job's lines are held; null for an open one. */
   readonly heldForMs: number | null;
 }
@@ -84,6 +87,8 @@ export interface ShardCut {
 export type ShardMethods = {
   /** Puts a snapshot in force. */
   apply(snapshot: Snapshot): Promise<void>;
+  /** The same, by what changed since the last one. `whole`: it does not fit what is held here. */
+  applyDelta(delta: SnapshotDelta): Promise<'applied' | 'whole'>;
   /** Jobs (all, or those named) together with the point in the archive that holds exactly the events behind them. */
   cut(jobs: readonly number[] | null): Promise<ShardCut>;
   streams(names: readonly string[]): readonly ShardStream[];

@@ -32,6 +32,7 @@ import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { listenForIngest } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
+import { Subscription } from './publication.ts';
 import { processDiagnostics } from './report.ts';
 import { shardCut } from './shard-cut.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
@@ -63,7 +64,8 @@ let running:
       pull: PullReader;
     }
   | undefined;
-let applying: Promise<void> = Promise.resolve();
+let applying: Promise<unknown> = Promise.resolve();
+const subscription = new Subscription(() => snapshot);
 /** Stands in the way of lines for Instant Logs. */
 const tap = new Tap({
   clock,
@@ -74,9 +76,18 @@ const tap = new Tap({
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
   apply(newer) {
-    applying = applying.catch(() => {}).then(() => apply(newer));
-    return applying;
+    return inTurn(() => {
+      subscription.reset();
+      return apply(newer);
+    });
   },
+  applyDelta: (delta) =>
+    inTurn(async () => {
+      const next = subscription.next(delta);
+      if (!next) return 'whole';
+      await apply(next);
+      return 'applied';
+    }),
   cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
   streams: (names) =>
     names.flatMap((name) => {
@@ -114,13 +125,20 @@ function parts() {
   return { ...running, ingest: ingest.ingest };
 }
 
+/** One configuration after the other. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  const turn = applying.catch(() => {}).then(work);
+  applying = turn;
+  return turn;
+}
+
 async function apply(next: Snapshot): Promise<void> {
   if (next.version < snapshot.version) return;
   snapshot = next;
   weights = weightsOf(next);
   diskShares = diskSharesOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
-  await running?.delivery.apply(next.jobs, next.version);
+  await running?.delivery.apply([...next.jobs, ...(next.replays ?? [])], next.version);
   route = routeTable(next);
 }
 

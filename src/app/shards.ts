@@ -9,6 +9,7 @@ import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
 import { prepareShardHeaps } from './heap.ts';
+import { Publication } from './publication.ts';
 import type {
   ShardCut,
   ShardMethods,
@@ -75,6 +76,8 @@ export interface Shards {
 export function superviseShard(options: ShardsOptions): Shards {
   const { clock, diagnostics } = options;
   let connection: Connection<ShardMethods> | undefined;
+  let publication: Publication | undefined;
+  let publishing: Promise<void> = Promise.resolve();
   let worker: Worker | undefined;
   let address: string | undefined;
   let reason: string | undefined = 'starting';
@@ -101,7 +104,7 @@ export function superviseShard(options: ShardsOptions): Shards {
             if (tls) joined.notify('setTls', tls);
             joined.notify('watch', options.watches());
             // What changed while it was starting.
-            void joined.remote.apply(options.snapshot()).catch(() => {});
+            void publish(options.snapshot());
           } else {
             refusal = outcome.detail;
             // What stood in its way may pass: it is tried again like one that broke.
@@ -111,6 +114,7 @@ export function superviseShard(options: ShardsOptions): Shards {
         },
       });
       connection = joined;
+      publication = new Publication(joined.remote, diagnostics);
       worker = thread;
       /** Why it does not run, as far as it could say. */
       let refusal: string | undefined;
@@ -137,6 +141,20 @@ export function superviseShard(options: ShardsOptions): Shards {
       });
     });
 
+  /** One after the other. A shard that is down gets the newest snapshot when it starts. */
+  const publish = (snapshot: Snapshot): Promise<void> => {
+    const to = publication;
+    publishing = publishing
+      .then(() => (connection ? to?.publish(snapshot) : undefined))
+      .catch((error: unknown) =>
+        diagnostics.error('snapshot not taken by the shard', {
+          error: String(error),
+          version: snapshot.version,
+        }),
+      );
+    return publishing;
+  };
+
   /** The shard's answer, or a rejection when it is down or does not answer in time. */
   const ask = async <T>(
     call: (remote: Connection<ShardMethods>['remote']) => Promise<T>,
@@ -158,15 +176,7 @@ export function superviseShard(options: ShardsOptions): Shards {
 
   return {
     start,
-    async publish(snapshot) {
-      // A shard that is down gets the newest snapshot when it starts.
-      await connection?.remote.apply(snapshot).catch((error: unknown) =>
-        diagnostics.error('snapshot not taken by the shard', {
-          error: String(error),
-          version: snapshot.version,
-        }),
-      );
-    },
+    publish,
     cut: (jobs) => ask((remote) => remote.cut(jobs), STATE_MS),
     stats: () => ask((remote) => remote.stats(), STATE_MS).catch(() => undefined),
     setTls: (files) => connection?.notify('setTls', files),

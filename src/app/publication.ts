@@ -1,0 +1,67 @@
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { SnapshotCopy } from './snapshot-copy.ts';
+import type { SnapshotDelta } from './snapshot-copy.ts';
+
+/** The shard's side, as it is called. Both resolve when the snapshot is in force. */
+export interface Subscriber {
+  apply(snapshot: Snapshot): Promise<void>;
+  /** `whole`: it does not fit what is held here; send the whole. */
+  applyDelta(delta: SnapshotDelta): Promise<'applied' | 'whole'>;
+}
+
+/** Puts snapshots in force on one shard thread: the first whole, then what changed, and the whole again when in doubt. */
+export class Publication {
+  readonly #subscriber: Subscriber;
+  readonly #diagnostics: Diagnostics;
+  /** What the shard is known to hold. */
+  #held: SnapshotCopy | undefined;
+
+  constructor(subscriber: Subscriber, diagnostics: Diagnostics) {
+    this.#subscriber = subscriber;
+    this.#diagnostics = diagnostics;
+  }
+
+  /** Resolves when it is in force; rejects when the shard did not take it. One at a time. */
+  async publish(snapshot: Snapshot): Promise<void> {
+    const held = this.#held;
+    // Until the shard has said that it holds it, nothing is known of what it holds.
+    this.#held = undefined;
+    if (held) {
+      const delta = held.advance(snapshot);
+      if ((await this.#subscriber.applyDelta(delta)) === 'applied') {
+        this.#held = held;
+        return;
+      }
+      this.#diagnostics.warn('a shard holds another configuration; the whole is sent again', {
+        version: snapshot.version,
+      });
+    }
+    await this.#subscriber.apply(snapshot);
+    this.#held = new SnapshotCopy(snapshot);
+  }
+}
+
+/** The shard's side of it: puts deltas together again, and checks that the whole is what was meant. */
+export class Subscription {
+  #copy: SnapshotCopy | undefined;
+  readonly #newest: () => Snapshot;
+
+  /** @param newest the snapshot in force, whole */
+  constructor(newest: () => Snapshot) {
+    this.#newest = newest;
+  }
+
+  /** A whole snapshot came. */
+  reset(): void {
+    this.#copy = undefined;
+  }
+
+  /** The whole that a delta leads to; undefined when it does not fit. */
+  next(delta: SnapshotDelta): Snapshot | undefined {
+    const copy = (this.#copy ??= new SnapshotCopy(this.#newest()));
+    if (copy.apply(delta)) return copy.snapshot();
+    this.#copy = undefined;
+    return undefined;
+  }
+}

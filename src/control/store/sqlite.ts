@@ -268,20 +268,21 @@ class SqliteStore implements MainStore {
   changes(query: ChangeQuery): Promise<readonly ChangeEntry[]> {
     const { scope, limit } = query;
     const before = query.before ?? Number.MAX_SAFE_INTEGER;
+    const after = query.after ?? -1;
     const columns = 'version, at_ms, who, address, what, voice, reason, edits';
     const rows =
       scope === undefined
         ? this.#database
             .prepare(
-              `SELECT ${columns} FROM changes WHERE version < ? ORDER BY version DESC LIMIT ?`,
+              `SELECT ${columns} FROM changes WHERE version < ? AND version > ? ORDER BY version DESC LIMIT ?`,
             )
-            .all(before, limit)
+            .all(before, after, limit)
         : this.#database
             .prepare(
               `SELECT ${columns} FROM change_scopes JOIN changes USING (version)
-               WHERE scope = ? AND version < ? ORDER BY version DESC LIMIT ?`,
+               WHERE scope = ? AND version < ? AND version > ? ORDER BY version DESC LIMIT ?`,
             )
-            .all(scope, before, limit);
+            .all(scope, before, after, limit);
     const entries = (rows as unknown as readonly ChangeRow[]).map(changeEntry);
     if (scope === undefined) return Promise.resolve(entries);
     return Promise.resolve(

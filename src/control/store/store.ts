@@ -106,6 +106,8 @@ export interface ChangeEntry {
 export interface ChangeQuery {
   /** Only entries below this version; absent: from the newest. */
   readonly before?: number;
+  /** Only entries above this version; absent: down to the oldest. */
+  readonly after?: number;
   /** Only entries that concern this scope (`zones/<id>`), without what concerns others in them. */
   readonly scope?: string;
   readonly limit: number;

@@ -35,6 +35,7 @@ export class EndedStreams {
     for (let before: number | undefined; entries.length < this.#entriesMost;) {
       const page = await store.changes({
         limit: PAGE,
+        after: this.#version,
         ...(before === undefined ? {} : { before }),
       });
       const fresh = page.filter(({ version }) => version > this.#version);

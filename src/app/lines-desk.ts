@@ -1,6 +1,7 @@
 import type { ErasureReach, ErasureSize, JobHold, LinesDesk } from '../control/index.ts';
 import type { KeptLines, KeptLinesReach } from '../ledger/index.ts';
 import type { ShardJob } from './link.ts';
+import { activity } from './data-plane.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Shards } from './shards.ts';
 
@@ -34,6 +35,7 @@ function holdOf(job: ShardJob): JobHold {
     totals: job.totals,
     heldForMs: job.heldForMs,
     inFlight: job.status?.inFlight ?? 0,
+    activity: job.status === undefined ? null : job.status.throttled ? 'throttled' : activity(job),
     errorMessage: job.status?.errorMessage ?? null,
   };
 }

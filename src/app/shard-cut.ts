@@ -33,6 +33,7 @@ function cutOf(state: JobState, buffer: ShardBuffer, delivery: Delivery): ShardJ
     waitingByHour: [...(waiting?.byHour ?? [])],
     waitingBytes: waiting?.bytes ?? 0,
     oldestWaitingMs: waiting?.oldestReceivedMs ?? null,
+    isReplay: state.end !== null,
     heldForMs: buffer.heldForMs(state.job),
     status: delivery.status(state.job),
   };

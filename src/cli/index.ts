@@ -16,6 +16,7 @@ import type { ForwardParts } from './commands/forward.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addLedger } from './commands/ledger.ts';
 import { addLog } from './commands/log.ts';
+import { addReplay } from './commands/replay.ts';
 import { addSend } from './commands/send.ts';
 import { addServe } from './commands/serve.ts';
 import type { Serve } from './commands/serve.ts';
@@ -66,6 +67,7 @@ export async function runCli(
   addTokens(program, context);
   addSend(program, context, setExit);
   addLedger(program, context, setExit);
+  addReplay(program, context);
   addErase(program, context);
   addConfig(program, context, setExit);
   addControl(program, context, parts.rebuildStore);

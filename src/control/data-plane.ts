@@ -7,6 +7,7 @@ import type { LiveDesk } from '../live/index.ts';
 import type { Attempt, OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 import type { PullDesk } from '../pull/index.ts';
+import type { AlertDesk } from '../watch/index.ts';
 import type { LinesDesk } from './lines-desk.ts';
 
 /** What a job is doing, in the words that its owner sees. */
@@ -65,6 +66,7 @@ export interface ScopeReach {
   readonly scope: Scope;
   readonly scopes: readonly Scope[];
   readonly jobs: readonly number[];
+  readonly replays: readonly number[];
 }
 
 /** What an operator sees of the server; plain JSON. */
@@ -99,6 +101,8 @@ export interface DataPlane {
   readonly pull: PullDesk;
   /** What is held, replayed and erased. */
   readonly lines: LinesDesk;
+  /** Alerts and who is told of them. Absent: nobody watches. */
+  readonly alerts?: AlertDesk;
   /** Really sends it, marked as a test (job 0, stream `test`); answers within `limits.control.trialMs` and a little. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
   /** Jobs that the data plane does not know yet are left out. */

@@ -5,6 +5,7 @@
 import type { OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 import type { StreamPlace } from '../model/snapshot.ts';
+import type { JobActivity } from './data-plane.ts';
 
 /** A place that somebody asks for. */
 export type PlaceAsked =
@@ -41,6 +42,8 @@ export interface JobHold {
   /** How much longer, in service, cursor and lines are held; null while it is switched on. */
   readonly heldForMs: number | null;
   readonly inFlight: number;
+  /** Null: nothing of it runs. */
+  readonly activity: JobActivity | 'throttled' | null;
   readonly errorMessage: string | null;
 }
 

@@ -104,6 +104,8 @@ export interface JobStatus {
   readonly inFlight: number;
   readonly attempts: Readonly<Record<Attempt['outcome'], number>>;
   readonly consecutiveFailures: number;
+  /** A replay that live delivery keeps waiting. */
+  readonly throttled?: true;
 }
 
 export interface DeliveryStats {
@@ -125,6 +127,8 @@ export interface Delivery {
   apply(jobs: readonly JobConfig[], version: number): Promise<void>;
   status(job: number): JobStatus | undefined;
   statuses(): IterableIterator<JobStatus>;
+  /** Of the jobs of one stream. */
+  statusesOf(stream: string): readonly JobStatus[];
   stats(): DeliveryStats;
   /** Starts nothing new and resolves when all attempts under way have ended and settled, or when `signal` aborts. */
   drain(signal?: AbortSignal): Promise<void>;

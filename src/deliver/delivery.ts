@@ -5,6 +5,7 @@ import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { Lane } from './lane.ts';
+import { Replays } from './replay/replays.ts';
 import { JobRunner } from './runner.ts';
 import type { RunnerTools } from './runner-tools.ts';
 import { Senders } from './senders.ts';
@@ -26,6 +27,7 @@ class ShardDelivery implements Delivery {
   readonly #turns: Turns;
   readonly #senders: Senders;
   readonly #tools: RunnerTools;
+  readonly #replays: Replays;
   readonly #busy = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #endGrowth: () => void;
@@ -36,6 +38,13 @@ class ShardDelivery implements Delivery {
     this.#turns = new Turns(deps.limits);
     this.#senders = new Senders(deps.openSender, deps.limits.senders, deps.diagnostics);
     this.#tools = this.#makeTools();
+    this.#replays = new Replays({
+      deps,
+      tools: this.#tools,
+      applied: this.#applied,
+      runners: this.#runners,
+      queued: () => this.#turns.stats().queued,
+    });
     this.#endGrowth = deps.buffer.onGrowth((streams) => {
       for (const stream of streams) {
         for (const runner of this.#byStream.get(stream) ?? []) runner.grew();
@@ -86,6 +95,7 @@ class ShardDelivery implements Delivery {
       changes.push(this.#change(id, () => runner.remove()));
     }
     changes.push(...this.#closeUnknown(wanted));
+    this.#replays.look();
     await Promise.all(changes);
     const { length } = changes;
     this.#deps.diagnostics.info('delivery.applied', {
@@ -107,11 +117,16 @@ class ShardDelivery implements Delivery {
   }
 
   status(job: number): JobStatus | undefined {
-    return this.#runners.get(job)?.status();
+    const status = this.#runners.get(job)?.status();
+    return status && this.#replays.isThrottled(job) ? { ...status, throttled: true } : status;
   }
 
   *statuses(): IterableIterator<JobStatus> {
     for (const runner of this.#runners.values()) yield runner.status();
+  }
+
+  statusesOf(stream: string): readonly JobStatus[] {
+    return [...(this.#byStream.get(stream) ?? [])].map((runner) => runner.status());
   }
 
   stats(): DeliveryStats {
@@ -135,6 +150,7 @@ class ShardDelivery implements Delivery {
 
   async close(): Promise<void> {
     this.#draining = true;
+    this.#replays.close();
     this.#endGrowth();
     this.#stop.abort();
     this.#turns.callOff();
@@ -150,7 +166,7 @@ class ShardDelivery implements Delivery {
   #runner(job: JobConfig): JobRunner {
     const known = this.#runners.get(job.id);
     if (known) return known;
-    const runner = new JobRunner(job, this.#tools);
+    const runner = new JobRunner(job, job.replay ? this.#replays.tools : this.#tools);
     this.#runners.set(job.id, runner);
     const same = this.#byStream.get(job.stream) ?? new Set();
     this.#byStream.set(job.stream, same.add(runner));

@@ -5,7 +5,7 @@ import type { Plan, Range } from '../model/delivery.ts';
  * The first run of a job's stream that is neither settled nor planned. Taken from the durable state every time, so that
  * there is no second memory of it that could differ.
  *
- * @returns a range whose `to` is where settled or planned lines begin again (`Infinity`: no end yet)
+ * @returns a range whose `to` is where settled or planned lines begin again, or a replay ends (`Infinity`: no end yet)
  */
 export function nextUnplanned(state: JobState): Range {
   const taken: Range[] = [...state.settled, ...state.open.map((plan: Plan) => plan.range)];
@@ -15,5 +15,5 @@ export function nextUnplanned(state: JobState): Range {
     if (range.from > from) return { from, to: range.from };
     from = Math.max(from, range.to);
   }
-  return { from, to: Number.POSITIVE_INFINITY };
+  return { from, to: state.end ?? Number.POSITIVE_INFINITY };
 }

@@ -9,12 +9,12 @@ export interface RunnerTools {
   readonly deps: DeliveryDeps;
   readonly clock: Clock;
   readonly prepare: PrepareTools;
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, 'request'>;
   readonly senders: Senders;
   /** Aborted when delivery closes. */
   readonly stop: AbortSignal;
-  /** Whether anything new may start: false from draining on. */
-  readonly mayStart: () => boolean;
+  /** Whether anything new of a job may start: false from draining on, and while live delivery keeps a replay waiting. */
+  readonly mayStart: (job: number) => boolean;
   /** Remembers work under way, so that draining can wait for it. Reports a rejection: one of our own bugs. */
   readonly track: (job: number, work: Promise<void>) => void;
   /** Back-off after trouble of our own. */

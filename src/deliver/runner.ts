@@ -116,6 +116,11 @@ export class JobRunner {
     }
   }
 
+  /** A replay may go on, or must wait: looks what is to do. */
+  nudge(): void {
+    this.#pump();
+  }
+
   /** Lets go of its timer. */
   stop(): void {
     this.#timer?.cancel();
@@ -155,7 +160,7 @@ export class JobRunner {
 
   #mayStart(): boolean {
     const { circuit } = this.#health;
-    return this.#tools.mayStart() && circuit !== 'paused' && circuit !== 'closed';
+    return this.#tools.mayStart(this.id) && circuit !== 'paused' && circuit !== 'closed';
   }
 
   #mostOpen(): number {
@@ -302,7 +307,7 @@ export class JobRunner {
     try {
       for (;;) {
         const { circuit } = this.#health;
-        const wanted = circuit !== 'paused' && circuit !== 'closed';
+        const wanted = circuit !== 'paused' && circuit !== 'closed' && this.#isThere();
         const state = buffer.job(this.id);
         const open = state !== undefined && state.closedMs === null;
         if (!wanted || open) this.#startAt = undefined;
@@ -325,6 +330,15 @@ export class JobRunner {
     this.#resume(buffer.job(this.id));
     this.#quietCheck();
     this.#pump();
+  }
+
+  /** Whether the lines of a replay are those that it was made for; always true for a live job. */
+  #isThere(): boolean {
+    const { replay } = this.#job;
+    const stream = this.#tools.deps.buffer.stream(this.stream);
+    if (!replay || (stream?.epoch === replay.epoch && stream.head >= replay.to)) return true;
+    this.#health.noteError('The lines of this replay are not there any more.');
+    return false;
   }
 
   /** Settles what its owner did not want when he went on from now. Returns whether nothing of it is left. */

@@ -62,4 +62,6 @@ export interface ScopeLedger {
     readonly notTaken: Readonly<Record<string, number>>;
   }[];
   readonly jobs: readonly JobLedger[];
+  /** Replays have books of their own: their lines were accepted once, and are delivered once more. */
+  readonly replays: readonly JobLedger[];
 }

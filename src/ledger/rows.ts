@@ -72,7 +72,7 @@ const row = (hour: string | null, sums: Sums): LedgerRow => ({
   balanced: sums.accepted === settledLines(sums.counts) + sums.waiting,
 });
 
-/** Lines accepted since the job's start. Lines of one hour are consecutive, so the start cuts at most one hour. */
+/** Lines accepted from the job's start to its head. Lines of one hour are consecutive, so each cuts at most one hour. */
 function acceptedByHour(
   database: DatabaseSync,
   cut: JobCut,
@@ -80,12 +80,12 @@ function acceptedByHour(
   const rows = database
     .prepare(
       `SELECT a.hour, a.first, a.lines, a.bytes FROM accepted a JOIN jobs j ON j.stream = a.stream AND j.epoch = a.epoch
-       WHERE j.job = ? AND a.first + a.lines > ?`,
+       WHERE j.job = ? AND a.first + a.lines > ? AND a.first < ?`,
     )
-    .all(cut.job, cut.start) as unknown as AcceptedRow[];
+    .all(cut.job, cut.start, cut.head) as unknown as AcceptedRow[];
   return new Map(
     rows.map(({ hour, first, lines, bytes }) => {
-      const counted = first + lines - Math.max(first, cut.start);
+      const counted = Math.min(first + lines, cut.head) - Math.max(first, cut.start);
       return [hour, { lines: counted, bytes: Math.round((bytes * counted) / lines) }];
     }),
   );

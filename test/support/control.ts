@@ -66,7 +66,7 @@ export function idleDataPlane(): DataPlane {
     attempts: () => Promise.resolve([]),
     jobLedger: (job) =>
       Promise.resolve({ job, stream: 'zones/z1/http_requests', total: row, hours: [] }),
-    scopeLedger: ({ scope }) => Promise.resolve({ scope, streams: [], jobs: [] }),
+    scopeLedger: ({ scope }) => Promise.resolve({ scope, streams: [], jobs: [], replays: [] }),
     usage: () => Promise.resolve([]),
     keptLines: () => Promise.resolve([]),
     keptLine: () => Promise.resolve(undefined),

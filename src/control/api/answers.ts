@@ -228,6 +228,9 @@ export const scopeLedgerAnswer = z.strictObject({
     }),
   ),
   jobs: z.array(z.strictObject(books)),
+  replays: z
+    .array(z.strictObject(books))
+    .describe('Apart: their lines were accepted once, and are delivered once more.'),
 });
 export const usageAnswer = z.strictObject({
   account: z.string().nullable(),
@@ -253,6 +256,37 @@ export const keptLineAnswer = z.strictObject({
   at: time,
   bytes: whole,
 });
+
+export const replayAnswer = z
+  .strictObject({
+    id: z.int().describe("Counted with jobs' ids: names, books and batch ids differ by it."),
+    job: z.int(),
+    scope: scopeShape,
+    dataset: z.string(),
+    stream: z.string(),
+    state: z.enum(['running', 'done', 'cancelled']),
+    activity: z
+      .enum(['idle', 'delivering', 'retrying', 'blocked', 'off', 'throttled'])
+      .nullable()
+      .describe('`throttled`: live delivery goes first.'),
+    from: whole,
+    to: whole,
+    lines: whole,
+    waiting: whole,
+    delivered: whole,
+    excluded: countsOf(EXCLUDE_REASONS),
+    dropped: countsOf(DROP_REASONS).describe('Lines that were gone by then stand here as well.'),
+    goneSince: time
+      .nullable()
+      .describe('Set when older lines were asked for than are held: all are there since then.'),
+    destination: z.string().nullable().describe("With its secrets masked; null: the job's own."),
+    contentVersion: whole,
+    created: time,
+    by: z.string(),
+    ended: time.nullable(),
+    errorMessage: z.string().nullable(),
+  })
+  .meta({ id: 'Replay' });
 
 const erasedStreams = z.array(z.strictObject({ stream: z.string(), lines: whole }));
 export const erasureSizeAnswer = z.strictObject({
@@ -284,6 +318,28 @@ export const erasureAnswer = z
     streams: erasedStreams.describe('The first thousand.'),
   })
   .meta({ id: 'Erasure' });
+
+export const alertAnswer = z
+  .strictObject({
+    id: z.int(),
+    kind: z.string(),
+    severity: z.enum(['critical', 'warning']),
+    state: z.enum(['firing', 'resolved']),
+    title: z.string(),
+    subject: z
+      .string()
+      .describe('What it is about: `job 12`, `stream zones/shop/http_requests`, `server`.'),
+    account: z.string().nullable().describe("Null: the operator's business alone."),
+    stream: z.string().nullable(),
+    job: z.int().nullable(),
+    since: time,
+    resolved: time.nullable(),
+    times: z.int().min(1).describe('How often it has begun.'),
+    text: z.string(),
+    advice: z.string(),
+    facts: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+  })
+  .meta({ id: 'Alert' });
 
 export const changeAnswer = z.strictObject({
   version: z.int(),

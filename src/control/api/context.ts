@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { Random } from '../../lib/random.ts';
+import { scopePath } from '../../model/scope.ts';
 import type { Scope } from '../../model/scope.ts';
 import type { DataPlane, JobStatusView, ScopeReach } from '../data-plane.ts';
 import type { Desk } from '../desk.ts';
@@ -84,5 +85,13 @@ export async function statuses(
 export function reachOf(state: StateView, scope: Scope): ScopeReach {
   const zones = scope.kind === 'account' ? state.zonesOf(scope.id) : [];
   const scopes = [scope, ...zones.map(({ id }): Scope => ({ kind: 'zone', id }))];
-  return { scope, scopes, jobs: scopes.flatMap((one) => state.jobsOf(one).map(({ id }) => id)) };
+  const among = new Set(scopes.map(scopePath));
+  return {
+    scope,
+    scopes,
+    jobs: scopes.flatMap((one) => state.jobsOf(one).map(({ id }) => id)),
+    replays: [...state.replays.values()]
+      .filter((replay) => among.has(scopePath(replay.scope)))
+      .map(({ id }) => id),
+  };
 }

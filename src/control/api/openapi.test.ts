@@ -62,6 +62,14 @@ const busy: DataPlane = {
         sentBytes: 1,
       },
     ]),
+  lines: {
+    ...idleDataPlane().lines,
+    place: (_stream, asked) => {
+      const offset = asked.kind === 'offset' ? asked.offset : 10;
+      const place = { epoch: '00000000000000e1', offset };
+      return Promise.resolve({ kind: 'place', place, oldest: 0, head: 10 });
+    },
+  },
   keptLines: () => Promise.resolve([KEPT]),
   keptLine: () => Promise.resolve(KEPT),
   status: () =>
@@ -108,6 +116,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'PUT /v1/datasets/{dataset}': { scope: 'zone', fields: [{ name: 'a', type: 'int' }] },
   'POST /v1/jobs/{job}/restore': { from: 'now' },
   'POST /v1/{scope}/jobs': { destination_conf: S3, DATASET: true },
+  'POST /v1/jobs/{job}/replays': { from: '0', to: '10' },
   'POST /v1/{scope}/erasures': { reason: 'asked for' },
   'POST /v1/{scope}/erasures/preview': { before: '2026-11-23T06:00:00Z' },
   'POST /v1/config/rollback': { version: 0, dryRun: true },
@@ -201,6 +210,15 @@ async function placeOf(method: string, path: string): Promise<string> {
     place = place.replace('{job}', String(id));
     if (path.endsWith('/restore'))
       await server.call('DELETE', `/client/v4/${scope}/logpush/jobs/${id}`);
+  }
+  if (path.includes('{replay}')) {
+    const { body } = await server.call('POST', '/client/v4/zones/z1/logpush/jobs', {
+      body: { destination_conf: S3, dataset: 'http_requests' },
+    });
+    const made = await server.call('POST', `/v1/jobs/${body.result.id}/replays`, {
+      body: BODIES['POST /v1/jobs/{job}/replays'],
+    });
+    place = place.replace('{replay}', String(made.body.id));
   }
   if (path.includes('{erasure}')) {
     const scope = path.includes('{account}') ? 'accounts/a1' : 'zones/z1';

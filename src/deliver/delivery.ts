@@ -126,7 +126,10 @@ class ShardDelivery implements Delivery {
   }
 
   statusesOf(stream: string): readonly JobStatus[] {
-    return [...(this.#byStream.get(stream) ?? [])].map((runner) => runner.status());
+    const live = [...(this.#byStream.get(stream) ?? [])].filter(
+      ({ id }) => this.#applied.get(id)?.replay === undefined,
+    );
+    return live.map((runner) => runner.status());
   }
 
   stats(): DeliveryStats {

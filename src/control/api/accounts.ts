@@ -6,6 +6,7 @@ import { SCOPE_ID } from '../../model/scope.ts';
 import { reaches } from '../auth/access.ts';
 import { unbind } from '../auth/unbind.ts';
 import type { Edited } from '../desk.ts';
+import { leftoversOf } from '../jobs/deleted.ts';
 import { refuse } from '../refusal.ts';
 import type { AccountLimits, AccountRecord, ZoneRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
@@ -269,12 +270,16 @@ function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
       `The account still has ${zones} zones and ${jobs} jobs of its own. Delete them first.`,
     );
   }
+  const scope = { kind: 'account', id: key } as const;
+  const leftovers = leftoversOf(state, scope);
   return {
     kind: 'draft',
     edits: [
+      ...leftovers.edits,
       { kind: 'account', id: key, before, after: null },
-      ...unbind(state, { kind: 'account', id: key }),
+      ...unbind(state, scope),
     ],
+    dropSecrets: leftovers.dropSecrets,
     value: before,
   };
 }
@@ -325,12 +330,16 @@ function deleteZone(state: StateView, key: string): Edited<ZoneRecord> {
   if (!before) return refuse('scope_unknown');
   const jobs = state.jobsOf({ kind: 'zone', id: key }).length;
   if (jobs > 0) return refuse('in_use', `The zone still has ${jobs} jobs. Delete them first.`);
+  const scope = { kind: 'zone', id: key } as const;
+  const leftovers = leftoversOf(state, scope);
   return {
     kind: 'draft',
     edits: [
+      ...leftovers.edits,
       { kind: 'zone', id: key, before, after: null },
-      ...unbind(state, { kind: 'zone', id: key }),
+      ...unbind(state, scope),
     ],
+    dropSecrets: leftovers.dropSecrets,
     value: before,
   };
 }

@@ -68,8 +68,12 @@ export class Erasures {
   /** Carries out what was ordered and is not in force yet, and looks whether bytes are gone. */
   async tend(): Promise<void> {
     const { dataPlane, desk } = this.#deps;
-    for (const order of desk.state.erasures.values()) {
+    for (const order of [...desk.state.erasures.values()]) {
       if (order.state === 'ordered') await this.#carryOut(order.id);
+      if (order.state !== 'ordered' && desk.state.accountOf(order.scope) === undefined) {
+        await this.#forget(order);
+        continue;
+      }
       if (order.state !== 'in_force') continue;
       if (await dataPlane.lines.erasing(reachOf(desk.state, order))) continue;
       await this.#advance(order.id, 'erasure.done', (before) => ({
@@ -108,6 +112,16 @@ export class Erasures {
       lines: size.streams.reduce((sum, { lines }) => sum + lines, 0),
       keptLines: size.keptLines,
     }));
+  }
+
+  /** One of a scope that was deleted while the order waited. */
+  async #forget(before: ErasureRecord): Promise<void> {
+    const edits: Edit[] = [{ kind: 'erasure', id: before.id, before, after: null }];
+    await this.#deps.desk.change(SERVER, 'erasure.forget', (state): Edited<null> =>
+      state.erasures.has(before.id)
+        ? { kind: 'draft', edits, value: null }
+        : { kind: 'unchanged', value: null },
+    );
   }
 
   async #advance(

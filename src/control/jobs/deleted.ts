@@ -3,6 +3,7 @@
  * long as the data plane holds its cursor and lines, and the replays of it end with it. Pure.
  */
 import { limits } from '../../model/limits.ts';
+import type { Scope } from '../../model/scope.ts';
 import { datasetOf } from '../datasets/catalog.ts';
 import type { Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
@@ -88,6 +89,38 @@ export function forgetDeleted(gone: readonly DeletedJobRecord[]): Edited<null> {
     edits: gone.map(forget),
     dropSecrets: gone.map(({ job }) => job.secret.id),
     value: null,
+  };
+}
+
+/**
+ * What is left of a scope that goes: whoever gets its id later must neither see nor restore it. Erasures that are not in force
+ * yet stay until they are.
+ */
+export function leftoversOf(
+  state: StateView,
+  { id, kind }: Scope,
+): { readonly edits: readonly Edit[]; readonly dropSecrets: readonly string[] } {
+  const isOf = (scope: Scope): boolean => scope.kind === kind && scope.id === id;
+  const deleted = [...state.deletedJobs.values()].filter(({ job }) => isOf(job.scope));
+  const replays = [...state.replays.values()].filter(({ scope }) => isOf(scope));
+  const erasures = [...state.erasures.values()].filter(
+    (one) => isOf(one.scope) && one.state !== 'ordered',
+  );
+  return {
+    edits: [
+      ...deleted.map(forget),
+      ...replays.map((before): Edit => ({
+        kind: 'replay',
+        id: String(before.id),
+        before,
+        after: null,
+      })),
+      ...erasures.map((before): Edit => ({ kind: 'erasure', id: before.id, before, after: null })),
+    ],
+    dropSecrets: [
+      ...deleted.map(({ job }) => job.secret.id),
+      ...replays.flatMap(({ secret }) => (secret ? [secret.id] : [])),
+    ],
   };
 }
 

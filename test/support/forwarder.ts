@@ -8,6 +8,8 @@ export interface ForwarderOptions {
   readonly token: string;
   readonly receivers: readonly string[];
   readonly wantedUrl: string;
+  /** 0: the system chooses. */
+  readonly listenPort?: number;
   readonly flags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -51,16 +53,26 @@ export interface ForwarderProcess {
 
 /** Starts a forwarder and resolves when it takes lines. */
 export async function startForwarder(options: ForwarderOptions): Promise<ForwarderProcess> {
-  const { dataDir, token, receivers, wantedUrl, flags = [], environment = {} } = options;
+  const { dataDir, token, receivers, wantedUrl, flags = [] } = options;
+  const { listenPort = 0, environment = {} } = options;
   const child = spawn(
     process.execPath,
     [
       MAIN,
       'forward',
-      ...['--data-dir', dataDir, '--receiver-urls', receivers.join(',')],
-      ...['--wanted-url', wantedUrl, '--deliver-interval-ms', '200'],
-      ...(flags.includes('--listen-port') ? [] : ['--listen-port', '0']),
-      ...['--status-port', '0', ...flags],
+      '--data-dir',
+      dataDir,
+      '--receiver-urls',
+      receivers.join(','),
+      '--wanted-url',
+      wantedUrl,
+      '--deliver-interval-ms',
+      '200',
+      '--listen-port',
+      String(listenPort),
+      '--status-port',
+      '0',
+      ...flags,
     ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],

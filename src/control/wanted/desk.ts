@@ -91,7 +91,7 @@ export class WantedDesk {
       this.#snapshot = snapshot;
       this.#view = undefined;
       this.#made.clear();
-      for (const wake of [...this.#waiting.keys()]) wake();
+      for (const wake of this.#waiting.keys()) wake();
     });
     return this.#publishing;
   }
@@ -119,7 +119,7 @@ export class WantedDesk {
   /** Answers all who wait; from now on nobody waits. */
   close(): void {
     this.#closed = true;
-    for (const wake of [...this.#waiting.keys()]) wake();
+    for (const wake of this.#waiting.keys()) wake();
   }
 
   #of(scopes: 'all' | readonly Scope[]): Made | undefined {

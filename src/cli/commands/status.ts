@@ -9,6 +9,11 @@ interface ServerStatus {
   readonly version: string;
   readonly durability: string;
   readonly started: string;
+  readonly configuration: {
+    readonly version: number;
+    readonly readOnly: { readonly detail: string; readonly since: string } | null;
+    readonly copyDamage: string | null;
+  };
   readonly shards: readonly Readonly<Record<string, string | number | boolean | null>>[];
 }
 
@@ -19,7 +24,10 @@ export function addStatus(
   setExit: (code: number) => void,
 ): void {
   withConnection(program.command('status').description('how the server and its jobs are doing'))
-    .addHelpText('after', '\nEnds with 1 when a shard is down or a job does not get through.')
+    .addHelpText(
+      'after',
+      '\nEnds with 1 when a shard is down, a job does not get through, or nothing can be changed.',
+    )
     .action(async (options: Record<string, string | boolean | undefined>) => {
       const client = clientOf(context, options);
       const status = await client.get<ServerStatus>('/v1/status');
@@ -28,7 +36,9 @@ export function addStatus(
         (job) => job.enabled && ['retrying', 'blocked'].includes(job.status?.activity ?? ''),
       );
       const down = status.shards.filter((shard) => shard['state'] !== 'running');
-      if (failing.length > 0 || down.length > 0) setExit(EXIT.problem);
+      const { version, readOnly, copyDamage } = status.configuration;
+      const isWrong = readOnly !== null || copyDamage !== null;
+      if (failing.length > 0 || down.length > 0 || isWrong) setExit(EXIT.problem);
       if (options['json'])
         return printJson(context, {
           ...status,
@@ -42,6 +52,23 @@ export function addStatus(
         'Waybill',
         `${status.version}, since ${status.started}, durable on ${status.durability}`,
       );
+      line(
+        'Control',
+        readOnly === null
+          ? `version ${version} in force`
+          : paint(
+              output,
+              'red',
+              `version ${version} in force, and nothing can be changed since ${readOnly.since}`,
+            ),
+      );
+      if (readOnly !== null)
+        line(
+          '',
+          `${readOnly.detail} Lines are taken and delivered as before. Run \`waybill control rebuild\`.`,
+        );
+      if (copyDamage !== null)
+        line('', paint(output, 'red', `snapshots were damaged at the start: ${copyDamage}`));
       for (const shard of status.shards) {
         line(
           `Shard ${String(shard['shard'])}`,

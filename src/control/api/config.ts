@@ -201,8 +201,10 @@ async function spanFor(context: Context, body: RollbackBody, now: number): Promi
 }
 
 async function spanFrom({ store, desk }: Context, from: number, to: number): Promise<Found> {
-  if (to > desk.state.version)
-    return refuse('history_gone', `Version ${to} is not yet; ${desk.state.version} is in force.`);
+  const now = desk.state.version;
+  const latest = Math.max(from, to);
+  if (latest > now)
+    return refuse('history_gone', `There is no version ${latest} yet; ${now} is in force.`);
   const read = await spanBetween(store.history, from, to);
   if (read.kind === 'span') return read;
   return refuse(

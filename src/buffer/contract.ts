@@ -240,6 +240,11 @@ export interface ShardBuffer {
   append(request: AppendRequest): Promise<AppendResult>;
 
   stream(key: string): StreamState | undefined;
+  /** The newest epoch of a producer that the stream has lines of, and its highest sequence: durable as the lines are. */
+  lastOf(
+    stream: string,
+    producer: bigint,
+  ): { readonly epoch: number; readonly sequence: number } | undefined;
   streams(): Iterable<StreamState>;
   /** Index only: blocks from the one that holds `from` on, at most `most`. Empty at the head. */
   peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]>;

@@ -240,6 +240,11 @@ export class LogBuffer implements ShardBuffer {
     return this.#jobs.settle(waybill);
   }
 
+  lastOf(stream: string, producer: bigint) {
+    const known = this.#state.streams.get(stream);
+    return known && this.#state.producers.last(known.id, producer);
+  }
+
   waiting(job: number): JobWaiting | undefined {
     const known = this.#state.jobs.get(job);
     return known && waitingOf(known, this.#state.spans);

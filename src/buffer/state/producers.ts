@@ -66,6 +66,16 @@ export class ProducerMemory {
     return sequence < memory.told ? { kind: 'stale' } : { kind: 'forgotten' };
   }
 
+  /** The newest epoch of the producer that the stream has seen, and its highest sequence. */
+  last(
+    stream: number,
+    producer: bigint,
+  ): { readonly epoch: number; readonly sequence: number } | undefined {
+    const memory = this.#memories.get(nameOf(stream, producer));
+    if (memory === undefined) return undefined;
+    return { epoch: memory.epoch, sequence: memory.window.at(-1)?.sequence ?? memory.forgotten };
+  }
+
   remember(stream: number, identity: Producer, request: StoredRequest): void {
     if (this.find(stream, identity).kind !== 'new') return;
     const key = name(stream, identity);
@@ -109,7 +119,11 @@ export class ProducerMemory {
 }
 
 function name(stream: number, identity: Producer): string {
-  return `${identity.producer.toString(36)}/${stream}`;
+  return nameOf(stream, identity.producer);
+}
+
+function nameOf(stream: number, producer: bigint): string {
+  return `${producer.toString(36)}/${stream}`;
 }
 
 function isHole({ holes }: Memory, sequence: number): boolean {

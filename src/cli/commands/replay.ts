@@ -14,6 +14,7 @@ interface ReplayView {
   readonly to: number;
   readonly lines: number;
   readonly waiting: number;
+  readonly gone: number;
   readonly delivered: number;
   readonly excluded: Readonly<Record<string, number>>;
   readonly dropped: Readonly<Record<string, number>>;
@@ -130,6 +131,8 @@ function addShow(group: Command, context: CliContext): void {
         const said = Object.entries(counts).map(([reason, lines]) => `${reason} ${lines}`);
         if (said.length > 0) line(title, said.join(', '));
       }
+      if (replay.gone > 0)
+        line('Gone', `${plural(replay.gone, 'line')} were not held any more when it began`);
       if (replay.goneSince !== null) line('Gone', `lines before ${replay.goneSince}`);
       if (replay.errorMessage !== null) line('Last error', replay.errorMessage);
     },

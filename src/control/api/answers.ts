@@ -273,6 +273,7 @@ export const replayAnswer = z
     to: whole,
     lines: whole,
     waiting: whole,
+    gone: whole.describe('Lines that were not held any more when it began.'),
     delivered: whole,
     excluded: countsOf(EXCLUDE_REASONS),
     dropped: countsOf(DROP_REASONS).describe('Lines that were gone by then stand here as well.'),

@@ -1,6 +1,6 @@
 /** Replays: lines that are still held, delivered once more, to their job's destination or another one. */
 import { z } from 'zod';
-import { addCounts, NO_LINES } from '../../model/delivery.ts';
+import { NO_LINES, settledLines } from '../../model/delivery.ts';
 import { DATASET_ID, SCOPE_ID, streamKey } from '../../model/scope.ts';
 import { may } from '../auth/access.ts';
 import { locate, placeText } from '../held/place.ts';
@@ -193,10 +193,9 @@ async function holdsOf(
 
 function show(replay: ReplayRecord, holds: ReadonlyMap<number, JobHold>): object {
   const hold = holds.get(replay.id);
-  const { delivered, dropped, excluded } = addCounts(
-    replay.result ?? NO_LINES,
-    hold?.totals ?? NO_LINES,
-  );
+  // The record's once it has ended, until then the shard's.
+  const counts = replay.result ?? hold?.totals ?? NO_LINES;
+  const { delivered, dropped, excluded } = counts;
   const lines = replay.to - replay.from;
   const isRunning = replay.state === 'running';
   const waiting = isRunning ? (hold?.waitingLines ?? lines) : 0;
@@ -214,6 +213,7 @@ function show(replay: ReplayRecord, holds: ReadonlyMap<number, JobHold>): object
     to: replay.to,
     lines,
     waiting,
+    gone: replay.result || hold ? Math.max(0, lines - waiting - settledLines(counts)) : 0,
     delivered,
     excluded,
     dropped,

@@ -12,7 +12,7 @@ import type { Erasures } from './erasures.ts';
 
 export interface SweepDeps {
   readonly desk: Desk;
-  readonly dataPlane: Pick<DataPlane, 'lines'>;
+  readonly dataPlane: Pick<DataPlane, 'lines' | 'jobLedger'>;
   readonly erasures: Erasures;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
@@ -50,7 +50,12 @@ export class HeldSweep {
   }
 
   async #run(): Promise<void> {
-    const parts = [() => this.#deleted(), () => this.#replays(), () => this.#deps.erasures.tend()];
+    const parts = [
+      () => this.#deleted(),
+      () => this.#replays(),
+      () => this.#cancelled(),
+      () => this.#deps.erasures.tend(),
+    ];
     for (const part of parts) {
       try {
         await part();
@@ -103,5 +108,30 @@ export class HeldSweep {
       if (edits.length === 0) return { kind: 'unchanged', value: null };
       return { kind: 'draft', edits, dropSecrets, value: null };
     });
+  }
+
+  /** What a cancelled replay came to, once the rest of its lines is settled: the books know it when no shard does. */
+  async #cancelled(): Promise<void> {
+    const { dataPlane, desk } = this.#deps;
+    const open = [...desk.state.replays.values()].filter(
+      ({ result, state }) => state === 'cancelled' && result === null,
+    );
+    for (const { id } of open) {
+      const total = (await dataPlane.jobLedger(id, 1))?.total;
+      if (total && total.waiting > 0) continue;
+      const result = {
+        delivered: total?.delivered ?? 0,
+        excluded: { ...total?.excluded },
+        dropped: { ...total?.dropped },
+      };
+      await desk.change(SERVER, 'replay.cancelled', (state) => {
+        const before = state.replays.get(id);
+        if (before === undefined) return { kind: 'unchanged', value: null };
+        const edits: Edit[] = [
+          { kind: 'replay', id: String(id), before, after: { ...before, result } },
+        ];
+        return { kind: 'draft', edits, value: null };
+      });
+    }
   }
 }

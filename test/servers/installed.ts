@@ -3,106 +3,18 @@
  * `.cache/servers/`, which is not part of the project. Built or installed when `WAYBILL_TEST_SERVERS=build`; otherwise what is
  * there is used, and what is not is a reason to skip.
  */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import type { Recipe } from './recipes.ts';
 
 const CACHE = resolve(import.meta.dirname, '../../.cache/servers');
-const run = promisify(execFile);
-
-export interface Recipe {
-  /** Name and exact version; also the folder's. */
-  readonly name: string;
-  /** Relative to its folder; there when it is ready. */
-  readonly program: string;
-  /** Where libraries of its own lie, relative to its folder. */
-  readonly libraries?: string;
-  /** Puts the program into `folder`. */
-  install(folder: string): Promise<unknown>;
-}
-
-/** A Go program whose module has no replacements. */
-function goInstall(path: string) {
-  return (folder: string) =>
-    run('go', ['install', path], { env: goEnv(folder), maxBuffer: 64 << 20 });
-}
-
-/** One package at a time: a small machine does not hold more. */
-function goEnv(folder: string) {
-  return { ...process.env, GOBIN: folder, GOFLAGS: '-p=1 -buildvcs=false -mod=mod' };
-}
-
-/** A Go program of a module that replaces some of what it needs: built inside a module that does the same. */
-async function buildVictoriaLogs(folder: string): Promise<void> {
-  const module = [
-    'module waybill-test-server',
-    'go 1.23.5',
-    'require github.com/VictoriaMetrics/VictoriaMetrics v1.110.0',
-    'replace cloud.google.com/go/storage => cloud.google.com/go/storage v1.43.0',
-  ];
-  await writeFile(join(folder, 'go.mod'), `${module.join('\n')}\n`);
-  const path = 'github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-logs';
-  const options = { cwd: folder, env: goEnv(folder), maxBuffer: 64 << 20 };
-  await run('go', ['build', '-o', 'victoria-logs', path], options);
-}
-
-export const VICTORIA_LOGS: Recipe = {
-  name: 'victoria-logs-1.110.0',
-  program: 'victoria-logs',
-  install: buildVictoriaLogs,
-};
-
-export const FAKE_GCS: Recipe = {
-  name: 'fake-gcs-server-1.56.1',
-  program: 'fake-gcs-server',
-  install: goInstall('github.com/fsouza/fake-gcs-server@v1.56.1'),
-};
-
-export const AZURITE: Recipe = {
-  name: 'azurite-3.37.0',
-  program: 'node_modules/azurite/dist/src/blob/main.js',
-  install: (folder) =>
-    run(
-      'npm',
-      ['install', '--prefix', folder, '--ignore-scripts', '--no-audit', 'azurite@3.37.0'],
-      {
-        maxBuffer: 64 << 20,
-      },
-    ),
-};
-
-/** S3, STS and Kinesis of AWS, rebuilt by people who test against the real ones. */
-export const MOTO: Recipe = {
-  name: 'moto-5.2.5',
-  program: 'bin/moto_server',
-  async install(folder) {
-    await run('python3', ['-m', 'venv', folder]);
-    const pip = join(folder, 'bin/pip');
-    await run(pip, ['install', '-q', 'moto[server,s3,sts,kinesis]==5.2.5'], {
-      maxBuffer: 64 << 20,
-    });
-  },
-};
-
-/** Debian's package, unpacked and not installed; its libraries lie beside it. */
-export const RSYSLOG: Recipe = {
-  name: 'rsyslog',
-  program: 'usr/sbin/rsyslogd',
-  libraries: 'usr/lib/x86_64-linux-gnu',
-  async install(folder) {
-    const packages = ['rsyslog', 'libestr0', 'libfastjson4', 'liblognorm5'];
-    await run('apt-get', ['download', ...packages], { cwd: folder });
-    for (const file of await readdir(folder))
-      if (file.endsWith('.deb')) await run('dpkg', ['-x', join(folder, file), folder]);
-  },
-};
 
 export interface Running {
   readonly port: number;
@@ -133,7 +45,8 @@ export async function startInstalled(
   const port = await freePort();
   const args = await argumentsFor(port, folder, home);
   const isScript = program.endsWith('.js');
-  const child = spawn(isScript ? process.execPath : program, isScript ? [program, ...args] : args, {
+  const command = recipe.command ?? (isScript ? process.execPath : program);
+  const child = spawn(command, isScript ? [program, ...args] : args, {
     stdio: 'ignore',
     cwd: folder,
     env: recipe.libraries
@@ -187,7 +100,7 @@ async function answers(port: number): Promise<boolean> {
   return up;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -44,7 +44,7 @@ for (const end of ['closed', 'killed'] as const) {
     assert.ok(flips >= 500);
   });
 
-  test(`a flipped byte in the settings of a ${end} server is refused or changes nothing (I4, I10)`, async () => {
+  test(`a flipped byte in the configuration of a ${end} server, store or copy, changes nothing (I4, I10)`, async () => {
     const work = join(root.path, `control-${end}`);
     await mkdir(work);
     const { flips, problems } = await sweepControl(folders[end].directory, work, 1_000);
@@ -75,8 +75,8 @@ for (const end of ['closed', 'killed'] as const) {
     assert.deepEqual(problems, []);
     t.diagnostic(`${starts} starts, ${lost} lines lost and told; refused for ${refusals.join()}`);
     assert.ok(
-      refusals.every((name) => /^(control\.db|secrets\.key)/.test(name)),
-      'only settings are refused',
+      refusals.every((name) => name === 'secrets.key'),
+      'only without its key it does not start',
     );
   });
 }
@@ -126,18 +126,33 @@ for (const [what, index] of [
   }
 }
 
-/** Names of files of which one must be there, and what is said when it is not. */
-const NEEDED: readonly (readonly [string, RegExp])[] = [
-  ['control.db', /control\.db is missing/],
-  ['secrets.key', /secrets\.key is missing/],
+/** Files that must not all be missing, and what is said when they are. */
+const NEEDED: readonly (readonly [string, RegExp, RegExp])[] = [
+  ['control.db', /^(control\.db|snapshots\/.*)$/, /control\.db is missing/],
+  ['secrets.key', /^secrets\.key$/, /secrets\.key is missing/],
 ];
-for (const [name, told] of NEEDED) {
-  test(`${name} missing beside the data of earlier runs is refused and not made anew (I4, I10)`, async () => {
+for (const [name, missing, told] of NEEDED) {
+  test(`${name} missing beside the data of earlier runs, with what could stand in for it, is refused and not made anew (I4, I10)`, async () => {
     const files = await filesOf(folders.closed.directory);
-    files.delete(name);
+    for (const file of files.keys()) if (missing.test(file)) files.delete(file);
     const trial = await tryStart(folders.closed, files, name, receiver, join(root.path, 'work'), 0);
     assert.deepEqual(trial.problems, []);
     assert.match(trial.refusal, told);
+  });
+}
+
+for (const [what, missing] of [
+  ['the control store', /^control\.db$/],
+  ['the copy of the configuration', /^snapshots\/.*$/],
+] as const) {
+  test(`${what} missing costs no line: the other one stands in for it (I4)`, async () => {
+    const files = await filesOf(folders.closed.directory);
+    for (const file of files.keys()) if (missing.test(file)) files.delete(file);
+    const name = shardFile(files, '.wbc', -1);
+    const trial = await tryStart(folders.closed, files, name, receiver, join(root.path, 'work'), 0);
+    assert.deepEqual(trial.problems, []);
+    assert.ok(trial.started, trial.refusal);
+    assert.equal(trial.lost, 0);
   });
 }
 
@@ -174,8 +189,6 @@ const FUTURE: readonly (readonly [string, (bytes: Buffer) => void])[] = [
       bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
     },
   ],
-  // SQLite's user_version.
-  ['control.db', (bytes) => void bytes.writeUInt32BE(99, 60)],
 ];
 for (const [ending, change] of FUTURE) {
   test(`a ${ending} of a future format is refused by its name, and nothing is touched`, async () => {
@@ -188,6 +201,18 @@ for (const [ending, change] of FUTURE) {
     assert.match(trial.refusal, /newer/);
   });
 }
+
+test('a control store of a future format is left as it is, and delivery goes on from the copy (I4)', async () => {
+  const files = await filesOf(folders.closed.directory);
+  const bytes = files.get('control.db')!;
+  // SQLite's user_version.
+  bytes.writeUInt32BE(99, 60);
+  const work = join(root.path, 'work');
+  const trial = await tryStart(folders.closed, files, 'control.db', receiver, work, 0);
+  assert.deepEqual(trial.problems, []);
+  assert.ok(trial.started && trial.lost === 0, trial.refusal);
+  assert.deepEqual(await readFile(join(work, 'control.db')), bytes);
+});
 
 test('an archive file of a future format is left as it is, and delivery goes on', async () => {
   const files = await filesOf(folders.closed.directory);

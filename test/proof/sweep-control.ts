@@ -1,6 +1,6 @@
-/** Flips bytes of the control store and its key, and opens each time what is left (I4, I10). */
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** Flips bytes of the control store, of the data plane's copy of it and of its key, and opens each time what is left (I4, I10). */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { openControl } from '../../src/control/index.ts';
 import type { ControlDeps } from '../../src/control/index.ts';
@@ -13,7 +13,7 @@ import { filesOf } from './folder.ts';
 import { spread } from './sweep.ts';
 import type { Sweep } from './sweep.ts';
 
-const CONTROL = /^(control\.db(-wal)?|secrets\.key)$/;
+const CONTROL = /^(control\.db(-wal)?|secrets\.key|snapshots\/.*)$/;
 
 export type Opened =
   | { readonly kind: 'open'; readonly configuration: string }
@@ -42,7 +42,8 @@ export async function openConfiguration(directory: string): Promise<Opened> {
 }
 
 /**
- * Whatever is damaged, the configuration is the same as before, or the store is refused by its path and stays as it is.
+ * Whatever is damaged, the configuration is the same as before: store and copy stand in for each other. Only without the key
+ * there is no start, and it says where the key lies.
  *
  * @param directory a data folder; it is only read
  * @param work an empty folder
@@ -51,7 +52,10 @@ export async function sweepControl(directory: string, work: string, most: number
   const files = new Map([...(await filesOf(directory))].filter(([name]) => CONTROL.test(name)));
   const put = async (all: ReadonlyMap<string, Buffer>): Promise<void> => {
     for (const name of (await filesOf(work)).keys()) await rm(join(work, name));
-    for (const [name, bytes] of all) await writeFile(join(work, name), bytes);
+    for (const [name, bytes] of all) {
+      await mkdir(dirname(join(work, name)), { recursive: true });
+      await writeFile(join(work, name), bytes);
+    }
   };
   await put(files);
   const before = await openConfiguration(work);
@@ -67,6 +71,7 @@ export async function sweepControl(directory: string, work: string, most: number
       const second = await openConfiguration(work);
       if (first.kind !== second.kind) tell('the second start sees something else');
       if (first.kind === 'unreadable') {
+        if (name !== 'secrets.key') tell(`refused: ${first.detail}`);
         if (!first.detail.includes(work)) tell(`it does not say where: ${first.detail}`);
         if (first.detail.includes('    at ')) tell(`a stack trace: ${first.detail}`);
       } else if (first.configuration !== before.configuration) tell('another configuration');

@@ -163,7 +163,12 @@ export class CopiedStore implements Store {
   }
 
   /** The same entries as the store's, as far as the copy reaches back. */
-  async #changesFromCopy({ before, after = -1, scope, limit }: ChangeQuery): Promise<ChangeEntry[]> {
+  async #changesFromCopy({
+    before,
+    after = -1,
+    scope,
+    limit,
+  }: ChangeQuery): Promise<ChangeEntry[]> {
     const newest = this.#deps.journal.holdings.version;
     const oldest = Math.max(after + 1, await this.history.oldest());
     const found: ChangeEntry[] = [];

@@ -168,8 +168,9 @@ export class Holdings {
 
   contents(): Contents {
     const records = noRecords();
-    for (const { kind, record } of this.#records.values())
-      (records[kind] as RecordOf<Kind>[]).push(record);
+    // In the store's order, wherever they come from: the same configuration looks the same.
+    const held = [...this.#records.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    for (const { kind, record } of held) (records[kind] as RecordOf<Kind>[]).push(record);
     records.job.sort((a, b) => a.id - b.id);
     records.replay.sort((a, b) => a.id - b.id);
     return {

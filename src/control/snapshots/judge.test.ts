@@ -31,6 +31,7 @@ const copies = {
     head: undefined,
     detail: 'bad',
   },
+  'rest of nothing': { kind: 'damaged', version: 0, sum: '0'.repeat(16), head, detail: 'bad' },
   unreadable: { kind: 'unreadable', head, detail: 'bad' },
 } satisfies Record<string, CopyFacts>;
 
@@ -92,6 +93,15 @@ const TABLE: Record<keyof typeof copies, Row> = {
     'newer of another line': 'take_copy newer_version',
     'same version, other content': 'take_store',
   },
+  'rest of nothing': {
+    lost: 'refuse',
+    same: 'take_store',
+    'one older': 'take_store',
+    'older by two': 'take_store',
+    newer: 'take_store',
+    'newer of another line': 'take_store',
+    'same version, other content': 'take_store',
+  },
   unreadable: {
     lost: 'refuse',
     same: 'take_store',
@@ -112,6 +122,18 @@ for (const [name, copy] of Object.entries(copies) as [keyof typeof copies, CopyF
     }
   });
 }
+
+test('I4: a store that holds nothing is not taken for a configuration where the copy cannot be read', () => {
+  const blank: StoreFacts = {
+    kind: 'whole',
+    version: 9,
+    sum: '0'.repeat(16),
+    sumAt: () => undefined,
+  };
+  assert.equal(judgeStart(copies.unreadable, blank).kind, 'refuse');
+  assert.equal(judgeStart(copies['rest of nothing'], blank).kind, 'refuse');
+  assert.equal(judgeStart(copies.absent, { ...blank, version: 0 }).kind, 'take_store');
+});
 
 test('whoever goes on with less than was in force is told so', () => {
   const bare = judgeStart(copies.unreadable, whole(7));

@@ -69,6 +69,11 @@ export function judgeStart(copy: CopyFacts, store: StoreFacts): Verdict {
           kind: 'refuse',
           detail: `${store.detail} And the copy of the configuration that would stand in for it cannot be read: ${copy.detail}.`,
         };
+      if (store.sum === NOTHING)
+        return {
+          kind: 'refuse',
+          detail: `The control store holds nothing, and the copy of the configuration that says what was in force cannot be read: ${copy.detail}. Restore either of them from a backup.`,
+        };
       // Whatever `head` says, there is nothing else to go on with.
       return {
         kind: 'take_store',
@@ -95,13 +100,17 @@ function besideWhole(copy: Whole, store: StoreFacts): Verdict {
 }
 
 function besideDamaged(copy: Damaged, store: StoreFacts): Verdict {
+  // Nothing at all is no good rest: it would be read as "nobody" (I4).
+  if (copy.sum === NOTHING)
+    return judgeStart({ kind: 'unreadable', head: copy.head, detail: copy.detail }, store);
   if (store.kind === 'trouble')
     return {
       kind: 'take_copy',
       trouble: store.trouble,
       detail: `${store.detail} The copy of the configuration is damaged as well (${copy.detail}); what is good of it is in force.`,
     };
-  if (follows(store, copy) && (!copy.head || fitsHead(store, copy.head))) {
+  const isWhatWas = copy.head !== undefined && isHead(store, copy.head);
+  if (isWhatWas || (follows(store, copy) && (!copy.head || fitsHead(store, copy.head)))) {
     return {
       kind: 'take_store',
       told: `${copy.detail}; the control store holds version ${store.version}, which follows from what is good of it`,
@@ -115,6 +124,9 @@ function besideDamaged(copy: Damaged, store: StoreFacts): Verdict {
   };
 }
 
+/** The checksum of nothing. */
+const NOTHING = '0000000000000000';
+
 type WholeStore = Extract<StoreFacts, { readonly kind: 'whole' }>;
 
 /** Whether the store's own change log leads from the one to the other. */
@@ -123,6 +135,8 @@ function follows(
   from: { readonly version: number; readonly sum: string },
 ): boolean {
   if (store.version === from.version) return store.sum === from.sum;
+  // Everything began with nothing.
+  if (from.version === 0 && from.sum === NOTHING) return true;
   return store.version > from.version && store.sumAt(from.version) === from.sum;
 }
 

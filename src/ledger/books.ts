@@ -24,6 +24,8 @@ export interface BooksOptions {
   /** The sums' SQLite file. */
   readonly path: string;
   readonly diagnostics: Diagnostics;
+  /** Told of each waybill that drops lines, when it is summed: once, also over restarts. */
+  readonly onDropped?: (waybill: Waybill) => void;
 }
 
 /** One account's use of one UTC day. */
@@ -59,6 +61,7 @@ export interface Books {
     streams: readonly string[],
     jobs: readonly JobCut[],
     hours?: number,
+    replays?: readonly JobCut[],
   ): ScopeLedger;
   /** Names of the streams of these scopes that the books have met, as accepted or as refused. */
   streams(scopes: readonly Scope[]): readonly string[];
@@ -222,6 +225,9 @@ class SqliteBooks implements Books {
     for (const reason of EXCLUDE_REASONS)
       settle(`excluded:${reason}`, waybill.counts.excluded[reason]);
     for (const reason of DROP_REASONS) settle(`dropped:${reason}`, waybill.counts.dropped[reason]);
+    if (DROP_REASONS.some((reason) => waybill.counts.dropped[reason])) {
+      this.#options.onDropped?.(waybill);
+    }
     if (waybill.plan !== null)
       sql.sent.run(waybill.job, waybill.hour, waybill.plainBytes, waybill.sentBytes);
   }
@@ -235,12 +241,14 @@ class SqliteBooks implements Books {
     streams: readonly string[],
     jobs: readonly JobCut[],
     hours = 24 * 7,
+    replays: readonly JobCut[] = [],
   ): ScopeLedger {
     const wanted = new Set(streams);
     return {
       scope,
       streams: streams.map((stream) => ({ stream, ...this.#streamSums(stream) })),
       jobs: jobs.filter((job) => wanted.has(job.stream)).map((job) => this.job(job, hours)),
+      replays: replays.map((replay) => this.job(replay, hours)),
     };
   }
 

@@ -1,4 +1,4 @@
-/** Looks at a whole data folder: `shards/<n>/{log,buffer,archive}`. */
+/** Looks at a whole data folder: `shards/<n>/{log,buffer,archive}` and `snapshots`. */
 import { join } from 'node:path';
 
 import { FsError } from '../lib/fs/file-system.ts';
@@ -11,6 +11,8 @@ import { bookLine } from './equation.ts';
 import { Findings, NewerFormat } from './findings.ts';
 import { readLog } from './log.ts';
 import { Recount } from './recount.ts';
+import { readSnapshots } from './snapshots.ts';
+import type { SnapshotsSeen } from './snapshots.ts';
 
 /** A running server trims and writes while we read: what looks wrong then is looked at again. */
 const LOOKS = 3;
@@ -63,13 +65,32 @@ async function lookOnce(
     sums.lines += seen.lines;
     books.push(...seen.books);
   }
+  const copy = await lookAtSnapshots(files, directory, findings.within('snapshots'));
   const shown = books.filter(({ job, balanced }) => job >= 0 || !balanced);
   return {
     directory,
     ...sums,
+    ...(copy ? { configurationVersion: copy.version } : {}),
     problems: findings.list(),
     books: what.books ? shown.toSorted((a, b) => a.job - b.job) : [],
   };
+}
+
+/** Folders of earlier versions have none. */
+async function lookAtSnapshots(
+  files: FileSystem,
+  directory: string,
+  findings: Findings,
+): Promise<SnapshotsSeen | undefined> {
+  const folder = join(directory, 'snapshots');
+  if ((await listed(files, folder)).length === 0) return undefined;
+  try {
+    return await readSnapshots(files, folder, findings);
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error;
+    findings.add(`${error.operation} of ${error.path} failed: ${error.code}`);
+    return undefined;
+  }
 }
 
 interface ShardSeen {
@@ -128,6 +149,9 @@ async function contents(
   shards: readonly number[],
 ): Promise<string> {
   const all: string[] = [];
+  for (const name of await listed(files, join(directory, 'snapshots'))) {
+    all.push(`${name} ${(await files.stat(join(directory, 'snapshots', name)))?.bytes ?? 0}`);
+  }
   for (const shard of shards) {
     for (const folder of ['log', 'buffer', 'archive']) {
       const path = join(directory, 'shards', String(shard), folder);

@@ -7,6 +7,8 @@ export interface CheckReport {
   readonly blocks: number;
   /** Lines in them, each counted once however often its block stands in the log. */
   readonly lines: number;
+  /** The newest version of the configuration in the data plane's copy of it; absent: there is no copy. */
+  readonly configurationVersion?: number;
   /** Integrity errors in plain words; empty when all is well. */
   readonly problems: readonly string[];
   /** Empty unless the books were asked for. */

@@ -39,7 +39,7 @@ export function addLog(
 
 function show({ output }: CliContext, report: CheckReport): void {
   output.out(
-    `${report.directory}: ${plural(report.segments, 'segment')}, ${plural(report.blocks, 'block')}, ${plural(report.lines, 'line')}\n`,
+    `${report.directory}: ${plural(report.segments, 'segment')}, ${plural(report.blocks, 'block')}, ${plural(report.lines, 'line')}${report.configurationVersion === undefined ? '' : `, configuration of version ${report.configurationVersion}`}\n`,
   );
   for (const problem of report.problems)
     output.out(`${paint(output, 'red', 'damage')} ${problem}\n`);

@@ -1,0 +1,93 @@
+/** The parts of a drill, and what was measured in each: nothing is compared but with the quiet one. */
+import { Histogram } from './histogram.ts';
+import type { Summary } from './histogram.ts';
+
+export interface Phase {
+  readonly name: string;
+  readonly startMs: number;
+  /** From the first attempt at a body to its 2xx, as its producer sees it. */
+  readonly answers: Histogram;
+  /** From the making of a line to its arrival, less the delivery interval; by zone, counted in lines. */
+  readonly delays: Map<string, Histogram>;
+  /** The control API's answers. */
+  readonly control: Histogram;
+  /** Questions to the control API without an answer. */
+  controlFailures: number;
+}
+
+export interface PhaseReport {
+  readonly name: string;
+  readonly seconds: number;
+  readonly answers: Summary;
+  readonly delays: Readonly<Record<string, Summary>>;
+  readonly control: Summary;
+  readonly controlFailures: number;
+}
+
+/** Wall-clock time without jumps: what lines carry, and what their arrival is compared with. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+export class Phases {
+  readonly #phases: Phase[] = [];
+
+  constructor(name: string) {
+    this.begin(name);
+  }
+
+  get now(): Phase {
+    return this.#phases.at(-1)!;
+  }
+
+  begin(name: string): Phase {
+    const phase = {
+      name,
+      startMs: nowMs(),
+      answers: new Histogram(),
+      delays: new Map<string, Histogram>(),
+      control: new Histogram(),
+      controlFailures: 0,
+    };
+    this.#phases.push(phase);
+    return phase;
+  }
+
+  /** The phase in which something happened. */
+  at(ms: number): Phase {
+    return this.#phases.findLast(({ startMs }) => startMs <= ms) ?? this.#phases[0]!;
+  }
+
+  /** A line that was made at `madeMs` has arrived. */
+  arrived(zone: string, madeMs: number, delayMs: number): void {
+    const { delays } = this.at(madeMs);
+    let ofZone = delays.get(zone);
+    if (!ofZone) delays.set(zone, (ofZone = new Histogram()));
+    ofZone.add(Math.max(0, delayMs));
+  }
+
+  /** The largest p99 of the zones' delays in a phase; 0 when nothing arrived. */
+  delayP99Ms(phase: string, zones: readonly string[]): number {
+    const { delays } = this.named(phase);
+    return Math.max(...zones.map((zone) => delays.get(zone)?.quantileMs(0.99) ?? 0));
+  }
+
+  named(name: string): Phase {
+    const phase = this.#phases.find((one) => one.name === name);
+    if (!phase) throw new Error(`there was no phase ${name}`);
+    return phase;
+  }
+
+  report(): PhaseReport[] {
+    return this.#phases.map((phase, at) => ({
+      name: phase.name,
+      seconds: Math.round(((this.#phases[at + 1]?.startMs ?? nowMs()) - phase.startMs) / 100) / 10,
+      answers: phase.answers.summary(),
+      delays: Object.fromEntries(
+        [...phase.delays].map(([zone, delays]) => [zone, delays.summary()]),
+      ),
+      control: phase.control.summary(),
+      controlFailures: phase.controlFailures,
+    }));
+  }
+}

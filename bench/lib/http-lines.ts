@@ -91,3 +91,16 @@ export function httpBlocks(seed: number, totalBytes: number): Block[] {
   }
   return blocks;
 }
+
+/** Request bodies of whole lines, about `bodyBytes` each and no more. */
+export function cutBodies(totalBytes: number, bodyBytes: number): Buffer[] {
+  const all = Buffer.concat(httpBlocks(11, totalBytes).map(({ bytes }) => bytes));
+  const bodies: Buffer[] = [];
+  for (let at = 0; at < all.length;) {
+    const most = Math.min(all.length, at + bodyBytes);
+    const end = all.lastIndexOf(10, most - 1) + 1;
+    bodies.push(all.subarray(at, end));
+    at = end;
+  }
+  return bodies;
+}

@@ -1,0 +1,96 @@
+/** A producer of large requests: bodies made beforehand, one under way on each connection, in a thread of its own. */
+import { Agent, request } from 'node:http';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+
+export interface BodiesOptions {
+  readonly port: number;
+  /** Taken in turn, one for each request. */
+  readonly paths: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bodies: readonly Uint8Array[];
+  readonly connections: number;
+  readonly seconds: number;
+  /** Requests in a second over all connections; absent: as many as are answered. */
+  readonly perSecond?: number;
+}
+
+export interface BodiesResult {
+  readonly answered: number;
+  /** How often each body was taken. */
+  readonly taken: readonly number[];
+  /** Answers other than 200; they are tried again after a short wait. */
+  readonly failed: number;
+  readonly seconds: number;
+  /** Answer times of those that were taken, in milliseconds. */
+  readonly tookMs: Float64Array;
+}
+
+/** Sends for as long as asked. */
+export function sendBodies(options: BodiesOptions): Promise<BodiesResult> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: options });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+}
+
+const RETRY_MS = 20;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function run(options: BodiesOptions): Promise<BodiesResult> {
+  const { port, paths, headers, bodies, connections, seconds, perSecond } = options;
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const began = performance.now();
+  const untilMs = began + seconds * 1_000;
+  const tookMs: number[] = [];
+  const taken = bodies.map(() => 0);
+  let failed = 0;
+  let next = 0;
+  const post = (path: string, body: Uint8Array): Promise<number> =>
+    new Promise((resolve) => {
+      const sent = request({
+        port,
+        path,
+        agent,
+        method: 'POST',
+        headers: { ...headers, 'content-length': body.length },
+      });
+      sent.on('response', (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(answer.statusCode ?? 0));
+      });
+      sent.on('error', () => resolve(0));
+      sent.end(body);
+    });
+  const connection = async (): Promise<void> => {
+    while (performance.now() < untilMs) {
+      const mine = next++;
+      if (perSecond !== undefined) {
+        await sleep(began + (mine / perSecond) * 1_000 - performance.now());
+      }
+      const from = performance.now();
+      const which = mine % bodies.length;
+      while ((await post(paths[mine % paths.length]!, bodies[which]!)) !== 200) {
+        failed++;
+        if (performance.now() > untilMs) return;
+        await sleep(RETRY_MS);
+      }
+      tookMs.push(performance.now() - from);
+      taken[which]!++;
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  agent.destroy();
+  return {
+    answered: tookMs.length,
+    taken,
+    failed,
+    seconds: (performance.now() - began) / 1_000,
+    tookMs: Float64Array.from(tookMs),
+  };
+}
+
+if (parentPort && workerData !== null) {
+  const port = parentPort;
+  void run(workerData as BodiesOptions).then((result) => port.postMessage(result));
+}

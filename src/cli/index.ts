@@ -10,6 +10,7 @@ import { addConfig } from './commands/config.ts';
 import { addControl } from './commands/control.ts';
 import type { RebuildStore } from './commands/control.ts';
 import { addDirectory } from './commands/directory.ts';
+import { addDrill } from './commands/drill.ts';
 import { addErase } from './commands/erase.ts';
 import { addForward } from './commands/forward.ts';
 import type { ForwardParts } from './commands/forward.ts';
@@ -74,6 +75,7 @@ export async function runCli(
   addStatus(program, context, setExit);
   addTail(program, context);
   addLog(program, context, parts.checkDirectory, setExit);
+  addDrill(program, setExit);
   inherit(program);
   try {
     await program.parseAsync([...args], { from: 'user' });

@@ -5,11 +5,13 @@ import type {
   ScopeReach,
   ServerStatus,
 } from '../control/index.ts';
-import type { AttemptStore, Books, KeptLines } from '../ledger/index.ts';
+import { exposition } from '../ledger/index.ts';
+import type { AttemptStore, Books, KeptLines, Metric } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { LiveDesk } from '../live/index.ts';
 import { limits } from '../model/limits.ts';
 import type { PullDesk } from '../pull/index.ts';
+import type { AlertDesk } from '../watch/index.ts';
 import type { ShardJob } from './link.ts';
 import type { Shards } from './shards.ts';
 import { linesDesk } from './lines-desk.ts';
@@ -25,6 +27,9 @@ export interface DataPlaneOptions {
   readonly version: string;
   readonly startedMs: number;
   readonly clock: Clock;
+  readonly alerts?: AlertDesk;
+  /** What the watchdogs add to the metrics. */
+  readonly alertMetrics?: () => readonly Metric[];
 }
 
 /** The data plane as the control API sees it: shard threads by message, the ledger's sums and stores directly. */
@@ -52,7 +57,14 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
         return found && books.job(found, hours);
       }),
     scopeLedger: (reach, hours) =>
-      at(reach.jobs, (jobs) => books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours)),
+      at([...reach.jobs, ...reach.replays], (all) => {
+        const jobs = all.filter(({ isReplay }) => !isReplay);
+        // One that has ended is known to the books alone.
+        const replays = reach.replays.flatMap(
+          (id) => all.find(({ job }) => job === id) ?? books.formerJob(id) ?? [],
+        );
+        return books.scope(reach.scope, streamsOf(reach, jobs), jobs, hours, replays);
+      }),
     usage: (reach, days) =>
       at(reach.jobs, (jobs) => books.usage(streamsOf(reach, jobs), reach.jobs, days)),
     busyHours: async (streams) =>
@@ -61,6 +73,7 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
     keptLine: async (id) => keptLines.get(id),
     live: options.live,
     pull: options.pull,
+    ...(options.alerts ? { alerts: options.alerts } : {}),
     lines: linesDesk(shards, keptLines),
     status: async (): Promise<ServerStatus> => {
       const stats = await shards.stats();
@@ -89,7 +102,10 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
         shards.stats(),
         shards.cut(null).catch(() => undefined),
       ]);
-      return serverMetrics(stats, taken?.jobs, options.startedMs);
+      const jobs = taken?.jobs.filter(({ isReplay }) => !isReplay);
+      return (
+        serverMetrics(stats, jobs, options.startedMs) + exposition(options.alertMetrics?.() ?? [])
+      );
     },
     ready: () => shards.ready(),
     tryDestination: (trial) => shards.tryDestination(trial),
@@ -123,7 +139,8 @@ function statusView(job: ShardJob): JobStatusView {
   };
 }
 
-function activity(job: ShardJob): JobActivity {
+/** What a job is doing, in the words that its owner sees. */
+export function activity(job: ShardJob): JobActivity {
   switch (job.status?.state) {
     case 'backing_off':
       return 'retrying';

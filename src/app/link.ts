@@ -23,6 +23,7 @@ import type { Attempt } from '../model/delivery.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { SnapshotDelta } from './snapshot-copy.ts';
+import type { Beat } from '../watch/index.ts';
 import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';
 
 /** Where everything lies below the data folder. */
@@ -125,6 +126,10 @@ export type ShardReady =
 
 export type SupervisorMethods = {
   started(outcome: ShardReady): void;
+  /** A sign of life, each `limits.watch.beatMs`. */
+  beat(beat: Beat): void;
+  /** The thread has logged an alarm. */
+  alarm(event: string, detail?: string): void;
   attempts(attempts: readonly Attempt[]): void;
   /** Lines that were kept for a session of Instant Logs. */
   tapped(lines: TappedLines): void;

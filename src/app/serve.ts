@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openControl } from '../control/index.ts';
 import type { Control, OwnershipChallenge } from '../control/index.ts';
+import type { Books } from '../ledger/index.ts';
 import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -15,9 +16,11 @@ import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
 import { keySource } from './key-source.ts';
 import { onlookers } from './onlookers.ts';
-import { processDiagnostics } from './report.ts';
+import { processDiagnostics, telling } from './report.ts';
 import { superviseShard } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
+import { watching } from './watching.ts';
+import type { Watching, WatchingOptions } from './watching.ts';
 import { VERSION } from '../lib/version.ts';
 
 export type ServeOutcome =
@@ -40,7 +43,10 @@ const CATCH_UP_MS = 5_000;
 
 /** Starts a server and resolves when it accepts lines. */
 export async function serve(config: Config): Promise<ServeOutcome> {
-  const diagnostics = processDiagnostics(config.process.logLevel);
+  const heard: { watch?: Watching } = {};
+  const diagnostics = telling(processDiagnostics(config.process.logLevel), (event, detail) =>
+    heard.watch?.alarm(event, detail),
+  );
   const files = nodeFileSystem();
   const directory = resolve(config.data.dir);
   const at = (...names: string[]) => join(directory, ...names);
@@ -64,11 +70,20 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const hasLines = readdirSync(at('shards', '0', 'log')).length > 0;
   const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
   const archive = at('shards', '0', 'archive');
-  const stores = await openStores(at('ledger'), archive, files, diagnostics);
+  const parts: { control?: Control; books?: Books } = {};
+  const stores = await openStores(at('ledger'), archive, files, diagnostics, {
+    folder: at('ledger'),
+    config,
+    control: () => parts.control,
+    books: () => parts.books,
+    shards: () => shards,
+    clock,
+    diagnostics,
+  });
   if (typeof stores === 'string') return refused(stores);
-  const { books, attempts, keptLines } = stores;
-
-  const parts: { control?: Control } = {};
+  const { books, attempts, keptLines, watch } = stores;
+  parts.books = books;
+  heard.watch = watch;
   const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
   const shards = superviseShard({
     start: {
@@ -80,7 +95,10 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
     watches: () => live.watches(),
+    onState: (state, detail) => watch.shardState(state, detail),
     supervisor: {
+      beat: (beat) => watch.beat(beat),
+      alarm: (event, detail) => watch.alarm(event, detail),
       tapped: (lines) => live.tapped(lines),
       attempts: (list) => {
         try {
@@ -113,7 +131,10 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     policy: { allowHttp: config.destinations.allowHttp, fileRoots: config.destinations.fileRoots },
     holdbackMs: config.buffer.holdbackMs,
     ownershipChallenge: config.destinations.ownershipChallenge as OwnershipChallenge,
-    publish: (snapshot) => shards.publish(snapshot),
+    publish: (snapshot) => {
+      watch.published(snapshot.version);
+      return shards.publish(snapshot);
+    },
     dataPlane: dataPlane({
       shards,
       books,
@@ -124,6 +145,8 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       version: VERSION,
       startedMs: clock.wallMs(),
       clock,
+      alerts: watch,
+      alertMetrics: () => watch.metrics(),
     }),
     version: VERSION,
     mustExist: hasLines,
@@ -177,6 +200,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     await control.close();
     await books.catchUp().catch(() => {});
     books.close();
+    watch.close();
     attempts.close();
     keptLines.close();
     await lock.release();
@@ -194,10 +218,20 @@ async function openStores(
   archive: string,
   files: FileSystem,
   diagnostics: Diagnostics,
+  watchingOptions: WatchingOptions,
 ) {
   try {
+    const watch = watching(watchingOptions);
+    const onDropped = watch.dropped.bind(watch);
     return {
-      books: await openBooks({ files, archive, path: join(folder, 'books.db'), diagnostics }),
+      watch,
+      books: await openBooks({
+        files,
+        archive,
+        path: join(folder, 'books.db'),
+        diagnostics,
+        onDropped,
+      }),
       attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
       keptLines: openKeptLines(join(folder, 'kept-lines.db'), {
         lines: limits.ledger.keptLines,

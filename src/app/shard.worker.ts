@@ -27,13 +27,14 @@ import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
+import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { listenForIngest } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { Subscription } from './publication.ts';
-import { processDiagnostics } from './report.ts';
+import { processDiagnostics, telling } from './report.ts';
 import { shardCut } from './shard-cut.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
@@ -44,7 +45,10 @@ const ATTEMPTS_MS = 250;
 
 const start = workerData as ShardStart;
 const { config, paths } = start;
-const diagnostics = processDiagnostics(config.process.logLevel).with({ shard: start.shard });
+const diagnostics = telling(
+  processDiagnostics(config.process.logLevel).with({ shard: start.shard }),
+  (event, detail) => supervisor.notify('alarm', event, detail),
+);
 const files = nodeFileSystem();
 const onStep = crashAt(process.env['WAYBILL_CRASH_AT']);
 
@@ -244,6 +248,7 @@ async function run(): Promise<void> {
   };
   await apply(snapshot);
   tendEvery(buffer, archive);
+  showSignsOfLife(buffer, delivery);
   const door = createIngest({
     route: () => route,
     append: (request) => buffer.append(request),
@@ -271,6 +276,19 @@ async function run(): Promise<void> {
     jobs: buffer.stats().jobs,
     durability: buffer.durability,
   });
+}
+
+/** What the watchdogs look at; that it comes at all is the thread's sign of life. */
+function showSignsOfLife(buffer: ShardBuffer, delivery: Delivery): void {
+  const observer = new Observer({
+    shard: start.shard,
+    buffer,
+    jobsOf: (stream) => delivery.statusesOf(stream),
+    version: () => snapshot.version,
+    clock,
+    limits: limits.watch,
+  });
+  clock.every(limits.watch.beatMs, () => supervisor.notify('beat', observer.beat()));
 }
 
 /** Attempts go to the control thread in bunches: it only lists them. */

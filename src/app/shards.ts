@@ -8,6 +8,7 @@ import type { Watch } from '../live/index.ts';
 import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
+import { Heartbeat } from '../watch/index.ts';
 import { prepareShardHeaps } from './heap.ts';
 import { Publication } from './publication.ts';
 import type {
@@ -37,11 +38,16 @@ export type ShardLines = {
   ) => Promise<Awaited<ReturnType<ShardMethods[Name]>>>;
 };
 
+/** How a shard's thread is doing, for the watchdogs. */
+export type ShardWatchState = 'running' | 'down' | 'hung';
+
 export interface ShardsOptions {
   readonly start: Omit<ShardStart, 'snapshot'>;
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<SupervisorMethods, 'started'>;
+  /** Told of a shard that is down, hangs, or runs; `detail` says why. */
+  readonly onState: (state: ShardWatchState, detail: string) => void;
   /** Whose lines are to be looked at: what a thread that starts is told. */
   readonly watches: () => readonly Watch[];
   readonly clock: Clock;
@@ -84,6 +90,17 @@ export function superviseShard(options: ShardsOptions): Shards {
   let stopping = false;
   let restartMs = RESTART_MS;
 
+  const heartbeat = new Heartbeat(limits.watch);
+  const stopChecking = clock.every(limits.watch.beatMs, () => {
+    const state = heartbeat.check();
+    if (state === 'fine') return;
+    options.onState('hung', `no sign of life in ${limits.watch.hungBeats} checks and more`);
+    if (state !== 'restart' || stopping) return;
+    diagnostics.alarm('the shard hangs; its thread is ended and started again', {});
+    // Nothing is lost by it: what was accepted is on disk.
+    void worker?.terminate();
+  });
+
   prepareShardHeaps();
   const start = (): Promise<ShardReady> =>
     new Promise((resolve) => {
@@ -95,10 +112,16 @@ export function superviseShard(options: ShardsOptions): Shards {
       });
       const joined = connect<SupervisorMethods, ShardMethods>(thread, {
         ...options.supervisor,
+        beat(beat) {
+          heartbeat.beat();
+          options.onState('running', '');
+          options.supervisor.beat(beat);
+        },
         started(outcome) {
           if (outcome.kind === 'ready') {
             address = `${outcome.host.includes(':') ? `[${outcome.host}]` : outcome.host}:${outcome.port}`;
             reason = undefined;
+            heartbeat.expect(true);
             restartMs = RESTART_MS;
             const tls = options.tls();
             if (tls) joined.notify('setTls', tls);
@@ -124,11 +147,15 @@ export function superviseShard(options: ShardsOptions): Shards {
       });
       thread.on('exit', (code) => {
         joined.close('the shard thread ended');
-        if (connection === joined) connection = undefined;
+        if (connection === joined) {
+          connection = undefined;
+          heartbeat.expect(false);
+        }
         const detail = refusal ?? `the shard's thread ended with code ${code}`;
         resolve({ kind: 'refused', detail });
         if (stopping || address === undefined) return;
         reason = `the shard is being restarted: ${detail}`;
+        options.onState('down', detail);
         diagnostics.alarm('shard thread ended; starting it again', {
           code,
           detail,
@@ -198,6 +225,7 @@ export function superviseShard(options: ShardsOptions): Shards {
     async drain(waitMs) {
       stopping = true;
       reason = 'draining';
+      stopChecking();
       const thread = worker;
       if (!connection || !thread) return;
       const giveUp = new AbortController();

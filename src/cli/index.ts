@@ -9,6 +9,7 @@ import type { CliContext } from './context.ts';
 import { addConfig } from './commands/config.ts';
 import { addControl } from './commands/control.ts';
 import type { RebuildStore } from './commands/control.ts';
+import { addAlerts } from './commands/alerts.ts';
 import { addDirectory } from './commands/directory.ts';
 import { addDrill } from './commands/drill.ts';
 import { addErase } from './commands/erase.ts';
@@ -73,6 +74,7 @@ export async function runCli(
   addConfig(program, context, setExit);
   addControl(program, context, parts.rebuildStore);
   addStatus(program, context, setExit);
+  addAlerts(program, context, setExit);
   addTail(program, context);
   addLog(program, context, parts.checkDirectory, setExit);
   addDrill(program, setExit);

@@ -6,8 +6,10 @@ import type { FileSystem } from '../lib/fs/file-system.ts';
 import type { Random } from '../lib/random.ts';
 import type { DestinationPolicy } from '../destinations/index.ts';
 import { limits } from '../model/limits.ts';
+import { parseStreamKey } from '../model/scope.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { accountRoutes, zoneRoutes } from './api/accounts.ts';
+import { alertRoutes } from './api/alerts.ts';
 import { changeRoutes } from './api/changes.ts';
 import { configRoutes } from './api/config.ts';
 import type { Context } from './api/context.ts';
@@ -15,6 +17,7 @@ import { datasetRoutes } from './api/datasets.ts';
 import { described } from './api/description-routes.ts';
 import { erasureRoutes } from './api/erasures.ts';
 import { heldJobRoutes } from './api/held-jobs.ts';
+import { replayRoutes } from './api/replays.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { ledgerRoutes } from './api/ledger.ts';
@@ -86,6 +89,9 @@ export interface Control {
   setTls(files: TlsFiles): void;
   /** The configuration of now, whole. Each call makes a new one of the newest state. */
   snapshot(): Snapshot;
+  /** What the newest configuration says of a job, and whether it has a job that wants a stream; for the watchdogs. */
+  jobStanding(job: number): 'on' | 'off' | 'gone';
+  streamWanted(stream: string): boolean;
   /**
    * Makes an operator token when there is none.
    *
@@ -218,6 +224,19 @@ class OpenControl implements Control {
     return this.#snapshots.of(this.#context.desk.state);
   }
 
+  jobStanding(id: number): 'on' | 'off' | 'gone' {
+    const job = this.#context.desk.state.jobs.get(id);
+    if (!job) return 'gone';
+    return job.enabled ? 'on' : 'off';
+  }
+
+  streamWanted(stream: string): boolean {
+    const parsed = parseStreamKey(stream);
+    if (!parsed) return false;
+    const jobs = this.#context.desk.state.jobsOf(parsed.scope);
+    return jobs.some(({ enabled, dataset }) => enabled && dataset === parsed.dataset);
+  }
+
   async ensureOperatorToken(
     keep?: (token: string) => void | Promise<void>,
   ): Promise<string | undefined> {
@@ -283,11 +302,13 @@ export function allRoutes(context: Context): readonly Route[] {
     ...jobRoutes(context),
     ...heldJobRoutes(context),
     ...erasureRoutes(context),
+    ...replayRoutes(context),
     ...ledgerRoutes(context),
     ...changeRoutes(context),
     ...configRoutes(context),
     ...storeRoutes(context),
     ...wantedRoutes(context),
+    ...alertRoutes(context),
     ...serverRoutes(context),
   ];
   return described(routes, context.version);

@@ -130,6 +130,8 @@ export interface Delivery {
   /** Of the jobs of one stream. */
   statusesOf(stream: string): readonly JobStatus[];
   stats(): DeliveryStats;
+  /** Lines of these streams were erased: attempts under way that may hold them end. Call it once nothing reads them. */
+  recall(streams: readonly string[]): void;
   /** Starts nothing new and resolves when all attempts under way have ended and settled, or when `signal` aborts. */
   drain(signal?: AbortSignal): Promise<void>;
   /** Aborts what is under way, closes senders, and lets go of the buffer. Open plans stay in the buffer. */

@@ -140,6 +140,12 @@ class ShardDelivery implements Delivery {
     };
   }
 
+  recall(streams: readonly string[]): void {
+    for (const stream of streams) {
+      for (const runner of this.#byStream.get(stream) ?? []) runner.recall();
+    }
+  }
+
   async drain(signal?: AbortSignal): Promise<void> {
     this.#draining = true;
     this.#turns.callOff();

@@ -90,7 +90,7 @@ export class AlertBook implements Verdicts {
     const alert: Alert = {
       ...finding,
       id: before?.id ?? this.#nextId++,
-      severity: ALERT_KINDS[finding.kind].severity,
+      ...ALERT_KINDS[finding.kind],
       state: 'firing',
       sinceMs: nowMs,
       resolvedMs: null,

@@ -22,6 +22,9 @@ export interface Finding {
 export interface Alert extends Finding {
   readonly id: number;
   readonly severity: Severity;
+  /** What the kind is called, and what to do about it. */
+  readonly title: string;
+  readonly advice: string;
   readonly state: 'firing' | 'resolved';
   /** Wall time at which it last began, and at which it ended. */
   readonly sinceMs: number;
@@ -110,4 +113,10 @@ export interface AuditedJob {
   /** Settled lines as the shard counts them, and as the books do. */
   readonly settledByShard: number;
   readonly settledByBooks: number;
+}
+
+/** Alerts as the control API sees them. */
+export interface AlertDesk {
+  /** Those that fire, newest first, then those that are over, newest first. */
+  list(): readonly Alert[];
 }

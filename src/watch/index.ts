@@ -16,6 +16,7 @@ export { Watcher } from './watcher.ts';
 export type { WatcherDeps } from './watcher.ts';
 export type {
   Alert,
+  AlertDesk,
   AuditedJob,
   Beat,
   Finding,

@@ -3,6 +3,7 @@ import { clientOf, printJson, withConnection } from '../context.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT } from '../control-client.ts';
 import { bytes, paint, plural } from '../output.ts';
+import { alertLine, firingAlerts } from './alerts.ts';
 import type { JobView } from './jobs.ts';
 
 interface ServerStatus {
@@ -36,6 +37,8 @@ export function addStatus(
         (job) => job.enabled && ['retrying', 'blocked'].includes(job.status?.activity ?? ''),
       );
       const down = status.shards.filter((shard) => shard['state'] !== 'running');
+      const alerts = await firingAlerts(client);
+      if (alerts.length > 0) setExit(EXIT.problem);
       const { version, readOnly, copyDamage } = status.configuration;
       const isWrong = readOnly !== null || copyDamage !== null;
       if (failing.length > 0 || down.length > 0 || isWrong) setExit(EXIT.problem);
@@ -44,6 +47,7 @@ export function addStatus(
           ...status,
           jobs: jobs.length,
           failingJobs: failing.map((job) => job.id),
+          alerts,
         });
       const { output } = context;
       const line = (title: string, value: string) =>
@@ -97,5 +101,8 @@ export function addStatus(
           ),
         );
       if (failing.length > 10) line('', `and ${failing.length - 10} more`);
+      if (alerts.length > 0) line('Alerts', plural(alerts.length, 'alert'));
+      for (const alert of alerts.slice(0, 10)) line('', alertLine(output, alert));
+      if (alerts.length > 10) line('', `and ${alerts.length - 10} more: waybill alerts`);
     });
 }

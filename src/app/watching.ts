@@ -1,0 +1,183 @@
+import { join } from 'node:path';
+import type { Control } from '../control/index.ts';
+import type { Books, Metric } from '../ledger/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { Waybill } from '../model/delivery.ts';
+import { limits } from '../model/limits.ts';
+import type { Config } from '../model/settings.ts';
+import { ALERT_KIND_NAMES, openAlertStore, Watcher } from '../watch/index.ts';
+import type { Alert, AuditedJob, Beat, Notice } from '../watch/index.ts';
+import type { Shards, ShardWatchState } from './shards.ts';
+
+export interface WatchingOptions {
+  /** The ledger's folder. */
+  readonly folder: string;
+  readonly config: Config;
+  readonly control: () => Control | undefined;
+  readonly books: () => Books | undefined;
+  readonly shards: () => Shards;
+  readonly clock: Clock;
+  readonly diagnostics: Diagnostics;
+}
+
+/** The watchdogs with everything that they are shown. */
+export interface Watching {
+  readonly watcher: Watcher;
+  /** Who is told of alerts besides the log; set once there is somebody. */
+  onNotice: (notice: Notice) => void;
+  beat(beat: Beat): void;
+  shardState(state: ShardWatchState, detail: string): void;
+  dropped(waybill: Waybill): void;
+  alarm(event: string, detail: string | undefined): void;
+  published(version: number): void;
+  list(): readonly Alert[];
+  metrics(): readonly Metric[];
+  close(): void;
+}
+
+/** @throws what SQLite throws when the alerts' file cannot be opened */
+export function watching(options: WatchingOptions): Watching {
+  const { config, clock, diagnostics, folder } = options;
+  const store = openAlertStore(join(folder, 'alerts.db'));
+  const watcher = new Watcher({
+    store,
+    clock,
+    diagnostics,
+    limits: limits.watch,
+    retentionMs: config.buffer.retentionMs,
+    diskMarks: { low: config.buffer.lowWatermark, high: config.buffer.highWatermark },
+    // Before the control room is open nothing is known to be off.
+    jobStanding: (job) => options.control()?.jobStanding(job) ?? 'on',
+    streamWanted: (stream) => options.control()?.streamWanted(stream) ?? true,
+    tell: (notice) => self.onNotice(notice),
+  });
+  const audit = auditor(options, watcher);
+  const stops = [
+    clock.every(limits.watch.beatMs, () => watcher.tick()),
+    clock.every(limits.watch.auditMs, () => void audit.next()),
+  ];
+  const self: Watching = {
+    watcher,
+    onNotice: () => {},
+    beat(beat) {
+      audit.seen(beat);
+      watcher.beat(beat);
+    },
+    shardState: (state, detail) => shardState(watcher, state, detail),
+    dropped(waybill) {
+      const { job, stream, hour, atMs } = waybill;
+      for (const [reason, lines] of Object.entries(waybill.counts.dropped)) {
+        if (lines) watcher.lost({ job, stream, reason, lines, hour, atMs });
+      }
+    },
+    alarm: (event, detail) => watcher.logged(event, detail),
+    published: (version) => watcher.published(version),
+    list: () => watcher.alerts.list(),
+    metrics: () => alertMetrics(watcher),
+    close() {
+      for (const stop of stops) stop();
+      watcher.close();
+      store.close();
+    },
+  };
+  return self;
+}
+
+function shardState(watcher: Watcher, state: ShardWatchState, detail: string): void {
+  const about = { subject: 'shard 0', stream: null, job: null, facts: {} };
+  switch (state) {
+    case 'running':
+      watcher.over('shard_down', about.subject);
+      watcher.over('shard_hung', about.subject);
+      return;
+    case 'down':
+      watcher.report({ ...about, kind: 'shard_down', text: `Its thread has ended: ${detail}.` });
+      return;
+    case 'hung':
+      watcher.report({ ...about, kind: 'shard_hung', text: `It hangs: ${detail}.` });
+      return;
+  }
+}
+
+/** Compares the shard's totals with the books (I2), a few jobs at a time: those that were at work, in turn. */
+function auditor(options: WatchingOptions, watcher: Watcher) {
+  const due = new Set<number>();
+  let underWay = false;
+  const compare = async (jobs: readonly number[]): Promise<readonly AuditedJob[]> => {
+    const books = options.books();
+    if (!books) return [];
+    return await books.at(
+      () => options.shards().cut(jobs),
+      (cut) =>
+        cut.jobs.map((job) => {
+          const { total, hours } = books.job(job, AUDITED_HOURS);
+          const settled = books.formerJob(job.job);
+          return {
+            job: job.job,
+            stream: job.stream,
+            unbalanced: [total, ...hours]
+              .filter((row) => !row.balanced)
+              .map((row) => row.hour ?? 'total'),
+            settledByShard: total.accepted - total.waiting,
+            settledByBooks: settled ? settled.head - settled.start : 0,
+          };
+        }),
+    );
+  };
+  return {
+    seen(beat: Beat): void {
+      for (const { jobs } of beat.streams) {
+        for (const { job } of jobs) if (due.size < AUDITS_DUE) due.add(job);
+      }
+    },
+    async next(): Promise<void> {
+      if (underWay || due.size === 0) return;
+      underWay = true;
+      const jobs = [...due.values().take(limits.watch.auditJobs)];
+      for (const job of jobs) due.delete(job);
+      try {
+        for (const audited of await compare(jobs)) watcher.audited(audited);
+      } catch (error) {
+        // The shard is down or the disk is full; both have alerts of their own.
+        options.diagnostics.debug('books could not be audited', { error: String(error) });
+      } finally {
+        underWay = false;
+      }
+    },
+  };
+}
+
+/** Every kind with how many fire, also when none does; and the alerts themselves, up to a bound. */
+function alertMetrics({ alerts }: Watcher): readonly Metric[] {
+  return [
+    {
+      name: 'waybill_alerts_firing',
+      type: 'gauge',
+      help: 'Alerts that fire, by kind.',
+      series: ALERT_KIND_NAMES.map((kind) => ({
+        labels: { kind },
+        value: alerts.firingCount(kind),
+      })),
+    },
+    {
+      name: 'waybill_alerts_begun_total',
+      type: 'counter',
+      help: 'Alerts that have begun since the start, by kind.',
+      series: ALERT_KIND_NAMES.map((kind) => ({ labels: { kind }, value: alerts.begun(kind) })),
+    },
+    {
+      name: 'waybill_alert_firing',
+      type: 'gauge',
+      help: 'One series for each alert that fires.',
+      series: alerts
+        .firing()
+        .slice(0, limits.watch.series)
+        .map(({ kind, severity, subject }) => ({ labels: { kind, severity, subject }, value: 1 })),
+    },
+  ];
+}
+
+/** Hours of a job that one audit looks at, and jobs that may wait for theirs. */
+const AUDITED_HOURS = 48;
+const AUDITS_DUE = 100_000;

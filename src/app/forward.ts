@@ -9,6 +9,7 @@ import { openKeptLines } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import { nodeFollowedFiles } from '../lib/fs/followed.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
@@ -84,7 +85,7 @@ async function start(config: ForwardConfig, given: string | undefined): Promise<
   if (typeof secrets === 'string') return secrets;
   const unusable = await prepareDataFolder(files, directory);
   if (unusable !== undefined) return unusable;
-  await files.makeDirectory(at('wanted'));
+  for (const name of ['wanted', 'tail']) await files.makeDirectory(at(name));
   const lock = await files.lock(at('lock'));
   if (lock === 'held')
     return `another Waybill uses the data folder ${directory}; give this one its own with --data-dir`;
@@ -101,8 +102,10 @@ async function start(config: ForwardConfig, given: string | undefined): Promise<
         buffer: at('shards', '0', 'buffer'),
         archive: at('shards', '0', 'archive'),
         wanted: at('wanted'),
+        tail: at('tail'),
       },
       files,
+      followed: nodeFollowedFiles(),
       dialler,
       keptLines,
       token: secrets.token,

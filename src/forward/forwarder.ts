@@ -8,6 +8,7 @@ import type { KeptLines } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
+import type { FollowedFiles } from '../lib/fs/followed.ts';
 import type { GuardedDialler } from '../lib/net/dialler.ts';
 import type { Random } from '../lib/random.ts';
 import { limits } from '../model/limits.ts';
@@ -15,19 +16,23 @@ import type { RouteTable } from '../route/index.ts';
 import { openDoor } from './door.ts';
 import { StreamJobs } from './jobs.ts';
 import { forwardRoute } from './route.ts';
-import type { ForwardConfig } from './settings.ts';
+import type { ForwardConfig, TailSource } from './settings.ts';
 import { openSpool } from './spool.ts';
 import type { Spool, SpoolDeps, SpoolStep } from './spool.ts';
 import { serveStatus, waitingOf } from './status.ts';
 import type { ForwardFacts } from './status.ts';
+import { fileTextStore } from './tail/registry.ts';
+import { Tailer } from './tail/tailer.ts';
+import type { Source } from './tail/tailer.ts';
 import { WantedKeeper } from './wanted/keeper.ts';
 import { httpWantedSource } from './wanted/source.ts';
 
 export interface ForwarderDeps {
   readonly config: ForwardConfig;
   /** Folders that are there. */
-  readonly paths: SpoolDeps['paths'] & { readonly wanted: string };
+  readonly paths: SpoolDeps['paths'] & { readonly wanted: string; readonly tail: string };
   readonly files: FileSystem;
+  readonly followed: FollowedFiles;
   readonly dialler: GuardedDialler;
   readonly keptLines: KeptLines;
   /** The ingest token, as it is now. */
@@ -102,6 +107,11 @@ export async function startForwarder(deps: ForwarderDeps): Promise<StartForwarde
     files,
     diagnostics,
   });
+  const tailer = await openTailer(deps, spool, append, {
+    route: () => way.route,
+    canSort: () => keeper.current !== undefined,
+  });
+  if (typeof tailer === 'string') return { kind: 'refused', detail: tailer };
   const stopAll = new AbortController();
   let draining = false;
   const facts = (): ForwardFacts => ({
@@ -117,12 +127,13 @@ export async function startForwarder(deps: ForwarderDeps): Promise<StartForwarde
     waiting: waitingOf(buffer),
     receivers: receivers.states(),
     maybeTwice: receivers.mayBeTwice,
-    tail: undefined,
+    tail: tailer?.stats(),
   });
   const status = await serveStatus(config.status.host, config.status.port, facts);
   const address = await door.listen(config.listen.host, config.listen.port);
   if (config.listen.socket !== '') await door.listenAt(config.listen.socket);
   const asking = keeper.run(stopAll.signal);
+  const following = tailer?.run(stopAll.signal);
   diagnostics.info('forwarding', {
     version: deps.version,
     streams: buffer.stats().streams,
@@ -137,7 +148,7 @@ export async function startForwarder(deps: ForwarderDeps): Promise<StartForwarde
     const cancel = clock.after(config.process.drainMs, () => giveUp.abort());
     await door.drain(giveUp.signal);
     stopAll.abort();
-    await asking;
+    await Promise.all([asking, following]);
     await spool.close(giveUp.signal);
     status.close();
     cancel();
@@ -177,6 +188,43 @@ function sourceOf({ config, dialler, clock, token }: ForwarderDeps) {
     answerMs: limits.forward.wantedAnswerMs,
     documentBytes: limits.forward.wantedBytes,
   });
+}
+
+/** @returns undefined when no files are followed, or why they cannot be */
+async function openTailer(
+  deps: ForwarderDeps,
+  { buffer }: Spool,
+  append: Append,
+  way: { readonly route: () => RouteTable; readonly canSort: () => boolean },
+): Promise<Tailer | string | undefined> {
+  const { config, clock, random, diagnostics } = deps;
+  if (config.tail.length === 0) return undefined;
+  const { files, readBytes, pollMs, scanMs } = limits.forward;
+  return Tailer.open({
+    sources: config.tail.map(sourceNamed),
+    files: deps.followed,
+    registry: fileTextStore(deps.files, deps.paths.tail, 'followed.json'),
+    append,
+    lastOf: (stream, producer) => buffer.lastOf(stream, producer),
+    ...way,
+    clock,
+    random,
+    diagnostics,
+    limits: { files, readBytes, pollMs, scanMs, lineBytes: limits.ingest.lineBytesMax },
+  });
+}
+
+function sourceNamed({ paths, exclude, stream, by, dataset, from }: TailSource): Source {
+  if (stream !== undefined)
+    return { name: stream, paths, exclude, from, to: { kind: 'stream', stream } };
+  const [field, of] = [by ?? '', dataset ?? ''];
+  return {
+    name: `by ${field} ${of}`,
+    paths,
+    exclude,
+    from,
+    to: { kind: 'by', field, dataset: of },
+  };
 }
 
 type Append = (request: AppendRequest) => Promise<AppendResult>;

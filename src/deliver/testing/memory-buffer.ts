@@ -83,7 +83,10 @@ export class MemoryBuffer implements ShardBuffer {
       account: 'a1',
       epoch: EPOCH,
       head,
-      oldest: 0,
+      oldest: Math.max(
+        0,
+        ...stream.lost.map(({ range, reason }) => (reason === 'erased' ? range.to : 0)),
+      ),
       acceptedLines: head,
       acceptedBytes: stream.bytes,
       lastReceivedMs: stream.blocks.at(-1)?.receivedMs ?? 0,
@@ -261,6 +264,10 @@ export class MemoryBuffer implements ShardBuffer {
   stats(): BufferStats {
     throw new Error('delivery does not ask');
   }
+  lastOf(): undefined {
+    return undefined;
+  }
+
   drain(): void {}
   async close(): Promise<void> {}
 

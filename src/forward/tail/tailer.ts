@@ -1,0 +1,502 @@
+/**
+ * Follows files: finds them by patterns, knows them again by inode and bytes whatever they are called, and reads each line
+ * once over rotations, truncations and restarts.
+ *
+ * - Lines are numbered by where they end in their file, under a key that the file was given when it was first seen. The
+ *   spool stores the number with the lines, in one record: what is stored is known after a crash, and never stored again.
+ * - Rotation by rename: the open file is read to its end; after a restart it is looked for by inode in its folder.
+ * - copytruncate: what was not read before the truncation is read from the copy, if the patterns find it there.
+ */
+import { basename, dirname, join } from 'node:path';
+import type { AppendRequest, AppendResult } from '../../buffer/index.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Diagnostics } from '../../lib/diagnostics.ts';
+import type { FollowedFile, FollowedFiles } from '../../lib/fs/followed.ts';
+import { FsError } from '../../lib/fs/file-system.ts';
+import type { Random } from '../../lib/random.ts';
+import { parseStreamKey } from '../../model/scope.ts';
+import type { RouteTable } from '../../route/index.ts';
+import type { TailStats } from './contract.ts';
+import type { CutLine } from './cut.ts';
+import { Followed } from './followed.ts';
+import { NO_PRINT, holds, printOf } from './print.ts';
+import { recall, remember } from './registry.ts';
+import type { TextStore } from './registry.ts';
+import { sortLines } from './sort.ts';
+import type { Destination } from './sort.ts';
+
+/** Files to follow and where their lines go. */
+export interface Source {
+  /** What it is remembered by: it stays the same over restarts as long as the source means the same. */
+  readonly name: string;
+  readonly paths: readonly string[];
+  readonly exclude: readonly string[];
+  readonly from: 'start' | 'end';
+  readonly to: Destination;
+}
+
+export interface TailerDeps {
+  readonly sources: readonly Source[];
+  readonly files: FollowedFiles;
+  readonly registry: TextStore;
+  readonly append: (request: AppendRequest) => Promise<AppendResult>;
+  /** How far a file's lines are stored in a stream. */
+  readonly lastOf: (stream: string, producer: bigint) => { readonly sequence: number } | undefined;
+  readonly route: () => RouteTable;
+  /** Whether lines can be told apart by zone yet. */
+  readonly canSort: () => boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly diagnostics: Diagnostics;
+  readonly limits: {
+    readonly files: number;
+    readonly readBytes: number;
+    readonly lineBytes: number;
+    readonly pollMs: number;
+    readonly scanMs: number;
+  };
+}
+
+/** A rotated file that nobody has written to for so long is at its end. */
+const OVER_MS = 60_000;
+/** How long a truncated file's copy is looked for, and one that was not there at the start. */
+const MISSED_MS = 60_000;
+/** How often positions are written down for files that only grow. */
+const REMEMBER_MS = 5_000;
+/** Files read at once. */
+const READERS = 4;
+const RETRY_MS = 1_000;
+
+export class Tailer {
+  readonly #deps: TailerDeps;
+  /** Open files by inode. */
+  readonly #open = new Map<string, Followed>();
+  /** Known, and not there: truncated, or not found since the start. */
+  readonly #missed = new Map<Followed, { readonly sinceMs: number; readonly id: string | null }>();
+  #isFirst = false;
+  #isDirty = false;
+  #rememberedMs = 0;
+  #acceptedLines = 0;
+  #unwantedLines = 0;
+  #lostBytes = 0;
+  #problems = new Map<string, string>();
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(deps: TailerDeps) {
+    this.#deps = deps;
+  }
+
+  /** @returns the tailer, or why what it remembers cannot be read */
+  static async open(deps: TailerDeps): Promise<Tailer | string> {
+    const tailer = new Tailer(deps);
+    const recalled = await recall(deps.registry);
+    if (recalled.kind === 'unreadable')
+      return `the list of followed files is damaged: ${recalled.detail}. Restore it, or remove it to read all files from their start`;
+    const nowMs = deps.clock.monotonicMs();
+    tailer.#isFirst = recalled.kind === 'first';
+    if (recalled.kind === 'known') {
+      for (const known of recalled.files)
+        tailer.#missed.set(new Followed(known, nowMs, known.print.position > 0), {
+          sinceMs: nowMs,
+          id: known.id,
+        });
+    }
+    return tailer;
+  }
+
+  stats(): TailStats {
+    let behindBytes = 0;
+    for (const followed of this.#open.values())
+      behindBytes += Math.max(0, followed.bytes - followed.position);
+    return {
+      files: this.#open.size,
+      behindBytes,
+      acceptedLines: this.#acceptedLines,
+      unwantedLines: this.#unwantedLines,
+      lostBytes: this.#lostBytes,
+      problems: [...this.#problems.values()],
+    };
+  }
+
+  /** Follows until `signal` aborts; then positions are on disk. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.#deps;
+    let scannedMs = -Infinity;
+    while (!signal.aborted) {
+      if (clock.monotonicMs() - scannedMs >= limits.scanMs) {
+        await this.scan();
+        scannedMs = clock.monotonicMs();
+      }
+      const more = await this.read(signal);
+      await this.#rememberSometimes();
+      if (!more) await clock.sleep(limits.pollMs, signal);
+    }
+    await this.close();
+  }
+
+  /** Writes positions down and lets go of the files. */
+  async close(): Promise<void> {
+    if (this.#isDirty) await this.#remember();
+    for (const { file } of this.#open.values()) await file?.close();
+  }
+
+  /** Looks for files: new ones, and those that are missed. */
+  async scan(): Promise<void> {
+    for (const followed of this.#open.values()) followed.isFound = false;
+    for (const source of this.#deps.sources) {
+      await this.#guarded(`patterns of ${source.name}`, async () => {
+        const { files } = this.#deps;
+        for (const path of await files.match(source.paths, source.exclude))
+          await this.#guarded(path, () => this.#look(source, path));
+      });
+    }
+    await this.#findRenamed();
+    this.#giveUp();
+    this.#isFirst = false;
+    if (this.#isDirty) await this.#remember();
+  }
+
+  async #look(source: Source, path: string): Promise<void> {
+    const { files, limits } = this.#deps;
+    const file = await files.open(path);
+    if (file === undefined) return;
+    const known = this.#open.get(file.id);
+    if (known !== undefined) {
+      known.path = path;
+      known.isFound = true;
+      return file.close();
+    }
+    if (this.#open.size >= limits.files) {
+      await file.close();
+      throw new FsError('EMFILE', 'follow', path, `${limits.files} files are followed already`);
+    }
+    await this.#noticeTruncated(source, path);
+    const missed = await this.#missedAs(source, path, file);
+    if (missed !== undefined) return this.#attach(missed, file, path);
+    if (await this.#isCopy(source, path, file)) return file.close();
+    if (await isCompressed(file)) return file.close();
+    await this.#begin(source, path, file);
+  }
+
+  /** A new file may be the copy of one that was truncated just now. */
+  async #noticeTruncated(source: Source, path: string): Promise<void> {
+    for (const followed of this.#open.values()) {
+      const { file } = followed;
+      if (followed.source !== source.name || file === undefined || !related(followed.path, path))
+        continue;
+      if (!(await holds(file, followed.print))) this.#replaced(followed);
+    }
+  }
+
+  /** What is missed and stands here: the same file, or a copy of one that was truncated. */
+  async #missedAs(source: Source, path: string, file: FollowedFile): Promise<Followed | undefined> {
+    for (const same of [true, false]) {
+      for (const [followed, { id }] of this.#missed) {
+        if (followed.source !== source.name || (id === file.id) !== same) continue;
+        const fits = same || (followed.print.position > 0 && related(followed.path, path));
+        if (fits && (await holds(file, followed.print))) return followed;
+      }
+    }
+    return undefined;
+  }
+
+  #attach(followed: Followed, file: FollowedFile, path: string): void {
+    this.#missed.delete(followed);
+    followed.file = file;
+    followed.path = path;
+    followed.isFound = true;
+    this.#open.set(file.id, followed);
+    this.#isDirty = true;
+  }
+
+  /** Whether it holds just what an open file of its name begins with: a copy that is being made before a truncation. */
+  async #isCopy(source: Source, path: string, file: FollowedFile): Promise<boolean> {
+    const { bytes } = await file.look();
+    if (bytes === 0) return false;
+    const print = await printOf(file, bytes);
+    if (print === undefined) return false;
+    for (const other of this.#open.values()) {
+      if (other.source !== source.name || other.file === undefined) continue;
+      if (related(other.path, path) && (await holds(other.file, print))) return true;
+    }
+    return false;
+  }
+
+  async #begin(source: Source, path: string, file: FollowedFile): Promise<void> {
+    const { clock, random } = this.#deps;
+    const key = random.bytes(8).toString('hex');
+    const print = this.#isFirst && source.from === 'end' ? await printAtLastLine(file) : NO_PRINT;
+    const followed = new Followed(
+      { key, source: source.name, path, print, position: print.position },
+      clock.monotonicMs(),
+      false,
+    );
+    this.#attach(followed, file, path);
+  }
+
+  /** After a restart: files that were renamed to where no pattern finds them. */
+  async #findRenamed(): Promise<void> {
+    const { files } = this.#deps;
+    const folders = new Set(
+      [...this.#missed].filter(([, { id }]) => id !== null).map(([{ path }]) => dirname(path)),
+    );
+    for (const folder of folders) {
+      await this.#guarded(folder, async () => {
+        for (const path of await files.match([join(folder, '*')], [])) {
+          const file = await files.open(path);
+          if (file === undefined) continue;
+          const found = [...this.#missed].find(([, { id }]) => id === file.id)?.[0];
+          if (found !== undefined && (await holds(file, found.print))) {
+            this.#attach(found, file, path);
+            found.isFound = false;
+          } else await file.close();
+        }
+      });
+    }
+  }
+
+  /** What was missed for long is gone; so are open files that are at their end. */
+  #giveUp(): void {
+    const { clock, diagnostics } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    for (const [followed, { sinceMs }] of this.#missed) {
+      if (nowMs - sinceMs < MISSED_MS) continue;
+      this.#missed.delete(followed);
+      this.#isDirty = true;
+      const lost = Math.max(0, followed.bytes - followed.position);
+      this.#lostBytes += lost;
+      if (lost > 0)
+        diagnostics.alarm(
+          'a followed file was truncated or removed before it was read to its end',
+          {
+            path: followed.path,
+            readBytes: followed.position,
+            lostBytes: lost,
+          },
+        );
+      else
+        diagnostics.info('a followed file is gone', {
+          path: followed.path,
+          readBytes: followed.position,
+        });
+    }
+  }
+
+  /** Reads what is new in every file. @returns whether there is more at once */
+  async read(signal?: AbortSignal): Promise<boolean> {
+    const queue = [...this.#open.values()];
+    let more = false;
+    const reader = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        if (signal?.aborted) return;
+        const followed = next;
+        await this.#guarded(followed.path, async () => {
+          if (await this.#readOne(followed)) more = true;
+        });
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, reader));
+    return more;
+  }
+
+  async #readOne(followed: Followed): Promise<boolean> {
+    const { clock, limits } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < followed.waitsUntilMs) return false;
+    const rests = nowMs - followed.grewMs >= OVER_MS;
+    const isOver = !followed.hasName || (!followed.isFound && rests);
+    const before = followed.position;
+    const turn = await followed.turn({
+      accept: this.#accept,
+      readBytes: limits.readBytes,
+      lineBytes: limits.lineBytes,
+      nowMs,
+      isOver,
+    });
+    if (followed.position !== before) this.#isDirty = true;
+    if (followed.cutBytes > 0) this.#tellCut(followed);
+    if (turn === 'replaced') return this.#replaced(followed);
+    const isEnd = followed.position >= followed.bytes;
+    if (turn === 'idle' && isOver && isEnd) await this.#end(followed);
+    return turn === 'more';
+  }
+
+  #tellCut(followed: Followed): void {
+    this.#deps.diagnostics.alarm('a line in a followed file is longer than allowed and was cut', {
+      path: followed.path,
+      cutBytes: followed.cutBytes,
+    });
+    this.#lostBytes += followed.cutBytes;
+    followed.cutBytes = 0;
+  }
+
+  /** The file begins anew under another key; what was not read of the old bytes is looked for in a copy. */
+  #replaced(followed: Followed): boolean {
+    const { file } = followed;
+    if (file === undefined) return false;
+    const { clock, random } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    followed.file = undefined;
+    this.#missed.set(followed, { sinceMs: nowMs, id: null });
+    const key = random.bytes(8).toString('hex');
+    const anew = new Followed({ key, source: followed.source, path: followed.path }, nowMs, false);
+    anew.file = file;
+    anew.isFound = followed.isFound;
+    this.#open.set(file.id, anew);
+    this.#isDirty = true;
+    return true;
+  }
+
+  async #end(followed: Followed): Promise<void> {
+    const { file } = followed;
+    if (file === undefined) return;
+    this.#open.delete(file.id);
+    this.#isDirty = true;
+    await file.close();
+  }
+
+  readonly #accept = async (
+    followed: Followed,
+    piece: Buffer,
+    lines: readonly CutLine[],
+  ): Promise<'taken' | { readonly againAfterMs: number }> => {
+    const { sources, route, canSort } = this.#deps;
+    const source = sources.find(({ name }) => name === followed.source);
+    // No longer in the settings: it is let be.
+    if (source === undefined) return { againAfterMs: MISSED_MS };
+    if (source.to.kind === 'by' && !canSort()) return { againAfterMs: RETRY_MS };
+    if (!followed.isDurable) {
+      await this.#remember();
+      if (!followed.isDurable) return { againAfterMs: RETRY_MS };
+    }
+    const table = route();
+    for (const [stream, own] of sortLines(piece, lines, source.to, table)) {
+      const scope = stream === undefined ? undefined : parseStreamKey(stream)?.scope;
+      const account = scope && table.accountOf(scope);
+      if (stream === undefined || account === undefined || !table.wanted(stream as never)) {
+        this.#unwantedLines += own.length;
+        continue;
+      }
+      const again = await this.#store(followed, piece, own, stream, account);
+      if (again !== undefined) return { againAfterMs: again };
+    }
+    return 'taken';
+  };
+
+  /** @returns after how long to come again, or undefined when all of it is stored */
+  async #store(
+    followed: Followed,
+    piece: Buffer,
+    lines: readonly CutLine[],
+    stream: string,
+    account: string,
+  ): Promise<number | undefined> {
+    const { append, lastOf, diagnostics } = this.#deps;
+    const producer = BigInt(`0x${followed.key}`);
+    const stored = lastOf(stream, producer)?.sequence ?? 0;
+    const fresh = lines.filter(({ endsAt }) => endsAt > stored);
+    const last = fresh.at(-1);
+    if (last === undefined) return undefined;
+    const bytes = Buffer.concat(fresh.map(({ start, end }) => piece.subarray(start, end)));
+    const ends = new Uint32Array(fresh.length);
+    let end = 0;
+    for (const [index, line] of fresh.entries()) ends[index] = end += line.end - line.start;
+    const identity = { kind: 'producer', producer, epoch: 1, sequence: last.endsAt } as const;
+    const result = await append({ stream, account, lines: { bytes, ends }, identity });
+    switch (result.kind) {
+      case 'stored':
+        this.#acceptedLines += fresh.length;
+        return undefined;
+      case 'refused':
+        return result.retryAfterMs;
+      case 'key_conflict':
+        diagnostics.alarm('lines of a followed file are stored already with other bytes', {
+          path: followed.path,
+          at: last.endsAt,
+        });
+        return RETRY_MS;
+    }
+  }
+
+  async #rememberSometimes(): Promise<void> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#isDirty && nowMs - this.#rememberedMs >= REMEMBER_MS) await this.#remember();
+  }
+
+  /** Writes down what is known now; one at a time. */
+  #remember(): Promise<void> {
+    this.#saving = this.#saving.then(() =>
+      this.#guarded('the list of followed files', async () => {
+        this.#isDirty = false;
+        this.#rememberedMs = this.#deps.clock.monotonicMs();
+        const open = [...this.#open].map(([id, followed]) => ({ id, followed }));
+        const missed = [...this.#missed].map(([followed, { id }]) => ({ id, followed }));
+        const all = [...open, ...missed];
+        const printed = all.flatMap(({ followed }) =>
+          followed.print.position > 0 ? followed : [],
+        );
+        try {
+          await remember(
+            this.#deps.registry,
+            all.map(({ id, followed: { key, source, path, position, print } }) => ({
+              key,
+              source,
+              id,
+              path,
+              position,
+              print,
+            })),
+          );
+        } catch (error) {
+          this.#isDirty = true;
+          throw error;
+        }
+        for (const followed of printed) followed.isDurable = true;
+      }),
+    );
+    return this.#saving;
+  }
+
+  /** One file's trouble is its own: it is told, and tried again. */
+  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#problems.delete(what);
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      if (!this.#problems.has(what) && this.#problems.size < 100) {
+        this.#problems.set(what, error.message);
+        this.#deps.diagnostics.error('a file cannot be followed', { detail: error.message });
+      }
+    }
+  }
+}
+
+/** Whether one path may be a rotated form of the other: the same folder, and the same name but for what is appended. */
+function related(a: string, b: string): boolean {
+  const stem = (path: string) => basename(path).split('.')[0]!;
+  const [one, other] = [stem(a), stem(b)];
+  return dirname(a) === dirname(b) && (one.startsWith(other) || other.startsWith(one));
+}
+
+const PACKED = ['1f8b', '28b52ffd', '425a68', 'fd377a585a00'];
+
+/** Rotated files are often compressed; their lines were read before. */
+async function isCompressed(file: FollowedFile): Promise<boolean> {
+  const head = Buffer.alloc(6);
+  const count = await file.read(head, 0);
+  const hex = head.toString('hex', 0, count);
+  return PACKED.some((magic) => hex.startsWith(magic));
+}
+
+const BACK_BYTES = 1024 * 1024;
+
+/** Behind the last whole line. */
+async function printAtLastLine(file: FollowedFile) {
+  const { bytes } = await file.look();
+  const from = Math.max(0, bytes - BACK_BYTES);
+  const piece = Buffer.alloc(bytes - from);
+  const count = await file.read(piece, from);
+  const end = piece.subarray(0, count).lastIndexOf(0x0a) + 1;
+  return (await printOf(file, from + end)) ?? NO_PRINT;
+}

@@ -200,8 +200,8 @@ export class CopiedStore implements Store {
   }
 
   async #look(whole: boolean): Promise<void> {
-    const { path, files, journal, diagnostics } = this.#deps;
-    const look = await lookAtStore(path, files, whole);
+    const { path, files, journal, clock, diagnostics } = this.#deps;
+    const look = await lookAtStore(path, files, whole, () => clock.sleep(0));
     const { version, sum } = journal.holdings;
     if (look.kind === 'trouble')
       return this.#refuseChanges(look.trouble, `The control store ${path} ${look.detail}.`);

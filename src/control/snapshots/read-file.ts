@@ -50,24 +50,30 @@ interface RawLine {
 /** The lines from byte `from` on, a few hundred KiB in memory at a time, or one line when it is longer. */
 export async function* linesOf(file: FileHandle, from = 0): AsyncGenerator<RawLine, void, void> {
   const size = await file.sizeBytes();
-  let rest = Buffer.alloc(0);
+  /** Pieces of a line whose end has not come yet. */
+  let rest: Buffer[] = [];
   let restAt = from;
   for (let at = from; at < size;) {
     const piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, size - at));
     const count = await file.read(piece, at);
     if (count === 0) break;
-    at += count;
-    const bytes =
-      rest.length > 0 ? Buffer.concat([rest, piece.subarray(0, count)]) : piece.subarray(0, count);
     let start = 0;
+    const bytes = piece.subarray(0, count);
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
-      yield { at: restAt + start, bytes: bytes.subarray(start, end), whole: true };
+      const line = bytes.subarray(start, end);
+      yield {
+        at: restAt,
+        bytes: rest.length > 0 ? Buffer.concat([...rest, line]) : line,
+        whole: true,
+      };
+      rest = [];
       start = end + 1;
+      restAt = at + start;
     }
-    rest = bytes.subarray(start);
-    restAt += start;
+    if (start < count) rest.push(bytes.subarray(start));
+    at += count;
   }
-  if (rest.length > 0) yield { at: restAt, bytes: rest, whole: false };
+  if (rest.length > 0) yield { at: restAt, bytes: Buffer.concat(rest), whole: false };
 }
 
 /** Reads a file whole. Rejects with FsError when the disk does not answer. */

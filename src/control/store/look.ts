@@ -18,11 +18,13 @@ const WAIT_MS = 250;
  * Looks at what lies at `path` now, whatever connections are open on a file that lay there before.
  *
  * @param whole reads every object and holds it to the checksum; otherwise what the store says of itself is believed
+ * @param pause gives way to others, now and then; nothing may be committed meanwhile
  */
 export async function lookAtStore(
   path: string,
   files: FileSystem,
   whole: boolean,
+  pause: () => Promise<void>,
 ): Promise<StoreLook> {
   let database: DatabaseSync | undefined;
   try {
@@ -41,7 +43,7 @@ export async function lookAtStore(
       | { version: number; checksum: string }
       | undefined;
     if (!meta) return { kind: 'trouble', trouble: 'damaged', detail: 'says nothing of itself' };
-    if (whole && sumOf(database) !== meta.checksum)
+    if (whole && (await sumOf(database, pause)) !== meta.checksum)
       return {
         kind: 'trouble',
         trouble: 'damaged',
@@ -56,13 +58,20 @@ export async function lookAtStore(
   }
 }
 
-function sumOf(database: DatabaseSync): string {
+/** Rows that are looked at in one turn: some 3 ms. */
+const TURN = 200;
+
+async function sumOf(database: DatabaseSync, pause: () => Promise<void>): Promise<string> {
   let sum = 0n;
+  let rows = 0;
   for (const row of database.prepare('SELECT kind, id, body FROM objects').iterate()) {
     const { kind, id, body } = row as { kind: string; id: string; body: string };
     sum = addHash(sum, objectHash(`${kind}/${id}`, body));
+    if (++rows % TURN === 0) await pause();
   }
-  for (const row of database.prepare('SELECT id, version, key_id, sealed FROM secrets').iterate())
+  for (const row of database.prepare('SELECT id, version, key_id, sealed FROM secrets').iterate()) {
     sum = addHash(sum, secretHash(secretOf(row as unknown as SecretRow)));
+    if (++rows % TURN === 0) await pause();
+  }
   return checksumText(sum);
 }

@@ -1,8 +1,8 @@
 /**
- * client: the producer library, exported from the npm package. It batches lines, sends them under idempotency keys and
- * repeats what was not decided, so that every line that was written is stored once or reported.
+ * client: the producer library, exported from the npm package as `waybill/client`. It batches lines, sends them under keys or
+ * numbers and repeats what was not decided, so that every line that was written is stored once or reported.
  *
- * Used by `waybill send` and the demo; a forwarder will use it too.
+ * Used by `waybill send` and the demo. docs/producer-library.md shows it.
  */
 export { createProducer } from './producer.ts';
 export type {
@@ -15,3 +15,5 @@ export type {
 } from './producer.ts';
 export { createPoster } from './post.ts';
 export type { PostOutcome, Poster } from './post.ts';
+export { keepWanted } from './wanted.ts';
+export type { Wanted, WantedOptions } from './wanted.ts';

@@ -1,14 +1,19 @@
-import { promisify } from 'node:util';
-import { gzip, zstdCompress } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
+import type { FileSystem } from '../lib/fs/file-system.ts';
+import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import { systemRandom } from '../lib/random.ts';
 import type { ErrorBody } from '../model/errors.ts';
+import { streamKey } from '../model/scope.ts';
 import type { Scope } from '../model/scope.ts';
-import { SCOPE_PATH } from '../model/scope.ts';
+import { countLines, cut, encode, pathOf } from './body.ts';
+import type { Body } from './body.ts';
+import { decide, refusedLines } from './decide.ts';
 import { createPoster } from './post.ts';
-import type { PostOutcome, Poster } from './post.ts';
+import type { Poster } from './post.ts';
+import { DiskSpool } from './spool.ts';
+import type { Wanted } from './wanted.ts';
 
 /** Whose lines they are: one stream, or many zones told apart by a field's value. */
 export type Target =
@@ -27,12 +32,30 @@ export interface ProducerOptions {
   readonly compression?: 'none' | 'gzip' | 'zstd';
   /** A body is sent when it has this many plain bytes. @default 1 MiB */
   readonly bodyBytes?: number;
+  /** ... or this many lines. @default 100,000 */
+  readonly bodyLines?: number;
   /** ... or when its first line has waited this long. @default 200 */
   readonly lingerMs?: number;
   /** Bodies under way at once. @default 4 */
   readonly connections?: number;
   /** Bytes held until they are answered; `write` waits above it. @default 32 MiB */
   readonly heldBytes?: number;
+  /**
+   * Numbers bodies instead of giving them keys: the server then knows a repeat however late it comes. `epoch` must be higher
+   * than that of every earlier run with this id. At most 8 bodies may be under way at once.
+   */
+  readonly numbers?: { readonly producer: string; readonly epoch: number };
+  /**
+   * Keeps bodies on disk until they are decided. What an earlier process left there is sent first, under the keys from then.
+   * One process per folder. Excludes `numbers`.
+   */
+  readonly spool?: {
+    readonly directory: string;
+    /** `write` waits above it. @default 1 GiB */
+    readonly bytes?: number;
+  };
+  /** Lines of a stream that nobody wants are counted and not sent. */
+  readonly wanted?: Pick<Wanted, 'wants'>;
   /** Time for one attempt of one body. @default 30,000 */
   readonly timeoutMs?: number;
   /** PEM certificates to trust besides the system's. */
@@ -41,9 +64,12 @@ export interface ProducerOptions {
   readonly onResult?: (result: BodyResult) => void;
   /** Told of every attempt that will be repeated. */
   readonly onRetry?: (detail: string, afterMs: number) => void;
+  /** Told when the spool's disk does not take a body: it is kept in memory alone. */
+  readonly onSpoolProblem?: (detail: string) => void;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly poster?: Poster;
+  readonly files?: FileSystem;
 }
 
 /** What one stream's part of a body came to. */
@@ -90,6 +116,8 @@ export interface ProducerTotals {
 export interface Producer {
   /** Takes one line or several, each ended by a newline (the last one's may be missing). Waits while too much is held. */
   write(lines: Buffer | string): Promise<void>;
+  /** Takes lines only if there is room for them now. False: nothing was taken; come again after `flush`, or drop them. */
+  tryWrite(lines: Buffer | string): boolean;
   /** Resolves when everything written so far is decided. */
   flush(): Promise<void>;
   totals(): ProducerTotals;
@@ -99,34 +127,41 @@ export interface Producer {
 
 const RETRY_MS = 200;
 const RETRY_MS_MOST = 10_000;
+/** What the server remembers of bodies under way; see its `Waybill-Producer`. */
+const NUMBERED_MOST = 8;
+const SPOOL_BYTES = 1 << 30;
 const NEWLINE = 10;
 
-interface Body {
-  readonly key: string;
-  readonly bytes: Buffer;
-  readonly lines: number;
+/** Makes a producer. Its options are checked here: what cannot work throws. */
+export function createProducer(options: ProducerOptions): Producer {
+  return new BatchingProducer(options);
 }
 
-export function createProducer(options: ProducerOptions): Producer {
-  const clock = options.clock ?? systemClock;
-  const random = options.random ?? systemRandom;
-  const connections = options.connections ?? 4;
-  const bodyBytes = options.bodyBytes ?? 1 << 20;
-  const heldMost = options.heldBytes ?? 32 << 20;
-  const poster = options.poster ?? createPoster(new URL(options.url), connections, options.ca);
-  const path = pathOf(options);
-  const prefix = random.bytes(9).toString('base64url');
-
-  let parts: Buffer[] = [];
-  let partsBytes = 0;
-  let partsLines = 0;
-  let stopLinger: (() => void) | undefined;
-  const queue: Body[] = [];
-  let held = 0;
-  let underWay = 0;
-  let bodies = 0;
-  let waiters: (() => void)[] = [];
-  const totals = {
+class BatchingProducer implements Producer {
+  readonly #options: ProducerOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #poster: Poster;
+  readonly #path: string;
+  readonly #prefix: string;
+  readonly #connections: number;
+  readonly #bodyBytes: number;
+  readonly #heldMost: number;
+  #parts: Buffer[] = [];
+  #partsBytes = 0;
+  #partsLines = 0;
+  #stopLinger: (() => void) | undefined;
+  readonly #queue: Body[] = [];
+  #held = 0;
+  /** Bodies being put on disk, and being sent. */
+  #underWay = 0;
+  #bodies = 0;
+  #waiters: (() => void)[] = [];
+  #spool: DiskSpool | undefined;
+  /** Bodies are put on disk in their order; what an earlier process left comes first. */
+  #spooling: Promise<void> = Promise.resolve();
+  #pending = 0;
+  readonly #totals = {
     written: 0,
     accepted: 0,
     unwanted: 0,
@@ -136,209 +171,214 @@ export function createProducer(options: ProducerOptions): Producer {
     retries: 0,
   };
 
-  const wake = () => {
-    const woken = waiters;
-    waiters = [];
-    for (const waiter of woken) waiter();
-  };
-  const changed = () => new Promise<void>((resolve) => waiters.push(resolve));
-
-  function seal(): void {
-    stopLinger?.();
-    stopLinger = undefined;
-    if (partsBytes === 0) return;
-    queue.push({
-      key: `${prefix}-${++bodies}`,
-      bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts),
-      lines: partsLines,
-    });
-    parts = [];
-    partsBytes = 0;
-    partsLines = 0;
-    pump();
+  constructor(options: ProducerOptions) {
+    const { numbers, spool } = options;
+    if (numbers !== undefined && !/^[0-9a-f]{16}$/.test(numbers.producer))
+      throw new TypeError('numbers.producer must be 16 hex digits');
+    if (numbers !== undefined && spool !== undefined)
+      throw new TypeError('numbers and spool exclude each other');
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    const connections = options.connections ?? 4;
+    this.#connections = numbers === undefined ? connections : Math.min(connections, NUMBERED_MOST);
+    this.#bodyBytes = options.bodyBytes ?? 1 << 20;
+    this.#heldMost = spool?.bytes ?? (spool ? SPOOL_BYTES : (options.heldBytes ?? 32 << 20));
+    this.#poster =
+      options.poster ?? createPoster(new URL(options.url), this.#connections, options.ca);
+    this.#path = pathOf(options);
+    this.#prefix = this.#random.bytes(9).toString('base64url');
+    if (spool !== undefined) this.#inOrder(() => this.#openSpool(spool.directory));
   }
 
-  function pump(): void {
-    while (underWay < connections && queue.length > 0) {
-      const body = queue.shift()!;
-      underWay++;
-      void deliver(body).then((result) => {
-        underWay--;
-        held -= body.bytes.length;
-        totals.bodies++;
-        totals.accepted += result.accepted;
-        totals.unwanted += result.unwanted;
-        totals.quarantined += result.quarantined;
-        totals.refused += refusedLines(result);
-        options.onResult?.(result);
-        pump();
-        wake();
+  async write(lines: Buffer | string): Promise<void> {
+    const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
+    while (!this.#hasRoom(bytes.length)) await this.#changed();
+    this.#take(bytes);
+  }
+
+  tryWrite(lines: Buffer | string): boolean {
+    const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
+    if (!this.#hasRoom(bytes.length)) return false;
+    this.#take(bytes);
+    return true;
+  }
+
+  async flush(): Promise<void> {
+    this.#seal();
+    while (this.#underWay > 0 || this.#queue.length > 0 || this.#pending > 0) await this.#changed();
+  }
+
+  totals(): ProducerTotals {
+    return { ...this.#totals };
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    this.#poster.close();
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#held === 0 || this.#held + bytes <= this.#heldMost;
+  }
+
+  #take(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    const { target, wanted, bodyLines = 100_000, lingerMs = 200 } = this.#options;
+    const lines = countLines(bytes);
+    this.#totals.written += lines;
+    if (!('by' in target) && wanted?.wants(streamKey(target.scope, target.dataset)) === false) {
+      this.#totals.unwanted += lines;
+      return;
+    }
+    for (const piece of cut(bytes, this.#bodyBytes)) {
+      if (this.#partsBytes > 0 && this.#partsBytes + piece.length > this.#bodyBytes) this.#seal();
+      const whole = piece.at(-1) === NEWLINE ? [piece] : [piece, Buffer.from('\n')];
+      for (const part of whole) {
+        this.#parts.push(part);
+        this.#partsBytes += part.length;
+        this.#held += part.length;
+      }
+      this.#partsLines += countLines(piece);
+      if (this.#partsBytes >= this.#bodyBytes || this.#partsLines >= bodyLines) this.#seal();
+    }
+    if (this.#partsBytes > 0) this.#stopLinger ??= this.#clock.after(lingerMs, () => this.#seal());
+  }
+
+  #seal(): void {
+    this.#stopLinger?.();
+    this.#stopLinger = undefined;
+    if (this.#partsBytes === 0) return;
+    const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
+    const sequence = ++this.#bodies;
+    const key = `${this.#prefix}-${sequence}`;
+    const body: Body = { key, sequence, lines: this.#partsLines, length: bytes.length, bytes };
+    this.#parts = [];
+    this.#partsBytes = 0;
+    this.#partsLines = 0;
+    if (this.#options.spool === undefined) this.#enqueue(body);
+    else this.#inOrder(() => this.#keep(body, bytes));
+  }
+
+  #enqueue(body: Body): void {
+    this.#queue.push(body);
+    this.#pump();
+  }
+
+  /** Runs one piece of the spool's work after the other. */
+  #inOrder(work: () => Promise<void>): void {
+    this.#pending++;
+    this.#spooling = this.#spooling.then(work).finally(() => {
+      this.#pending--;
+      this.#wake();
+    });
+  }
+
+  async #openSpool(directory: string): Promise<void> {
+    try {
+      const opened = await DiskSpool.open(this.#options.files ?? nodeFileSystem(), directory);
+      this.#spool = opened.spool;
+      for (const spooled of opened.left) {
+        this.#held += spooled.bytes;
+        const { key, bytes } = spooled;
+        const lines = countLines(await opened.spool.read(spooled));
+        this.#enqueue({ key, sequence: ++this.#bodies, lines, length: bytes, spooled });
+      }
+    } catch (error) {
+      this.#options.onSpoolProblem?.(messageOf(error));
+    }
+  }
+
+  /** From the disk on only bodies that are about to be sent are held in memory. */
+  async #keep(body: Body, bytes: Buffer): Promise<void> {
+    try {
+      const spooled = await this.#spool?.keep(body.key, bytes);
+      if (spooled !== undefined) {
+        const { key, sequence, lines, length } = body;
+        return this.#enqueue({ key, sequence, lines, length, spooled });
+      }
+    } catch (error) {
+      this.#options.onSpoolProblem?.(messageOf(error));
+    }
+    this.#enqueue(body);
+  }
+
+  #pump(): void {
+    while (this.#underWay < this.#connections && this.#queue.length > 0) {
+      const body = this.#queue.shift()!;
+      this.#underWay++;
+      void this.#deliver(body).then((result) => {
+        this.#underWay--;
+        this.#held -= body.length;
+        this.#count(result);
+        this.#pump();
+        this.#wake();
       });
     }
   }
 
-  async function deliver(body: Body): Promise<BodyResult> {
-    const { bytes, headers } = await encode(body, options);
+  #count(result: BodyResult): void {
+    const totals = this.#totals;
+    totals.bodies++;
+    totals.accepted += result.accepted;
+    totals.unwanted += result.unwanted;
+    totals.quarantined += result.quarantined;
+    totals.refused += refusedLines(result);
+    this.#options.onResult?.(result);
+  }
+
+  async #deliver(body: Body): Promise<BodyResult> {
+    const plain = await this.#bytesOf(body);
+    const { bytes, headers } = await encode(body, plain, this.#options);
     for (let attempt = 1; ; attempt++) {
-      const outcome = await poster.post(path, headers, bytes, options.timeoutMs ?? 30_000);
-      const decided = decide(body, outcome, attempt);
-      if (decided.kind !== 'again') return decided;
-      const backoffMs =
-        random.fraction() * Math.min(RETRY_MS_MOST, RETRY_MS * 2 ** Math.min(attempt, 10));
+      const timeoutMs = this.#options.timeoutMs ?? 30_000;
+      const outcome = await this.#poster.post(this.#path, headers, bytes, timeoutMs);
+      const decided = decide(body, plain, outcome, attempt);
+      if (decided.kind !== 'again') {
+        await this.#drop(body);
+        return decided;
+      }
+      const most = Math.min(RETRY_MS_MOST, RETRY_MS * 2 ** Math.min(attempt, 10));
+      const backoffMs = this.#random.fraction() * most;
       const afterMs = Math.min(Math.max(backoffMs, decided.afterMs ?? 0), 60_000);
-      totals.retries++;
-      options.onRetry?.(decided.detail, afterMs);
-      await clock.sleep(afterMs);
+      this.#totals.retries++;
+      this.#options.onRetry?.(decided.detail, afterMs);
+      await this.#clock.sleep(afterMs);
     }
   }
 
-  return {
-    async write(lines) {
-      const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
-      if (bytes.length === 0) return;
-      while (held > 0 && held + bytes.length > heldMost) await changed();
-      const count = countLines(bytes);
-      totals.written += count;
-      for (const piece of cut(bytes, bodyBytes)) {
-        if (partsBytes > 0 && partsBytes + piece.length > bodyBytes) seal();
-        parts.push(piece);
-        partsBytes += piece.length;
-        partsLines += countLines(piece);
-        held += piece.length;
-        if (piece.at(-1) !== NEWLINE) {
-          parts.push(Buffer.from('\n'));
-          partsBytes++;
-          held++;
-        }
-        if (partsBytes >= bodyBytes) seal();
+  /** A body that cannot be read back from the disk just now is tried again: it is not lost. */
+  async #bytesOf(body: Body): Promise<Buffer> {
+    for (let attempt = 1; ; attempt++) {
+      if (body.bytes !== undefined) return body.bytes;
+      try {
+        return await this.#spool!.read(body.spooled!);
+      } catch (error) {
+        this.#options.onSpoolProblem?.(messageOf(error));
+        await this.#clock.sleep(Math.min(RETRY_MS_MOST, RETRY_MS * 2 ** Math.min(attempt, 10)));
       }
-      if (partsBytes > 0) stopLinger ??= clock.after(options.lingerMs ?? 200, seal);
-    },
-    async flush() {
-      seal();
-      while (underWay > 0 || queue.length > 0) await changed();
-    },
-    totals: () => ({ ...totals }),
-    async close() {
-      await this.flush();
-      poster.close();
-    },
-  };
-}
+    }
+  }
 
-function pathOf({ target, quarantine }: ProducerOptions): string {
-  const query = quarantine ? 'invalid=quarantine' : '';
-  if ('by' in target)
-    return `/v1/ingest/${target.dataset}?by=${encodeURIComponent(target.by)}${query ? `&${query}` : ''}`;
-  return `/v1/ingest/${SCOPE_PATH[target.scope.kind]}/${target.scope.id}/${target.dataset}${query ? `?${query}` : ''}`;
-}
+  /** A body whose file stays is sent again by the next process, under the same key. */
+  async #drop({ spooled }: Body): Promise<void> {
+    if (spooled === undefined) return;
+    try {
+      await this.#spool?.drop(spooled);
+    } catch (error) {
+      this.#options.onSpoolProblem?.(messageOf(error));
+    }
+  }
 
-const gzipped = promisify<Buffer, Buffer>(gzip);
-const zstdCompressed = promisify<Buffer, Buffer>(zstdCompress);
+  #wake(): void {
+    for (const waiter of this.#waiters.splice(0)) waiter();
+  }
 
-async function encode(
-  body: Body,
-  options: ProducerOptions,
-): Promise<{ bytes: Buffer; headers: Record<string, string> }> {
-  const headers: Record<string, string> = {
-    authorization: `Bearer ${options.token}`,
-    'content-type': 'application/x-ndjson',
-    'idempotency-key': body.key,
-  };
-  switch (options.compression ?? 'none') {
-    case 'none':
-      return { bytes: body.bytes, headers };
-    case 'gzip':
-      return {
-        bytes: await gzipped(body.bytes),
-        headers: { ...headers, 'content-encoding': 'gzip' },
-      };
-    case 'zstd':
-      return {
-        bytes: await zstdCompressed(body.bytes),
-        headers: { ...headers, 'content-encoding': 'zstd' },
-      };
+  #changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
   }
 }
 
-interface Answer {
-  readonly accepted?: number;
-  readonly unwanted?: number;
-  readonly quarantined?: number;
-  readonly streams?: readonly StreamResult[];
-  readonly error?: ErrorBody['error'];
-}
-
-/** Lines of a decided body that the server will not take. */
-function refusedLines(result: BodyResult): number {
-  if (result.kind === 'refused') return result.lines;
-  return result.streams.reduce(
-    (sum, stream) => sum + (stream.refused ? (stream.lines ?? 0) : 0),
-    0,
-  );
-}
-
-type Again = {
-  readonly kind: 'again';
-  readonly detail: string;
-  readonly afterMs: number | undefined;
-};
-
-const passes = (status: number) =>
-  status === 408 || status === 425 || status === 429 || status >= 500;
-
-function decide(body: Body, outcome: PostOutcome, attempts: number): BodyResult | Again {
-  if (outcome.kind === 'failed')
-    return { kind: 'again', detail: outcome.detail, afterMs: undefined };
-  const answer = (outcome.body ?? {}) as Answer;
-  const ended = { key: body.key, body: body.bytes, lines: body.lines, attempts };
-  if (outcome.status >= 200 && outcome.status < 300) {
-    // One stream of many may be refused for the time being: the same body under the same key stores just what is missing.
-    const wait = answer.streams?.find(
-      (stream) => stream.refused?.retryAfterS !== undefined,
-    )?.refused;
-    if (wait)
-      return { kind: 'again', detail: wait.message, afterMs: (wait.retryAfterS ?? 0) * 1000 };
-    return {
-      kind: 'taken',
-      ...ended,
-      accepted: answer.accepted ?? 0,
-      unwanted: answer.unwanted ?? 0,
-      quarantined: answer.quarantined ?? 0,
-      streams: answer.streams ?? [],
-    };
-  }
-  const error = answer.error ?? {
-    code: 'internal' as const,
-    message: `the server answered ${outcome.status}`,
-  };
-  if (passes(outcome.status))
-    return { kind: 'again', detail: error.message, afterMs: outcome.retryAfterMs };
-  return {
-    kind: 'refused',
-    ...ended,
-    accepted: 0,
-    unwanted: 0,
-    quarantined: 0,
-    streams: [],
-    error,
-  };
-}
-
-function countLines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) count++;
-  return bytes.at(-1) === NEWLINE ? count : count + 1;
-}
-
-/** Pieces of at most `most` bytes, cut behind newlines; a longer line is a piece of its own. */
-function* cut(bytes: Buffer, most: number): Generator<Buffer> {
-  let from = 0;
-  while (bytes.length - from > most) {
-    let end = bytes.lastIndexOf(NEWLINE, from + most - 1) + 1;
-    if (end <= from) end = bytes.indexOf(NEWLINE, from) + 1 || bytes.length;
-    yield bytes.subarray(from, end);
-    from = end;
-  }
-  if (from < bytes.length) yield bytes.subarray(from);
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

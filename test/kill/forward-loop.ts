@@ -41,8 +41,14 @@ export async function forwardLoop(options: ForwardLoopOptions): Promise<ForwardL
   await mkdir(outDir);
   const flags = [
     ...LOCAL_DESTINATIONS,
-    ...['--destinations-file-roots', outDir, '--deliver-interval-ms', '200'],
-    ...['--buffer-low-watermark', '0.97', '--buffer-high-watermark', '0.98'],
+    '--destinations-file-roots',
+    outDir,
+    '--deliver-interval-ms',
+    '200',
+    '--buffer-low-watermark',
+    '0.97',
+    '--buffer-high-watermark',
+    '0.98',
   ];
   const dataDir = join(folder.path, 'server');
   let server = await startServer({ dataDir, flags });

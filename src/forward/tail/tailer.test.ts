@@ -97,7 +97,10 @@ test('what was not read before copytruncate is read from the copy, once, also af
     if (restarts) tailer = await start();
     await catchUp(tailer);
     await catchUp(tailer);
-    assert.deepEqual(numbers(store.lines).toSorted(), [1, 2, 3, 4]);
+    assert.deepEqual(
+      numbers(store.lines).toSorted((a, b) => a - b),
+      [1, 2, 3, 4],
+    );
   }
 });
 
@@ -110,7 +113,10 @@ test('a file that was renamed to where no pattern finds it is found again after 
   files.rename('app.log', 'old-app.log');
   files.write('app.log', line(3));
   await catchUp(await start());
-  assert.deepEqual(numbers(store.lines).toSorted(), [1, 2, 3]);
+  assert.deepEqual(
+    numbers(store.lines).toSorted((a, b) => a - b),
+    [1, 2, 3],
+  );
 });
 
 test('a line that is too long is cut, and the next one is whole', async () => {
@@ -143,7 +149,10 @@ test('`from: end` leaves out what was there at the very first start, and nothing
   files.write('app.log', line(2).slice(4));
   files.write('app2.log', line(3));
   await catchUp(tailer);
-  assert.deepEqual(numbers(store.lines).toSorted(), [2, 3]);
+  assert.deepEqual(
+    numbers(store.lines).toSorted((a, b) => a - b),
+    [2, 3],
+  );
 });
 
 test('a damaged list of followed files is told, and nothing is read twice for it (I10)', async () => {
@@ -155,15 +164,7 @@ test('a damaged list of followed files is told, and nothing is read twice for it
 type Op =
   | { readonly op: 'write'; readonly lines: number; readonly torn: boolean }
   | {
-      readonly op:
-        | 'rename'
-        | 'copytruncate'
-        | 'copy'
-        | 'read'
-        | 'restart'
-        | 'die'
-        | 'refuse'
-        | 'wait';
+      readonly op: 'rename' | 'copytruncate' | 'read' | 'restart' | 'die' | 'refuse' | 'wait';
     };
 
 const anyOp: fc.Arbitrary<Op> = fc.oneof(

@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Diagnostics } from '../lib/diagnostics.ts';
-import { ingestServerOptions, serveIngest } from '../ingest/index.ts';
+import { ingestServerOptions, serveIngest, shareConnections } from '../ingest/index.ts';
 import type { Ingest } from '../ingest/index.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
@@ -31,7 +31,7 @@ export async function listenForIngest(
     tlsCert === ''
       ? createServer(options)
       : createTlsServer({ ...options, ...readTls(tlsCert, tlsKey) });
-  server.maxConnections = limits.ingest.connections;
+  shareConnections(server, limits.ingest);
   serveIngest(server, ingest, limits.ingest);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

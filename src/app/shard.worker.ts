@@ -15,6 +15,7 @@ import { openArchiveWriter } from '../ledger/index.ts';
 import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
+import { threadBusy } from '../lib/busy.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { connect } from '../lib/rpc.ts';
@@ -251,6 +252,7 @@ async function run(): Promise<void> {
   showSignsOfLife(buffer, delivery);
   const door = createIngest({
     route: () => route,
+    fair: { busyShare: threadBusy(), weightOf: (account) => weights.get(account) ?? 1 },
     append: (request) => buffer.append(request),
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),

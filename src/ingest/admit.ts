@@ -4,11 +4,12 @@ import type { IngestTokenConfig } from '../model/snapshot.ts';
 import type { RouteTable } from '../route/index.ts';
 import type { IngestLimits } from './contract.ts';
 import { readCoding } from './decompress.ts';
+import type { FairRate } from './fair-rate.ts';
 import type { Coding } from './decompress.ts';
 import { readIdentity } from './identity.ts';
 import type { ClaimedIdentity } from './identity.ts';
 import type { MemoryBudget } from './memory.ts';
-import { outOfMemory } from './refusal.ts';
+import { outOfMemory, overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import { findPlace } from './place.ts';
 import type { Found, Place, ZoneFinder } from './place.ts';
@@ -43,13 +44,14 @@ export interface Gatekeepers {
   readonly budget: MemoryBudget;
   readonly limits: IngestLimits;
   readonly instance: string | undefined;
+  readonly rate: FairRate | undefined;
 }
 
 /** @param draining whether new requests are to be refused, once it is known whom that concerns */
 export function admit(
   request: IncomingMessage,
   route: RouteTable,
-  { tokens, zones, budget, limits, instance }: Gatekeepers,
+  { tokens, zones, budget, limits, instance, rate }: Gatekeepers,
   draining: Refusal | undefined,
 ): Admission | TurnedAway {
   const target = readTarget(request.method ?? '', request.url ?? '');
@@ -76,6 +78,8 @@ export function admit(
   if (typeof coding === 'object') return away(coding);
   const announcedBytes = Number(request.headers['content-length'] ?? 0);
   if (announcedBytes > limits.bodyBytes) return away(tooLarge(limits));
+  const waitMs = place === undefined ? 0 : (rate?.waitMs(place.account, announcedBytes) ?? 0);
+  if (waitMs > 0) return away(overRate(waitMs));
   const payer = place === undefined ? `token ${token.id}` : `account ${place.account}`;
   const verdict = budget.room(payer, announcedBytes);
   if (verdict !== 'ok') return away(outOfMemory(verdict));

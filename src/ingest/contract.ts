@@ -62,6 +62,12 @@ export interface IngestDeps {
   readonly keysReachBackMs: () => number;
   /** Absent: nobody ever looks. */
   readonly tap?: LineTap;
+  /** For each account's fair share of the rate. Absent: nobody is held to one. */
+  readonly fair?: {
+    /** How busy this thread was since it was last asked, 0 to 1. */
+    readonly busyShare: () => number;
+    readonly weightOf: (account: string) => number;
+  };
   /** This server's name as its own deliveries say it; they are refused. Absent: nobody's are. */
   readonly instance?: string;
   readonly clock: Clock;
@@ -77,6 +83,9 @@ export interface IngestStats {
   /** Requests under way, and those of them whose body is still arriving. */
   readonly underWay: number;
   readonly uploads: number;
+  /** How busy the thread was at the last look, and accounts held to their share of the rate. */
+  readonly busyShare: number;
+  readonly limitedAccounts: number;
   /** Memory charged for bodies just now, and the most that was ever charged. */
   readonly heldBytes: number;
   readonly heldBytesPeak: number;

@@ -17,6 +17,7 @@ import type { Admission, Gatekeepers } from './admit.ts';
 import { refusalReply, takenReply } from './answer.ts';
 import type { Outcome, Reply } from './answer.ts';
 import type { Ingest, IngestDeps, IngestStats } from './contract.ts';
+import { FairRate } from './fair-rate.ts';
 import { memoryBudget } from './memory.ts';
 import type { Lease } from './memory.ts';
 import { BodyPool } from './body-pool.ts';
@@ -57,6 +58,7 @@ class Door implements Ingest {
   readonly #tally: Tally;
   readonly #taking: Taking;
   readonly #uploads = new Set<Upload>();
+  readonly #rate: FairRate | undefined;
   #underWay = 0;
   #draining = false;
   #idle: (() => void)[] = [];
@@ -65,16 +67,20 @@ class Door implements Ingest {
   constructor(deps: IngestDeps) {
     const { clock, limits } = deps;
     this.#deps = deps;
+    const { fair } = deps;
+    this.#rate = fair && new FairRate({ ...fair, clock: deps.clock, limits });
     this.#gate = {
       tokens: tokenReader(limits.tokensCached),
       zones: zoneFinder(limits.zonesCached),
       budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
       limits,
       instance: deps.instance,
+      rate: this.#rate,
     };
     this.#tally = new Tally(limits.unwantedStreams);
     this.#taking = {
       deps,
+      rate: this.#rate,
       decompressing: slots(limits.decompressions),
       bodies: new BodyPool(limits.idleBodyBytes),
       fault: (error) => this.#fault(error),
@@ -243,6 +249,8 @@ class Door implements Ingest {
       requests: tally.requests,
       underWay: this.#underWay,
       uploads: this.#uploads.size,
+      busyShare: this.#rate?.busyShare ?? 0,
+      limitedAccounts: this.#rate?.limitedAccounts ?? 0,
       heldBytes: this.#gate.budget.heldBytes,
       heldBytesPeak: this.#gate.budget.peakBytes,
       bodyBytes: tally.bodyBytes,

@@ -21,6 +21,11 @@ export function outOfMemory(code: 'over_fair_share' | 'overloaded'): Refusal {
   return { code, retryAfterS: MEMORY_RETRY_S };
 }
 
+/** Of an account over its part of the rate. */
+export function overRate(waitMs: number): Refusal {
+  return { code: 'over_fair_share', retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)) };
+}
+
 /** A refusal as it stands in an answer. */
 export function refusalBody(refusal: Refusal): ErrorBody['error'] {
   const { code, detail, line, path, retryAfterS } = refusal;

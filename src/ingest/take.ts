@@ -6,18 +6,21 @@ import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
+import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
 import { inTurns } from './lines.ts';
 import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
 import type { Pieces } from './pieces.ts';
+import { overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
 import { Splitting } from './split.ts';
 
 export interface Taking {
   readonly deps: IngestDeps;
+  readonly rate: FairRate | undefined;
   readonly decompressing: Slots;
   readonly bodies: BodyPool;
   /** Logs a fault of ours. @returns how it is told to the sender */
@@ -65,6 +68,7 @@ async function takeFramed(
   lease: Lease,
 ): Promise<Outcome> {
   const { limits } = taking.deps;
+  taking.rate?.charge(place.account, plain.bytes);
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
   const framing = new Framing(body, rules, limits, admission.quarantine);
@@ -116,7 +120,10 @@ async function takeSplit(
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: 0 };
   const parts = split.parts.map(async (part): Promise<PartAnswer> => {
     const { place, count } = part;
-    const { stream } = place;
+    const { stream, account } = place;
+    const waitMs = taking.rate?.waitMs(account, part.lines.bytes.length) ?? 0;
+    if (waitMs > 0) return { kind: 'refused', stream, lines: count, refusal: overRate(waitMs) };
+    taking.rate?.charge(account, part.lines.bytes.length);
     if (!place.wanted) return { kind: 'unwanted', stream, lines: count };
     if (part.refusal !== undefined)
       return { kind: 'refused', stream, lines: count, refusal: part.refusal };

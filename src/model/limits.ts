@@ -30,6 +30,14 @@ export const limits = {
     idleBodyBytes: 8 * MIB,
     /** Open connections to an ingest listener: each costs some 20 KiB. */
     connections: 4_096,
+    /** Connections that every address may have; more when an equal part is more, or while there are plenty. */
+    connectionsPerAddress: 64,
+    /** Share of its time for which a shard's thread is busy, from which on accounts are held to their part of the rate. */
+    fairFrom: 0.7,
+    /** How often the parts are worked out, for how many accounts, and what a request costs beside its bytes. */
+    fairTickMs: 500,
+    fairAccounts: 5_000,
+    requestCostBytes: 8 * KIB,
     /** Time between two pieces of a body before the upload counts as stalled (408). */
     stallMs: 15_000,
     /** Time for a whole request, however steadily it trickles. */

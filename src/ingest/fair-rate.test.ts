@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { manualClock } from '../lib/clock-manual.ts';
+import { FairRate } from './fair-rate.ts';
+
+const KIB = 1024;
+const BODY = 100 * KIB;
+
+/** A thread that can take `capacity` bytes a second, and accounts that send in bodies of 100 KiB whatever they are answered. */
+function simulate(
+  wishes: Readonly<Record<string, number>>,
+  capacity: number,
+  seconds: number,
+  weights: Readonly<Record<string, number>> = {},
+) {
+  const clock = manualClock();
+  let worked = 0;
+  const rate = new FairRate({
+    clock,
+    busyShare: () => {
+      const busy = Math.min(1, worked / (capacity / 2));
+      worked = 0;
+      return busy;
+    },
+    weightOf: (account) => weights[account] ?? 1,
+    limits: { fairFrom: 0.7, fairTickMs: 500, fairAccounts: 100, requestCostBytes: 0 },
+  });
+  const steps = 20;
+  const due: Record<string, number> = {};
+  const taken: Record<string, number> = {};
+  const refused: Record<string, number> = {};
+  for (let step = 0; step < seconds * steps; step += 1) {
+    clock.advance(1_000 / steps);
+    for (const [account, wish] of Object.entries(wishes))
+      due[account] = (due[account] ?? 0) + wish / steps;
+    // What the thread cannot take in this step waits at its senders; a refusal costs it next to nothing.
+    let room = capacity / steps;
+    for (let moved = true; moved && room > 0;) {
+      moved = false;
+      for (const account of Object.keys(wishes)) {
+        if (due[account]! < BODY) continue;
+        moved = true;
+        due[account]! -= BODY;
+        if (rate.waitMs(account, BODY) > 0) {
+          refused[account] = (refused[account] ?? 0) + 1;
+          continue;
+        }
+        rate.charge(account, BODY);
+        worked += BODY;
+        room -= BODY;
+        taken[account] = (taken[account] ?? 0) + BODY;
+      }
+    }
+    for (const account of Object.keys(wishes))
+      due[account] = Math.min(due[account]!, wishes[account]!);
+  }
+  const perSecond = (account: string) => (taken[account] ?? 0) / seconds;
+  return { rate, perSecond, refused };
+}
+
+const MIB = KIB * KIB;
+
+test('while there is enough nobody is held to a share, however loud', () => {
+  const { refused } = simulate({ loud: 60 * MIB, quiet: MIB }, 100 * MIB, 20);
+  assert.deepEqual(refused, {});
+});
+
+test('I6: a quiet account is never refused because of a loud one, and the loud one is', () => {
+  const { refused, perSecond, rate } = simulate(
+    { loud: 150 * MIB, quiet: 4 * MIB, other: 9 * MIB },
+    100 * MIB,
+    30,
+  );
+  assert.deepEqual(Object.keys(refused), ['loud']);
+  assert.ok(perSecond('quiet') > 3.9 * MIB);
+  assert.ok(perSecond('other') > 8.9 * MIB);
+  assert.ok(perSecond('loud') > 60 * MIB, `what the others leave is its own: ${perSecond('loud')}`);
+  assert.equal(rate.limitedAccounts, 1);
+});
+
+test('accounts that all want too much share by weight', () => {
+  const { perSecond } = simulate({ a: 200 * MIB, b: 200 * MIB, c: 200 * MIB }, 100 * MIB, 60, {
+    c: 2,
+  });
+  assert.ok(Math.abs(perSecond('a') / perSecond('b') - 1) < 0.1);
+  const ratio = perSecond('c') / perSecond('a');
+  assert.ok(Math.abs(ratio - 2) < 0.4, `${ratio}`);
+});
+
+test('one account alone is not held back: that would help nobody', () => {
+  const { refused } = simulate({ only: 300 * MIB }, 100 * MIB, 20);
+  assert.deepEqual(refused, {});
+});
+
+test('accounts that have nothing to send are forgotten, and there are only so many', () => {
+  const clock = manualClock();
+  const limits = { fairFrom: 0.7, fairTickMs: 500, fairAccounts: 3, requestCostBytes: 0 };
+  const rate = new FairRate({ clock, busyShare: () => 1, weightOf: () => 1, limits });
+  for (let account = 0; account < 10; account += 1) rate.charge(`${account}`, MIB);
+  clock.advance(500);
+  assert.equal(rate.waitMs('9', 1), 0, 'one that is not remembered is not refused');
+  for (let look = 0; look < 100; look += 1) {
+    clock.advance(500);
+    rate.waitMs('0', 0);
+  }
+  rate.charge('new', MIB);
+  clock.advance(500);
+  assert.equal(rate.waitMs('new', 0), 0);
+});

@@ -8,6 +8,7 @@ import { CODES as AZURE } from '../src/destinations/azure/answers.ts';
 import { CODES as CLICKHOUSE } from '../src/destinations/clickhouse/answers.ts';
 import { ANSWERS as GCS } from '../src/destinations/gcs/answers.ts';
 import { HEC_CODES } from '../src/destinations/http/profiles/splunk.ts';
+import { CODES as KAFKA } from '../src/destinations/kafka/answers.ts';
 import { CODES as KINESIS } from '../src/destinations/kinesis/answers.ts';
 import { describeDestinations } from '../src/destinations/index.ts';
 import { CODES } from '../src/destinations/s3/answers.ts';
@@ -38,7 +39,13 @@ test('the page of S3 has every code with what it means', () => {
 });
 
 test('the pages of other services have every code with what it means', () => {
-  const tables = { azure: AZURE, clickhouse: CLICKHOUSE, kinesis: KINESIS, splunk: HEC_CODES };
+  const tables = {
+    azure: AZURE,
+    clickhouse: CLICKHOUSE,
+    kafka: KAFKA,
+    kinesis: KINESIS,
+    splunk: HEC_CODES,
+  };
   for (const [name, codes] of Object.entries(tables)) {
     const text = page(name);
     for (const [code, { kind, words }] of Object.entries(codes))

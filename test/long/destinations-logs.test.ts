@@ -172,7 +172,10 @@ withServer(
         await say(confFor(port, 'u'), ['{"n":"x"}']),
         /"reject".*cannot be read as a row/,
       );
-      assert.match(await say(confFor(port, 'u', '&input_format_skip_unknown_fields=0'), ['{"n":1,"z":2}']), /code 117: /);
+      assert.match(
+        await say(confFor(port, 'u', '&input_format_skip_unknown_fields=0'), ['{"n":1,"z":2}']),
+        /code 117: /,
+      );
       const lax = confFor(port, 'u', '&input_format_skip_unknown_fields=1');
       assert.match(await say(lax, ['{"n":1,"z":2}']), /"accepted"/);
       const wrong = confFor(port, 'u').replace('open%20sesame', 'wrong');

@@ -1,6 +1,7 @@
 /** The shard's side of what the control API asks of held lines: places in streams, and erasure. */
 import type { ShardBuffer, StreamState } from '../buffer/index.ts';
 import type { ErasureReach, PlaceAsked, PlaceFound } from '../control/index.ts';
+import type { Delivery } from '../deliver/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseStreamKey, scopePath } from '../model/scope.ts';
 
@@ -105,10 +106,14 @@ export async function erasable(deps: ShardLinesDeps, reach: ErasureReach): Promi
 }
 
 /** Erases. Resolves once it is durable; rejects when it is not, or not wholly. */
-export async function erase(deps: ShardLinesDeps, reach: ErasureReach): Promise<ShardErasure> {
+export async function erase(
+  deps: ShardLinesDeps & { readonly delivery: Pick<Delivery, 'recall'> },
+  reach: ErasureReach,
+): Promise<ShardErasure> {
   const size = await erasable(deps, reach);
   const result = await deps.buffer.erase(reach.order, size.streams);
   if (result.kind === 'failed') throw new Error(result.detail);
+  deps.delivery.recall(size.streams.map(({ stream }) => stream));
   return size;
 }
 

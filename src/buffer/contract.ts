@@ -111,6 +111,8 @@ export interface StreamState {
   readonly head: number;
   /** Oldest offset still readable. */
   readonly oldest: number;
+  /** Lines before it were ordered erased; 0 when there is nothing left of such an order. */
+  readonly erasedTo: number;
   readonly acceptedLines: number;
   readonly acceptedBytes: number;
   readonly lastReceivedMs: number;

@@ -313,6 +313,7 @@ export class LogBuffer implements ShardBuffer {
       epoch: stream.epoch,
       head: stream.head,
       oldest: Math.max(stream.oldest, this.#state.erasedTo(stream)),
+      erasedTo: this.#state.erasedTo(stream),
       acceptedLines: stream.head,
       acceptedBytes: stream.bytes,
       lastReceivedMs: stream.lastReceivedMs,

@@ -78,6 +78,8 @@ export class PlanRun {
   /** Monotonic time of its last attempt. */
   lastAttemptMs = Number.NEGATIVE_INFINITY;
   refusals: Refusals;
+  /** Aborted when lines of its range were ordered erased: what is being sent holds them. */
+  #recall = new AbortController();
   #attempts = 0;
   #failures = 0;
   /** What it held and cost when it was last prepared; estimates for its next turn. */
@@ -103,6 +105,11 @@ export class PlanRun {
 
   get active(): boolean {
     return this.stage !== 'resting' && this.stage !== 'ended';
+  }
+
+  /** Lines of the stream were ordered erased: an attempt under way ends, and the next one is made without them. */
+  recall(): void {
+    this.#recall.abort();
   }
 
   /** One attempt of a plan at rest. */
@@ -206,12 +213,16 @@ export class PlanRun {
     if (!this.#host.mayAttempt()) return { kind: 'rest', delayMs: 0 };
     // The job was pointed elsewhere meanwhile, where the body may have to look different.
     if (prepared.receiver !== this.#host.receiver()) return { kind: 'rest', delayMs: 0 };
+    if (this.#isErased(prepared)) return { kind: 'rest', delayMs: 0 };
     this.#to('prepared');
     const job = this.#host.job();
     const startedMs = clock.monotonicMs();
     const atMs = clock.wallMs();
     const { attemptMs, abortGraceMs } = deps.limits;
-    const bounds = { clock, diagnostics: deps.diagnostics, attemptMs, abortGraceMs, stop };
+    this.#recall = new AbortController();
+    const recalled = this.#recall.signal;
+    const ending = AbortSignal.any([stop, recalled]);
+    const bounds = { clock, diagnostics: deps.diagnostics, attemptMs, abortGraceMs, stop: ending };
     this.#attempts += 1;
     let stage: AttemptStage = 'before';
     let outcome: SendOutcome;
@@ -224,7 +235,7 @@ export class PlanRun {
       outcome = { kind: 'retry', reason: 'The destination’s settings could not be used.' };
     }
     this.lastAttemptMs = clock.monotonicMs();
-    if (stop.aborted && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
+    if (ending.aborted && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
     const durationMs = this.lastAttemptMs - startedMs;
     const judged = this.#judged(outcome, prepared);
     const error = judged.kind === 'accepted' ? null : judged.reason;
@@ -232,6 +243,15 @@ export class PlanRun {
     const ended = { stage, outcome: kind, status: judged.status ?? null, error };
     this.#record(ended, { atMs, durationMs, prepared });
     return await this.#decide(judged, prepared);
+  }
+
+  /** Whether lines of the batch were ordered erased after they were read. */
+  #isErased({ counts }: PreparedBatch): boolean {
+    const { job, range } = this.plan;
+    const { buffer } = this.#host.tools.deps;
+    const stream = buffer.stream(buffer.job(job)?.stream ?? '');
+    // Whoever reads afterwards finds a gap there.
+    return stream !== undefined && range.from < stream.erasedTo && !counts.dropped.erased;
   }
 
   /** Many refused lines are no handful of bad ones: they are looked at as a refused batch, by halves. */

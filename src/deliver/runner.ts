@@ -116,6 +116,11 @@ export class JobRunner {
     }
   }
 
+  /** Lines of its stream were ordered erased: what is being sent is given up, and sent again without them. */
+  recall(): void {
+    for (const run of this.#runs) if (run.active) run.recall();
+  }
+
   /** A replay may go on, or must wait: looks what is to do. */
   nudge(): void {
     this.#pump();

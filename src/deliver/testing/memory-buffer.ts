@@ -83,10 +83,10 @@ export class MemoryBuffer implements ShardBuffer {
       account: 'a1',
       epoch: EPOCH,
       head,
-      oldest: Math.max(
-        0,
-        ...stream.lost.map(({ range, reason }) => (reason === 'erased' ? range.to : 0)),
-      ),
+      oldest: 0,
+      erasedTo:
+        stream.lost.find(({ range, reason }) => reason === 'erased' && range.from === 0)?.range
+          .to ?? 0,
       acceptedLines: head,
       acceptedBytes: stream.bytes,
       lastReceivedMs: stream.blocks.at(-1)?.receivedMs ?? 0,

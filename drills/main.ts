@@ -58,4 +58,6 @@ async function run({ name, options }: Extract<Order, { kind: 'run' }>): Promise<
   return EXIT[report.verdict.kind];
 }
 
+// Whoever reads only the beginning of a list is no fault of ours.
+process.stdout.on('error', () => process.exit(EXIT.held));
 process.exitCode = await main(process.argv.slice(2));

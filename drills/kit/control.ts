@@ -55,10 +55,12 @@ export class Control {
     {
       body,
       token = this.#token(),
+      headers = {},
       timeoutMs = TIMEOUT_MS,
     }: {
       readonly body?: unknown;
       readonly token?: string;
+      readonly headers?: Readonly<Record<string, string>>;
       readonly timeoutMs?: number;
     } = {},
   ): Promise<Told> {
@@ -66,7 +68,11 @@ export class Control {
     const { status, text } = await ask({
       method,
       url: `${this.#url()}${path}`,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      headers: {
+        ...headers,
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+      },
       agent: this.#agent,
       timeoutMs,
       ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
@@ -75,8 +81,13 @@ export class Control {
   }
 
   /** Asks for what must be answered with 2xx. */
-  async must<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const { status, text, json } = await this.ask(method, path, body === undefined ? {} : { body });
+  async must<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const { status, text, json } = await this.ask(method, path, { body, headers });
     if (status < 200 || status >= 300) {
       throw new Error(`${method} ${path} was answered ${status}: ${text.slice(0, 500)}`);
     }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Control } from './control.ts';
 import { CUSTOMER_DATASET, makeCustomer } from './customer.ts';
 import type { Customer, CustomerPlan } from './customer.ts';
+import type { Forwarder } from './forwarder.ts';
 import { nowMs } from './phases.ts';
 import { Probe } from './probe.ts';
 import { Producer } from './producer.ts';
@@ -23,6 +24,8 @@ export interface SceneOptions {
   readonly linesPerBody?: number;
   readonly bodiesPerSecond?: number;
   readonly server?: Partial<ServerOptions>;
+  /** Done with the started server before there are customers. */
+  readonly beforeCustomers?: (server: Server) => Promise<void>;
 }
 
 const INTERVAL_MS = 500;
@@ -42,6 +45,7 @@ export class Scene {
   readonly producers: readonly Producer[];
   readonly intervalMs: number;
   readonly #probe: Probe;
+  #through: ((zone: string) => Forwarder) | undefined;
 
   private constructor(
     stage: Stage,
@@ -62,10 +66,13 @@ export class Scene {
       ({ zone, token }) =>
         new Producer({
           zone,
-          target: () => ({
-            url: `${this.server.ingestUrl}/v1/ingest/zones/${zone}/${CUSTOMER_DATASET}`,
-            headers: { authorization: `Bearer ${token}` },
-          }),
+          target: () => {
+            const forwarder = this.#through?.(zone);
+            return {
+              url: `${forwarder?.url ?? this.server.ingestUrl}/v1/ingest/zones/${zone}/${CUSTOMER_DATASET}`,
+              headers: forwarder ? {} : { authorization: `Bearer ${token}` },
+            };
+          },
           linesPerBody: options.linesPerBody ?? 20,
           bodiesPerSecond: options.bodiesPerSecond ?? 20,
           counter: stage.counter,
@@ -86,6 +93,7 @@ export class Scene {
     });
     stage.onEnd(() => server.kill());
     await server.start();
+    await options.beforeCustomers?.(server);
     const control = new Control(
       () => server.controlUrl,
       () => server.operatorToken,
@@ -115,6 +123,21 @@ export class Scene {
 
   producer(zone: string): Producer {
     return this.producers.find((one) => one.zone === zone)!;
+  }
+
+  /** Producers send to a forwarder beside them instead of to the server. */
+  sendThrough(forwarder: (zone: string) => Forwarder): void {
+    this.#through = forwarder;
+  }
+
+  /** A token for forwarders: it may send everybody's lines. */
+  async forwarderToken(): Promise<string> {
+    const { token } = await this.control.must<{ readonly token: string }>('POST', '/v1/tokens', {
+      kind: 'ingest',
+      name: 'forwarder',
+      scopes: 'all',
+    });
+    return token;
   }
 
   /** Lets producers send and begins the quiet phase. */

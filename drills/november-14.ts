@@ -1,0 +1,34 @@
+/** 14 November 2024, once more, here. docs/incident-2024-11-14.md walks through it. */
+import { closeScene } from './kit/accounts.ts';
+import type { Drill } from './kit/drill.ts';
+import { actOne } from './november-14/act-one.ts';
+import { actThree, actTwo } from './november-14/acts.ts';
+import { openCast } from './november-14/cast.ts';
+
+export const november14: Drill = {
+  name: 'november-14',
+  title: "the day on which Cloudflare lost 55 % of its customers' logs for 3.5 hours",
+  claim:
+    "A blank configuration takes effect nowhere; everybody's lines at once, unwanted or wanted, cost the configured customers no line; the control API answers throughout; and when it is over everything is as before without a restart.",
+  steps: [
+    'three customers with jobs among 1,000 without (short form: 100), producers behind forwarders; a quiet phase',
+    'act one: a blank generated configuration by file, by API, by a blanked store, and as a blank wanted set to running and to starting forwarders',
+    "act two: everybody's lines, at least twice what the machine takes; nobody wants them",
+    'act three: an operator insists that everybody is wanted; their destinations take nothing',
+    'the operator takes it back; the quiet phase again',
+  ],
+  atMostS: { full: 600, short: 170 },
+  async run(stage) {
+    const cast = await openCast(stage);
+    cast.scene.start();
+    await stage.go({ full: 30, short: 2 });
+    await actOne(cast);
+    await actTwo(cast);
+    await actThree(cast);
+    await cast.scene.endTraffic();
+    for (const forwarder of cast.forwarders) {
+      await stage.until(async () => (await forwarder.status()).spool.waitingLines === 0, 60_000);
+    }
+    await closeScene(cast.scene);
+  },
+};

@@ -1,0 +1,49 @@
+/** Starts and ends the flood, and says what became of it. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import type { Stage } from '../kit/stage.ts';
+import type { FloodCount, FloodOrder } from './flooder.ts';
+
+export class Flood {
+  count: FloodCount = { offeredBytes: 0, answeredBytes: 0, streams: 0, answers: {} };
+  readonly #child: ChildProcess;
+  readonly #startMs = performance.now();
+  #seconds = 0;
+
+  constructor(stage: Stage, order: FloodOrder) {
+    this.#child = spawn(
+      process.execPath,
+      [join(import.meta.dirname, 'flooder.ts'), JSON.stringify(order)],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    stage.onEnd(() => this.end());
+    createInterface(this.#child.stdout!).on('line', (line) => {
+      this.count = JSON.parse(line) as FloodCount;
+      this.#seconds = (performance.now() - this.#startMs) / 1_000;
+    });
+  }
+
+  get offeredPerS(): number {
+    return this.count.offeredBytes / Math.max(this.#seconds, 1);
+  }
+
+  get answeredPerS(): number {
+    return this.count.answeredBytes / Math.max(this.#seconds, 1);
+  }
+
+  /** What was answered, most often first. */
+  get answers(): ReadonlyMap<string, number> {
+    return new Map(Object.entries(this.count.answers));
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}

@@ -2,6 +2,7 @@
 import {
   VERSION,
   checkDirectory,
+  folderTools,
   rebuildStore,
   serveUntilStopped,
   terminal,
@@ -13,6 +14,7 @@ process.exitCode = await runCli(process.argv.slice(2), terminal(), {
   version: VERSION,
   serve: serveUntilStopped,
   checkDirectory,
+  folderTools,
   rebuildStore,
   forward: forwardParts,
 });

@@ -6,6 +6,7 @@
  */
 import type { CheckDirectory } from '../model/check-report.ts';
 
+export { folderTools } from './folder-tools.ts';
 export { forwardParts } from './forward.ts';
 export { serveUntilStopped } from './run.ts';
 export { rebuildStore } from './rebuild.ts';

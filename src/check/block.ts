@@ -20,7 +20,8 @@ export function wrongWith(block: Block): string | undefined {
   return undefined;
 }
 
-function plainOf({ codec, stored, plainBytes }: Block): Buffer | undefined {
+/** The plain bytes of its lines; undefined when they cannot be brought back. */
+export function plainOf({ codec, stored, plainBytes }: Block): Buffer | undefined {
   // One byte of room, so that more than was promised shows without being made.
   const maxOutputLength = plainBytes + 1;
   try {

@@ -40,7 +40,8 @@ export async function checkFolder(
   }
 }
 
-async function shardsOf(files: FileSystem, directory: string): Promise<number[]> {
+/** Numbers of the shards in a data folder; empty when it is none. */
+export async function shardsOf(files: FileSystem, directory: string): Promise<number[]> {
   const names = await listed(files, join(directory, 'shards'));
   return names
     .filter((name) => /^\d{1,9}$/.test(name))

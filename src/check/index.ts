@@ -20,3 +20,6 @@ import { checkFolder } from './check.ts';
  */
 export const checkDirectory: CheckDirectory = (directory, what) =>
   checkFolder(nodeFileSystem(), directory, what);
+
+export { exportLines, listFolder, salvageFolder } from './folder-tools.ts';
+export type { Target, Write } from './folder-tools.ts';

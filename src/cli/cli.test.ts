@@ -31,6 +31,11 @@ async function run(
       version: '1.2.3',
       serve: () => Promise.resolve(0),
       forward: { settings: [], run: () => Promise.resolve(0) },
+      folderTools: {
+        list: (directory) => Promise.resolve({ misuse: `${directory} is no data folder` }),
+        export: () => Promise.resolve({ misuse: 'nothing is exported here' }),
+        salvage: () => Promise.resolve({ misuse: 'nothing is saved here' }),
+      },
       rebuildStore: (directory) =>
         Promise.resolve({ kind: 'failed' as const, detail: `${directory} is no data folder` }),
       checkDirectory: (directory) =>
@@ -206,4 +211,13 @@ test('log check ends with 1 for damage and 2 for a folder that is none', async (
   assert.equal((await run(['log', 'check', 'fine'])).code, 0);
   assert.equal((await run(['log', 'check', 'bad'])).code, 1);
   assert.equal((await run(['log', 'check', 'none'])).code, 2);
+});
+
+test('log export says what its options lack before it looks at anything', async () => {
+  const neither = await run(['log', 'export', 'data']);
+  assert.equal(neither.code, 2);
+  assert.match(neither.note, /either a stream \(--stream\) or a job \(--job\)/);
+  const backwards = await run(['log', 'export', 'data', '--job', '1', '--from', '9', '--to', '9']);
+  assert.equal(backwards.code, 2);
+  assert.match(backwards.note, /--from 9 is not before --to 9/);
 });

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { CheckDirectory } from '../model/check-report.ts';
+import type { FolderTools } from '../model/folder-lines.ts';
 import { CallFailed, EXIT } from './control-client.ts';
 import type { CliContext } from './context.ts';
 import { addConfig } from './commands/config.ts';
@@ -33,6 +34,7 @@ export interface CliParts {
   readonly version: string;
   readonly serve: Serve;
   readonly checkDirectory: CheckDirectory;
+  readonly folderTools: FolderTools;
   readonly rebuildStore: RebuildStore;
   readonly forward: ForwardParts;
 }
@@ -76,7 +78,7 @@ export async function runCli(
   addStatus(program, context, setExit);
   addAlerts(program, context, setExit);
   addTail(program, context);
-  addLog(program, context, parts.checkDirectory, setExit);
+  addLog(program, context, parts.checkDirectory, parts.folderTools, setExit);
   addDrill(program, setExit);
   inherit(program);
   try {

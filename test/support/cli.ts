@@ -25,7 +25,15 @@ export async function waybill(server: Server, ...args: string[]): Promise<Said> 
   };
   const never = () => Promise.reject(new Error('no command of these tests serves or checks'));
   const forward = { settings: [], run: never };
-  const parts = { version: '0', serve: never, forward, checkDirectory: never, rebuildStore: never };
+  const folderTools = { list: never, export: never, salvage: never };
+  const parts = {
+    version: '0',
+    serve: never,
+    forward,
+    checkDirectory: never,
+    folderTools,
+    rebuildStore: never,
+  };
   const code = await runCli(args, context, parts);
   return { code, out, note };
 }

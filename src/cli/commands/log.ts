@@ -1,18 +1,22 @@
-/** `log check`: looks at a data folder from outside, without the server's own code. */
+/** `log`: looks at a data folder from outside, without the server's own code. */
 import type { Command } from 'commander';
 import type { CheckDirectory, CheckReport } from '../../model/check-report.ts';
+import type { FolderTools } from '../../model/folder-lines.ts';
 import type { CliContext } from '../context.ts';
 import { printJson } from '../context.ts';
 import { EXIT } from '../control-client.ts';
 import { paint, plural, table } from '../output.ts';
+import { addLogLines } from './log-lines.ts';
 
 export function addLog(
   program: Command,
   context: CliContext,
   check: CheckDirectory,
+  tools: FolderTools,
   setExit: (code: number) => void,
 ): void {
   const group = program.command('log').description("look at a data folder's log offline");
+  addLogLines(group, context, tools, setExit);
   group
     .command('check <data-dir>')
     .description('verify every checksum; touches nothing')

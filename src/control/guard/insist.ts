@@ -64,16 +64,19 @@ export class Insistence {
 }
 
 /** Set anew whenever a change is worked out, and no part of what it means. */
-const INCIDENTAL = new Set(['created', 'createdMs', 'version', 'hash']);
+const INCIDENTAL = new Set(['created', 'createdMs', 'deletedMs', 'version', 'hash']);
 
 /** Checksum of what a change would make of the configuration, the same each time that it is worked out from one version. */
 export function candidateOf(edits: readonly Edit[]): string {
   const hash = createHash('sha256');
-  for (const { kind, id, before, after } of edits)
+  for (const { kind, id, before, after } of edits) {
+    // What is kept of a deleted job, and what becomes of its replays, follows from the job's own edit.
+    if (kind === 'deleted_job' || kind === 'replay') continue;
     hash.update(
       JSON.stringify([kind, id, before, after], (key, value: unknown) =>
         INCIDENTAL.has(key) ? undefined : value,
       ),
     );
+  }
   return hash.digest('hex').slice(0, 32);
 }

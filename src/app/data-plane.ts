@@ -98,13 +98,12 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       };
     },
     async metrics() {
-      const [stats, taken] = await Promise.all([
+      const [stats, sums] = await Promise.all([
         shards.stats(),
-        shards.cut(null).catch(() => undefined),
+        shards.sums().catch(() => undefined),
       ]);
-      const jobs = taken?.jobs.filter(({ isReplay }) => !isReplay);
       return (
-        serverMetrics(stats, jobs, options.startedMs) + exposition(options.alertMetrics?.() ?? [])
+        serverMetrics(stats, sums, options.startedMs) + exposition(options.alertMetrics?.() ?? [])
       );
     },
     ready: () => shards.ready(),

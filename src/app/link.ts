@@ -22,6 +22,7 @@ import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { JobSums } from './job-sums.ts';
 import type { SnapshotDelta } from './snapshot-copy.ts';
 import type { Beat } from '../watch/index.ts';
 import type { PulledPage, PullReader, WindowFound } from '../pull/index.ts';
@@ -92,6 +93,8 @@ export type ShardMethods = {
   applyDelta(delta: SnapshotDelta): Promise<'applied' | 'whole'>;
   /** Jobs (all, or those named) together with the point in the archive that holds exactly the events behind them. */
   cut(jobs: readonly number[] | null): Promise<ShardCut>;
+  /** All jobs summed, in turns of milliseconds; for the metrics. */
+  sums(): Promise<JobSums>;
   streams(names: readonly string[]): readonly ShardStream[];
   stats(): ShardStats;
   setTls(files: TlsFiles): void;

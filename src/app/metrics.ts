@@ -1,10 +1,8 @@
 import { exposition } from '../ledger/index.ts';
 import type { Metric } from '../ledger/index.ts';
-import { DROP_REASONS, EXCLUDE_REASONS, NO_LINES, addCounts } from '../model/delivery.ts';
-import { limits } from '../model/limits.ts';
-import type { ShardJob, ShardStats } from './link.ts';
-
-const waitingOf = (job: ShardJob) => job.waitingByHour.reduce((sum, [, lines]) => sum + lines, 0);
+import { DROP_REASONS, EXCLUDE_REASONS } from '../model/delivery.ts';
+import type { JobLag, JobSums } from './job-sums.ts';
+import type { ShardStats } from './link.ts';
 
 /**
  * Prometheus' view of the server: totals always, series per job for those with the largest lag.
@@ -14,7 +12,7 @@ const waitingOf = (job: ShardJob) => job.waitingByHour.reduce((sum, [, lines]) =
  */
 export function serverMetrics(
   stats: ShardStats | undefined,
-  jobs: readonly ShardJob[] | undefined,
+  jobs: JobSums | undefined,
   startedMs: number,
 ): string {
   const one = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
@@ -33,14 +31,14 @@ export function serverMetrics(
     ),
   ];
   if (jobs === undefined) return exposition(metrics);
-  const totals = jobs.map((job) => job.totals).reduce(addCounts, NO_LINES);
+  const { totals } = jobs;
   metrics.push(
-    one('jobs', 'gauge', 'Jobs that the data plane runs or holds back.', jobs.length),
+    one('jobs', 'gauge', 'Jobs that the data plane runs or holds back.', jobs.jobs),
     one(
       'lines_waiting',
       'gauge',
       'Accepted lines that are not settled, summed over jobs.',
-      jobs.reduce((sum, job) => sum + waitingOf(job), 0),
+      jobs.waiting,
     ),
     one('lines_delivered_total', 'counter', 'Lines delivered, summed over jobs.', totals.delivered),
     {
@@ -62,7 +60,7 @@ export function serverMetrics(
       })),
     },
     ...(stats ? shardMetrics(stats, one) : []),
-    ...jobMetrics(jobs),
+    ...jobMetrics(jobs.lags),
   );
   return exposition(metrics);
 }
@@ -114,34 +112,27 @@ function counters(room: string, stats: object): Metric[] {
     }));
 }
 
-function jobMetrics(jobs: readonly ShardJob[]): Metric[] {
-  const shown = jobs
-    .map((job) => ({ job, waiting: waitingOf(job) }))
-    .toSorted((a, b) => b.waiting - a.waiting)
-    .slice(0, limits.ledger.jobSeries);
-  const series = (value: (job: ShardJob, waiting: number) => number) =>
-    shown.map(({ job, waiting }) => ({
-      labels: { job: job.job, stream: job.stream },
-      value: value(job, waiting),
-    }));
+function jobMetrics(lags: readonly JobLag[]): Metric[] {
+  const series = (value: (lag: JobLag) => number) =>
+    lags.map((lag) => ({ labels: { job: lag.job, stream: lag.stream }, value: value(lag) }));
   return [
     {
       name: 'waybill_job_lines_waiting',
       type: 'gauge',
       help: 'Lines waiting, for the jobs with the largest lag.',
-      series: series((_job, waiting) => waiting),
+      series: series(({ waiting }) => waiting),
     },
     {
       name: 'waybill_job_lines_delivered_total',
       type: 'counter',
       help: 'Lines delivered, for the same jobs.',
-      series: series((job) => job.totals.delivered),
+      series: series(({ delivered }) => delivered),
     },
     {
       name: 'waybill_job_oldest_waiting_seconds',
       type: 'gauge',
       help: 'Reception time of the oldest waiting line, seconds since 1970 UTC; 0 when none waits.',
-      series: series((job) => (job.oldestWaitingMs ?? 0) / 1000),
+      series: series(({ oldestWaitingMs }) => (oldestWaitingMs ?? 0) / 1000),
     },
   ];
 }

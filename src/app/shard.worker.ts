@@ -32,6 +32,8 @@ import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
+import { jobSums } from './job-sums.ts';
+import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { Subscription } from './publication.ts';
@@ -69,6 +71,8 @@ let running:
       pull: PullReader;
     }
   | undefined;
+/** However many scrapes there are at once, they share one sum. */
+let summing: Promise<JobSums> | undefined;
 let applying: Promise<unknown> = Promise.resolve();
 const subscription = new Subscription(() => snapshot);
 /** Stands in the way of lines for Instant Logs. */
@@ -93,6 +97,15 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       await apply(next);
       return 'applied';
     }),
+  sums: () =>
+    (summing ??= jobSums({
+      buffer: parts().buffer,
+      clock,
+      most: limits.ledger.jobSeries,
+      nextTurn: () => new Promise((resolve) => setImmediate(resolve)),
+    }).finally(() => {
+      summing = undefined;
+    })),
   cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
   streams: (names) =>
     names.flatMap((name) => {

@@ -11,6 +11,7 @@ import type { PullReader } from '../pull/index.ts';
 import { Heartbeat } from '../watch/index.ts';
 import { prepareShardHeaps } from './heap.ts';
 import { Publication } from './publication.ts';
+import type { JobSums } from './job-sums.ts';
 import type {
   ShardCut,
   ShardMethods,
@@ -61,6 +62,8 @@ export interface Shards {
   publish(snapshot: Snapshot): Promise<void>;
   /** Rejects when the shard does not answer. */
   cut(jobs: readonly number[] | null): Promise<ShardCut>;
+  /** Rejects when the shard does not answer. */
+  sums(): Promise<JobSums>;
   /** Undefined when the shard does not answer. */
   stats(): Promise<ShardStats | undefined>;
   setTls(files: TlsFiles): void;
@@ -204,6 +207,7 @@ export function superviseShard(options: ShardsOptions): Shards {
   return {
     start,
     publish,
+    sums: () => ask((remote) => remote.sums(), STATE_MS),
     cut: (jobs) => ask((remote) => remote.cut(jobs), STATE_MS),
     stats: () => ask((remote) => remote.stats(), STATE_MS).catch(() => undefined),
     setTls: (files) => connection?.notify('setTls', files),

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import Cloudflare from 'cloudflare';
 import { listenTo, until, weightOf } from './support/live.ts';
+import { lastingPorts } from './support/ports.ts';
 import { LOCAL_DESTINATIONS, MAIN, startServer, temporaryFolder } from './support/server.ts';
 import type { Server } from './support/server.ts';
 
@@ -251,9 +252,8 @@ test('a session ends when the token that made it is revoked', async () => {
 
 test('`waybill tail` prints lines, says when the connection is lost, goes on when the server is back, and ends by Ctrl-C', async () => {
   const data = await temporaryFolder('tail');
-  let own = await startServer({ dataDir: data.path });
-  const { port: controlPort } = new URL(own.controlUrl);
-  const { port: ingestPort } = new URL(own.ingestUrl);
+  const options = { dataDir: data.path, ...(await lastingPorts()) };
+  let own = await startServer(options);
   await own.call('PUT', '/v1/accounts/a1', { name: 'One' });
   await own.call('PUT', '/v1/zones/z1', { account: 'a1', name: 'one.example' });
   const { token } = await own.call<{ token: string }>('POST', '/v1/tokens', {
@@ -270,7 +270,7 @@ test('`waybill tail` prints lines, says when the connection is lost, goes on whe
   const exited = new Promise<number | null>((resolve) => tail.once('exit', resolve));
   const shows = (ray: string) =>
     until(async () => {
-      await fetch(`http://127.0.0.1:${ingestPort}/v1/ingest/zones/z1/http_requests`, {
+      await fetch(`${own.ingestUrl}/v1/ingest/zones/z1/http_requests`, {
         method: 'POST',
         headers: { authorization: `Bearer ${token}` },
         body: `{"RayID":"${ray}"}\n`,
@@ -281,11 +281,7 @@ test('`waybill tail` prints lines, says when the connection is lost, goes on whe
   await shows('before');
   await own.end('SIGTERM');
   await until(() => /the connection is lost; trying again/.test(note));
-  own = await startServer({
-    dataDir: data.path,
-    controlPort: Number(controlPort),
-    ingestPort: Number(ingestPort),
-  });
+  own = await startServer(options);
   await until(() => note.split('listening').length === 3);
   await shows('after');
   tail.kill('SIGINT');

@@ -15,6 +15,7 @@ import {
   startServer,
   temporaryFolder,
 } from '../support/server.ts';
+import { lastingPorts } from '../support/ports.ts';
 import type { Server } from '../support/server.ts';
 import { Oracle } from './oracle.ts';
 import type { Verdict } from './oracle.ts';
@@ -55,11 +56,11 @@ export async function crashTrial(deaths: readonly Death[]): Promise<void> {
   const outDir = join(folder.path, 'out');
   await mkdir(outDir);
   const options = {
+    ...(await lastingPorts()),
     dataDir: join(folder.path, 'data'),
     flags: [...FLAGS, '--destinations-file-roots', outDir],
   };
   const first = await startServer(options);
-  const ports = { ingestPort: portOf(first.ingestUrl), controlPort: portOf(first.controlUrl) };
   const token = await setUp(first, outDir);
   const oracle = new Oracle();
   const target = { url: first.ingestUrl, path: '/v1/ingest/zones/z1/http_requests', token };
@@ -76,12 +77,12 @@ export async function crashTrial(deaths: readonly Death[]): Promise<void> {
 
     for (const { nth = 1, step, when } of deaths) {
       const environment = { WAYBILL_CRASH_AT: `${step}:${nth}` };
-      const { exited, log } = await dying({ ...options, ...ports, environment }, when);
+      const { exited, log } = await dying({ ...options, environment }, when);
       assert.equal(exited, 'SIGKILL', `it died at ${step}, and not otherwise:\n${log}`);
       assert.ok(log.includes(`crash point: ${step}:${nth}\n`), 'and by its own hand');
     }
 
-    const server = await startServer({ ...options, ...ports });
+    const server = await startServer(options);
     await slowProducer.sendOne(5);
     await pause(300);
     for (const producer of producers) producer.stop();
@@ -184,5 +185,4 @@ async function checked(dataDir: string): Promise<readonly string[]> {
   return problems;
 }
 
-const portOf = (url: string) => Number(new URL(url).port);
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms).unref());

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { spawn } from 'node:child_process';
+import { lastingPorts } from '../support/ports.ts';
 import {
   LOCAL_DESTINATIONS,
   MAIN,
@@ -70,8 +71,8 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
   const problems: string[] = [];
   let tornTails = 0;
 
-  let server = await startServer({ dataDir, flags, nodeFlags });
-  const ports = { ingestPort: portOf(server.ingestUrl), controlPort: portOf(server.controlUrl) };
+  const ports = await lastingPorts();
+  let server = await startServer({ dataDir, flags, nodeFlags, ...ports });
   const restart = async (): Promise<Server> => {
     const next = await startServer({ dataDir, flags, nodeFlags, ...ports });
     if (/"event":"log\.torn_tail/.test(next.log()) || /tornTailBytes":[1-9]/.test(next.log()))
@@ -100,7 +101,7 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
     await server.end('SIGKILL');
     closeStalled();
     kills++;
-    if (kills % 5 === 0) {
+    if (kills % 5 === 0 && kills < options.kills) {
       // Struck again while it starts: a crash during recovery.
       const early = spawnServer({ dataDir, flags, nodeFlags, ...ports });
       await pause(Math.random() * 200);
@@ -274,7 +275,6 @@ function output(args: readonly string[]): Promise<string> {
   });
 }
 
-const portOf = (url: string) => Number(new URL(url).port);
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 async function withTime<T>(work: Promise<T>, mostMs: number, what: string): Promise<T> {

@@ -5,12 +5,13 @@ import { killLoop, verdictOf } from '../kill/loop.ts';
 test('80 kills under load lose nothing (I1, I2, I7)', async () => {
   const report = await killLoop({
     kills: 80,
-    mostMs: 240_000,
+    mostMs: 600_000,
     producers: 8,
     heapMiB: 160,
     stalledUploads: 100,
   });
   assert.ok(verdictOf(report), JSON.stringify(report, null, 2));
-  assert.ok(report.kills >= 40 && report.earlyKills >= 6);
+  assert.equal(report.kills, 80);
+  assert.ok(report.earlyKills >= 12);
   assert.ok(report.repeats > 0, 'a replay was really seen');
 });

@@ -6,6 +6,8 @@ import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
 import { FileBytes, parsed } from './bytes.ts';
 import { NewerFormat } from './findings.ts';
 import type { Findings } from './findings.ts';
+import { anyOf, exactly, flag, integer, natural, object, orAbsent, text } from './shapes.ts';
+import { isWaybill } from './waybill.ts';
 import type { Waybill } from './waybill.ts';
 
 const NAME = /^(\d{10})\.wba$/;
@@ -34,6 +36,28 @@ export type ArchiveEvent =
     }
   | { readonly kind: 'waybill'; readonly waybill: Waybill }
   | { readonly kind: 'refused' };
+
+type Of<Kind extends ArchiveEvent['kind']> = Extract<ArchiveEvent, { kind: Kind }>;
+
+const isEvent = anyOf<[Of<'accepted'>, Of<'job'>, Of<'waybill'>, Of<'refused'>]>(
+  object<Of<'accepted'>>({
+    kind: exactly('accepted'),
+    stream: text,
+    epoch: text,
+    range: object<Of<'accepted'>['range']>({ from: natural, to: natural }),
+  }),
+  object<Of<'job'>>({
+    kind: exactly('job'),
+    job: integer,
+    stream: text,
+    epoch: text,
+    start: natural,
+    end: orAbsent(natural),
+    open: flag,
+  }),
+  object<Of<'waybill'>>({ kind: exactly('waybill'), waybill: isWaybill }),
+  object<Of<'refused'>>({ kind: exactly('refused') }),
+);
 
 export interface ArchiveToRead {
   readonly files: FileSystem;
@@ -79,8 +103,8 @@ async function readFile(archive: ArchiveToRead, name: string, file: FileHandle):
     // The frame goes on past the end: a crash cut it, or it is being written just now.
     if (payload !== undefined && payload.length < length) return;
     const whole = payload !== undefined && crc32(payload) === frame.readUInt32LE(4);
-    const event = whole ? (parsed(payload) as ArchiveEvent | undefined) : undefined;
-    if (event === undefined) {
+    const event = whole ? parsed(payload) : undefined;
+    if (!isEvent(event)) {
       return findings.add(`${name}: no event can be read at byte ${at}, nor behind it`);
     }
     archive.event(event);

@@ -4,10 +4,13 @@ import { constants, crc32, inflateRawSync, zstdDecompressSync } from 'node:zlib'
 import type { Block } from './record.ts';
 
 const NEWLINE = 10;
+/** A record of the log holds no more, and a block's lines are at most as long: nobody inflates on a header's word alone. */
+const PLAIN_BYTES_MAX = 1_048_576;
 
 /** What is wrong with the block's lines; undefined when they are those that were accepted. */
 export function wrongWith(block: Block): string | undefined {
   if (crc32(block.stored) !== block.storedCrc) return "its stored bytes' CRC-32 differs";
+  if (block.plainBytes > PLAIN_BYTES_MAX) return 'its header promises more than a block holds';
   const plain = plainOf(block);
   if (plain === undefined) return 'its stored bytes cannot be decompressed';
   if (plain.length !== block.plainBytes) {

@@ -6,6 +6,8 @@ import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
 import { FileBytes, parsed } from './bytes.ts';
 import { NewerFormat } from './findings.ts';
 import type { Findings } from './findings.ts';
+import { integer, list, natural, object, orAbsent, orNull, text, tuple } from './shapes.ts';
+import { counts } from './waybill.ts';
 import type { Counts } from './waybill.ts';
 
 const NAME = /^checkpoint-\d{12}\.wbc$/;
@@ -14,12 +16,15 @@ const MAGIC = Buffer.from('WBCP', 'latin1');
 const VERSION = 2;
 const HEADER_BYTES = 16;
 const CHUNK_HEADER_BYTES = 12;
+const CHUNK_BYTES_MAX = 64 << 20;
 const HEAD = 0;
 const STREAMS = 1;
 const JOBS = 2;
 const END = 6;
 const CHAINS = 7;
 const ERASURES = 8;
+/** What is looked into here; the other kinds are of no use to the books. */
+const JSON_KINDS: ReadonlySet<number> = new Set([HEAD, STREAMS, JOBS, END, CHAINS, ERASURES]);
 
 interface CheckpointHead {
   readonly sequence: number;
@@ -94,6 +99,35 @@ export async function readCheckpoints(
 /** A stream as it stands in a chunk; what is behind its head is of no use here. */
 type StreamTuple = readonly [id: number, key: string, account: string, epoch: string, head: number];
 
+const isHead = object<CheckpointHead>({ sequence: natural, position: natural, tailStart: natural });
+const isStreams = list(tuple<StreamTuple>(natural, text, text, text, natural));
+const isJobs = list(
+  object<CheckpointJob>({
+    id: integer,
+    stream: natural,
+    start: natural,
+    end: orAbsent(natural),
+    cursor: natural,
+    settled: list(object<CheckpointJob['settled'][number]>({ from: natural, to: natural })),
+    totals: counts,
+    sequence: natural,
+    chain: orNull(text),
+  }),
+);
+const isChains = list(
+  tuple<readonly [job: number, end: ChainEnd]>(
+    integer,
+    object<ChainEnd>({ sequence: natural, chain: orNull(text) }),
+  ),
+);
+const isErasures = list(
+  object<{ readonly stream: number; readonly to: number }>({ stream: natural, to: natural }),
+);
+const isEnd = object<{ readonly chunks: number; readonly crc: number }>({
+  chunks: natural,
+  crc: natural,
+});
+
 async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoint | string> {
   const bytes = new FileBytes(file, await file.sizeBytes());
   const header = await bytes.at(0, HEADER_BYTES);
@@ -105,6 +139,10 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
   if (version > VERSION) throw new NewerFormat(name, version);
   if (version < 1) return `it has format version ${version}`;
 
+  return readChunks(name, bytes);
+}
+
+async function readChunks(name: string, bytes: FileBytes): Promise<Checkpoint | string> {
   let head: CheckpointHead | undefined;
   const streams: CheckpointStream[] = [];
   const jobs: CheckpointJob[] = [];
@@ -115,29 +153,23 @@ async function readCheckpoint(name: string, file: FileHandle): Promise<Checkpoin
   for (let at = HEADER_BYTES; ; chunks += 1) {
     const chunk = await chunkAt(bytes, at);
     if (typeof chunk === 'string') return `${chunk} at byte ${at}`;
-    const json = () => parsed(chunk.payload);
-    if (chunk.kind === END) {
-      const end = json() as { readonly chunks: number; readonly crc: number };
-      if (end.chunks !== chunks || end.crc !== crcOfAll || !head) return 'a chunk is missing';
+    const { kind, payload } = chunk;
+    const body = JSON_KINDS.has(kind) ? parsed(payload) : undefined;
+    if (kind === END && isEnd(body)) {
+      if (body.chunks !== chunks || body.crc !== crcOfAll || !head) return 'a chunk is missing';
       return { name, head, streams, jobs, former, erased };
     }
-    if (chunk.kind === HEAD) head = json() as CheckpointHead;
-    if (chunk.kind === STREAMS) {
-      for (const [id, key, , epoch, reached] of json() as readonly StreamTuple[]) {
+    if (kind === HEAD && isHead(body)) head = body;
+    else if (kind === STREAMS && isStreams(body)) {
+      for (const [id, key, , epoch, reached] of body)
         streams.push({ id, key, epoch, head: reached });
-      }
-    }
-    if (chunk.kind === JOBS) jobs.push(...(json() as readonly CheckpointJob[]));
-    if (chunk.kind === CHAINS) {
-      for (const [job, end] of json() as readonly [number, ChainEnd][]) former.set(job, end);
-    }
-    if (chunk.kind === ERASURES) {
-      for (const { stream, to } of json() as readonly { stream: number; to: number }[]) {
-        erased.set(stream, to);
-      }
-    }
+    } else if (kind === JOBS && isJobs(body)) for (const job of body) jobs.push(job);
+    else if (kind === CHAINS && isChains(body)) for (const [job, end] of body) former.set(job, end);
+    else if (kind === ERASURES && isErasures(body))
+      for (const { stream, to } of body) erased.set(stream, to);
+    else if (JSON_KINDS.has(kind)) return `a chunk cannot be understood at byte ${at}`;
     crcOfAll = crc32(chunk.crcBytes, crcOfAll);
-    at += CHUNK_HEADER_BYTES + chunk.payload.length;
+    at += CHUNK_HEADER_BYTES + payload.length;
   }
 }
 
@@ -145,6 +177,7 @@ async function chunkAt(bytes: FileBytes, at: number) {
   const head = await bytes.at(at, CHUNK_HEADER_BYTES);
   if (head.length < CHUNK_HEADER_BYTES) return 'it ends too early';
   const length = head.readUInt32LE(0);
+  if (length > CHUNK_BYTES_MAX) return 'a chunk is longer than there are any';
   const whole = await bytes.at(at, CHUNK_HEADER_BYTES + length);
   if (whole.length < CHUNK_HEADER_BYTES + length) return 'a chunk is cut short';
   if (crc32(whole.subarray(8)) !== whole.readUInt32LE(4)) return "a chunk's CRC-32 differs";

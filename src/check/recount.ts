@@ -14,7 +14,8 @@ import { JobBook } from './job-book.ts';
 import { Ranges } from './ranges.ts';
 import { readRecord } from './record.ts';
 import type { Block } from './record.ts';
-import { waybillHash } from './waybill.ts';
+import { anyOf, exactly, integer, natural, object, orAbsent, text } from './shapes.ts';
+import { isWaybill, waybillHash } from './waybill.ts';
 import type { Waybill } from './waybill.ts';
 
 /** All that is known of one stream in one epoch. */
@@ -81,6 +82,25 @@ type JobBody =
     }
   | { readonly event: 'closed'; readonly job: number }
   | { readonly event: 'forgotten'; readonly job: number; readonly cursor: number };
+
+type JobBodyOf<Event extends JobBody['event']> = Extract<JobBody, { event: Event }>;
+
+const isStream = object<StreamBody>({ id: natural, key: text, epoch: text });
+const isErasure = object<{ readonly stream: number; readonly to: number }>({
+  stream: natural,
+  to: natural,
+});
+const isJob = anyOf<[JobBodyOf<'opened'>, JobBodyOf<'closed'>, JobBodyOf<'forgotten'>]>(
+  object<JobBodyOf<'opened'>>({
+    event: exactly('opened'),
+    job: integer,
+    stream: natural,
+    start: natural,
+    end: orAbsent(natural),
+  }),
+  object<JobBodyOf<'closed'>>({ event: exactly('closed'), job: integer }),
+  object<JobBodyOf<'forgotten'>>({ event: exactly('forgotten'), job: integer, cursor: natural }),
+);
 
 export class Recount {
   readonly streams = new Map<string, StreamBook>();
@@ -155,19 +175,22 @@ export class Recount {
       case 'index':
         return this.#index.page(position, record);
       case 'stream': {
-        const { id, key, epoch } = record.body as StreamBody;
+        if (!isStream(record.body)) return this.#strange(position, record.kind);
+        const { id, key, epoch } = record.body;
         this.#streamsById.set(id, this.#stream(key, epoch));
         return;
       }
       case 'job':
-        return this.#jobRecord(position, record.body as JobBody);
+        if (!isJob(record.body)) return this.#strange(position, record.kind);
+        return this.#jobRecord(position, record.body);
       case 'waybill': {
-        const waybill = record.body as Waybill;
+        if (!isWaybill(record.body)) return this.#strange(position, record.kind);
         const hash = createHash('sha256').update(record.bytes).digest('hex');
-        return this.#waybill(waybill, hash);
+        return this.#waybill(record.body, hash);
       }
       case 'erasure': {
-        const { stream: id, to } = record.body as { readonly stream: number; readonly to: number };
+        if (!isErasure(record.body)) return this.#strange(position, record.kind);
+        const { stream: id, to } = record.body;
         const stream = this.#streamsById.get(id);
         if (stream) stream.erasedTo = Math.max(stream.erasedTo, to);
         else this.#tell(position, `an erasure is of stream number ${id}, which is not known`);
@@ -268,6 +291,11 @@ export class Recount {
   /** Books of jobs that nothing else speaks of. */
   strayBooks(): JobBook[] {
     return [...this.#books.values()].filter(({ job }) => !this.jobs.has(job));
+  }
+
+  /** Whole by its checksum, and yet not what a record of its kind says. */
+  #strange(position: number, kind: string): void {
+    this.#tell(position, `it is no ${kind} record that can be understood`);
   }
 
   #tell(position: number, what: string): void {

@@ -22,7 +22,10 @@ export interface SegmentName {
 /** The name's parts; undefined for names that are no segment's. */
 export function segmentName(name: string): SegmentName | undefined {
   const match = NAME.exec(name);
-  return match ? { name, sequence: Number(match[1]), base: Number(match[2]) } : undefined;
+  const [sequence, base] = [Number(match?.[1]), Number(match?.[2])];
+  // Sixteen digits hold more than a number does exactly: nobody's log is that long.
+  if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(base)) return undefined;
+  return { name, sequence, base };
 }
 
 export type SegmentHeader =

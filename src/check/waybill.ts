@@ -1,6 +1,8 @@
 /** A waybill as the books need it, and its hash: the link that the job's next waybill names. */
 import { createHash } from 'node:crypto';
 
+import { integer, natural, object, orNull, sums, text } from './shapes.ts';
+
 export interface Counts {
   readonly delivered: number;
   readonly excluded: { readonly [reason: string]: number };
@@ -26,6 +28,29 @@ export interface Waybill {
   readonly atMs: number;
   readonly previous: string | null;
 }
+
+export const counts = object<Counts>({ delivered: natural, excluded: sums, dropped: sums });
+
+const waybillShape = object<Waybill>({
+  job: integer,
+  sequence: natural,
+  stream: text,
+  epoch: text,
+  range: object<Waybill['range']>({ from: natural, to: natural }),
+  hour: integer,
+  counts,
+  plan: orNull(text),
+  sha256: orNull(text),
+  plainBytes: natural,
+  sentBytes: natural,
+  receipt: orNull(text),
+  destination: orNull(text),
+  configVersion: integer,
+  atMs: integer,
+  previous: orNull(text),
+});
+
+export const isWaybill = (value: unknown): value is Waybill => waybillShape(value);
 
 const ORDER = [
   'job',

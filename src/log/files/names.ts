@@ -22,11 +22,8 @@ export function segmentName(sequence: number, base: Position, final: boolean): s
 export function parseSegmentName(name: string): SegmentName | undefined {
   const match = PATTERN.exec(name);
   if (!match) return undefined;
-  const [, sequence, base, suffix] = match;
-  return {
-    name,
-    sequence: Number(sequence),
-    base: Number(base) as Position,
-    final: suffix === 'seg',
-  };
+  const [sequence, base] = [Number(match[1]), Number(match[2])];
+  // Sixteen digits hold more than a number does exactly: nobody's log is that long.
+  if (!Number.isSafeInteger(sequence) || !Number.isSafeInteger(base)) return undefined;
+  return { name, sequence, base: base as Position, final: match[3] === 'seg' };
 }

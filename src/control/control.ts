@@ -11,6 +11,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { accountRoutes, zoneRoutes } from './api/accounts.ts';
 import { alertRoutes } from './api/alerts.ts';
 import { changeRoutes } from './api/changes.ts';
+import { applyRoutes } from './api/apply.ts';
 import { configRoutes } from './api/config.ts';
 import type { Context } from './api/context.ts';
 import { datasetRoutes } from './api/datasets.ts';
@@ -20,6 +21,7 @@ import { heldJobRoutes } from './api/held-jobs.ts';
 import { replayRoutes } from './api/replays.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
+import { jobTestRoutes } from './api/job-test.ts';
 import { ledgerRoutes } from './api/ledger.ts';
 import { logpullRoutes } from './api/logpull.ts';
 import { logpushRoutes } from './api/logpush.ts';
@@ -300,12 +302,14 @@ export function allRoutes(context: Context): readonly Route[] {
     ...datasetRoutes(context),
     ...tokenRoutes(context),
     ...jobRoutes(context),
+    ...jobTestRoutes(context),
     ...heldJobRoutes(context),
     ...erasureRoutes(context),
     ...replayRoutes(context),
     ...ledgerRoutes(context),
     ...changeRoutes(context),
     ...configRoutes(context),
+    ...applyRoutes(context),
     ...storeRoutes(context),
     ...wantedRoutes(context),
     ...alertRoutes(context),

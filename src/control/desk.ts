@@ -7,6 +7,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import { concernsOf } from './concerns.ts';
 import { editsBetween, isBlank } from './guard/differences.ts';
 import type { Guard } from './guard/guard.ts';
+import type { BlastRadius } from './guard/rules.ts';
 import { guardRefusal } from './guard/refusal.ts';
 import { DOCUMENT, OPERATOR } from './guard/voice.ts';
 import type { Voice } from './guard/voice.ts';
@@ -105,6 +106,16 @@ export class Desk {
     if (edited.kind !== 'draft') return { edited, refusal: undefined };
     const voice = actor.voice ?? OPERATOR;
     return { edited, refusal: await this.#judge(actor, voice, what, base, edited.edits) };
+  }
+
+  /** What edits would do to what is delivered, without a verdict. */
+  foresee(edits: readonly Edit[]): Promise<BlastRadius> {
+    return this.#options.guard.foresee(edits);
+  }
+
+  /** Lines of a stream's busiest hour, as far as known. */
+  busyLines(stream: string): number | undefined {
+    return this.#options.guard.traffic.of(stream)?.lines;
   }
 
   /** Resolves when every change made so far has been answered by the store. */

@@ -91,6 +91,10 @@ export const ERRORS = {
   body_invalid: { status: 400, text: "The request's body is not what this path takes." },
   not_found: { status: 404, text: 'There is no such thing.' },
   already_exists: { status: 409, text: 'There is one with this id already.' },
+  document_refused: {
+    status: 422,
+    text: 'The document is empty, was cut off, or does not hold what it declares. Nothing was changed.',
+  },
   guard_refused: {
     status: 422,
     text: 'The guard refuses the change: it would end delivery for too many streams, or wants more than the server can take. `guard` says what it would do; an operator can insist with its `token` and a reason.',

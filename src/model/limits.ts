@@ -368,6 +368,8 @@ export const limits = {
   },
   control: {
     bodyBytes: MIB,
+    /** A configuration as one document: 10,000 jobs with long destinations. */
+    documentBytes: 16 * MIB,
     destinationConfBytes: 4_096,
     filterBytes: 4_096,
     filterConditions: 30,

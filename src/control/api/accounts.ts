@@ -20,7 +20,7 @@ const text = z.string().min(1).max(limits.control.nameLength);
 const id = z.string().regex(SCOPE_ID, 'may hold 1 to 32 letters, digits, `-` and `_`');
 const schemes = describeDestinations().flatMap((kind) => kind.schemes);
 /** null takes a limit of its own away again. */
-const limitsBody = z.strictObject({
+export const limitsBody = z.strictObject({
   jobsPerScope: z.int().min(0).max(limits.control.jobs).nullish(),
   destinations: z
     .array(
@@ -230,7 +230,7 @@ export function zoneRoutes(context: Context): readonly Route[] {
   ];
 }
 
-function putAccount(
+export function putAccount(
   context: Context,
   state: StateView,
   key: string,
@@ -259,7 +259,7 @@ function limitsOf(before: AccountLimits, sent: z.infer<typeof limitsBody>): Acco
   return Object.fromEntries(merged);
 }
 
-function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
+export function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
   const before = state.accounts.get(key);
   if (!before) return refuse('scope_unknown');
   const zones = state.zonesOf(key).length;
@@ -284,7 +284,7 @@ function deleteAccount(state: StateView, key: string): Edited<AccountRecord> {
   };
 }
 
-function putZone(
+export function putZone(
   context: Context,
   state: StateView,
   key: string,
@@ -325,7 +325,7 @@ function putZone(
   return { kind: 'draft', edits: [{ kind: 'zone', id: key, before, after }], value: after };
 }
 
-function deleteZone(state: StateView, key: string): Edited<ZoneRecord> {
+export function deleteZone(state: StateView, key: string): Edited<ZoneRecord> {
   const before = state.zones.get(key);
   if (!before) return refuse('scope_unknown');
   const jobs = state.jobsOf({ kind: 'zone', id: key }).length;

@@ -7,7 +7,7 @@ import { DROP_REASONS, EXCLUDE_REASONS } from '../../model/delivery.ts';
 import { FIELD_TYPES, PERMISSIONS, TOKEN_KINDS } from '../store/records.ts';
 import { VOICES } from '../store/store.ts';
 
-const time = z
+export const time = z
   .string()
   .regex(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   .describe('RFC 3339, UTC');
@@ -48,6 +48,12 @@ export const ownershipAnswer = z.strictObject({
 });
 export const validAnswer = z.strictObject({ valid: z.boolean() });
 export const judgedAnswer = z.strictObject({ valid: z.boolean(), message: z.string() });
+/** What became of a job's test line. */
+export const jobTestAnswer = z.strictObject({
+  accepted: z.boolean(),
+  message: z.string(),
+  destination: z.string(),
+});
 export const existsAnswer = z.strictObject({ exists: z.boolean() });
 export const flagAnswer = z.strictObject({ flag: z.boolean() });
 export const cmbAnswer = z

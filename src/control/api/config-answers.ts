@@ -7,7 +7,7 @@ const time = z
   .regex(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   .describe('RFC 3339, UTC');
 
-const objectDifference = z
+export const objectDifference = z
   .strictObject({
     kind: z.string(),
     id: z.string(),

@@ -30,7 +30,7 @@ const field = z.strictObject({
   type: z.enum(FIELD_TYPES),
   description: z.string().max(1024).default(''),
 });
-const datasetBody = z.strictObject({
+export const datasetBody = z.strictObject({
   scope: scopeKind.optional(),
   description: z.string().max(1024).optional(),
   /** Empty: open, any field is taken as it comes. */
@@ -134,7 +134,7 @@ function find(
   return { kind: 'dataset', dataset: first };
 }
 
-function putDataset(
+export function putDataset(
   context: Context,
   state: StateView,
   id: string,
@@ -172,7 +172,7 @@ function putDataset(
   return { kind: 'draft', edits: [{ kind: 'dataset', id: key, before, after }], value: after };
 }
 
-function deleteDataset(
+export function deleteDataset(
   state: StateView,
   id: string,
   scope: ScopeKind | undefined,

@@ -90,6 +90,8 @@ export interface Route {
   readonly statuses: readonly number[];
   readonly body?: z.ZodType;
   readonly query?: z.ZodType;
+  /** The largest body that it takes, where that is more than elsewhere. */
+  readonly bodyBytes?: number;
   handle(call: Call): Promise<Answer>;
 }
 
@@ -102,6 +104,7 @@ interface RouteInput<Body, Query> {
   readonly statuses?: readonly number[];
   readonly body?: z.ZodType<Body>;
   readonly query?: z.ZodType<Query>;
+  readonly bodyBytes?: number;
   readonly handle: (call: Checked<Body, Query>) => Promise<Answer> | Answer;
 }
 
@@ -117,6 +120,7 @@ export function route<Body = undefined, Query = undefined>(input: RouteInput<Bod
     statuses,
     ...(body ? { body } : {}),
     ...(query ? { query } : {}),
+    ...(input.bodyBytes === undefined ? {} : { bodyBytes: input.bodyBytes }),
     async handle(call) {
       const checkedQuery = check(query, call.rawQuery, 'query_invalid');
       if (checkedQuery.kind === 'refused') return checkedQuery;

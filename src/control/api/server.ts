@@ -108,6 +108,7 @@ function addRoutes(app: FastifyInstance, options: ServerOptions): void {
     app.route({
       method: route.method,
       url: route.path,
+      ...(route.bodyBytes === undefined ? {} : { bodyLimit: route.bodyBytes }),
       handler: async (request, reply) => send(reply, await answer(route, request, options)),
     });
   }
@@ -190,9 +191,7 @@ function authenticate(access: Access, request: FastifyRequest, state: StateView)
       : { kind: 'zone', id: params['zone'] };
   if (access === 'open') return callOf(request, NOBODY, OPERATOR, scope, params);
   const principal =
-    access === 'forwarder'
-      ? senderOf(state, request.headers)
-      : principalOf(state, request.headers);
+    access === 'forwarder' ? senderOf(state, request.headers) : principalOf(state, request.headers);
   if (principal.kind === 'refused') return principal;
   const { token } = principal;
   if (access === 'operator' && token.kind !== 'operator') {

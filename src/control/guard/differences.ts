@@ -25,7 +25,8 @@ export function isBlank(records: Contents['records']): boolean {
   return Object.values(records).every((list) => list.length === 0);
 }
 
-function recordsOf(state: StateView): Contents['records'] {
+/** All records of a state, by kind. */
+export function recordsOf(state: StateView): Contents['records'] {
   return {
     account: [...state.accounts.values()],
     zone: [...state.zones.values()],

@@ -98,7 +98,7 @@ export class State implements StateView {
   }
 
   /** Takes over a change that the store has committed as `version`. */
-  apply(change: Change, version: number): void {
+  apply(change: Pick<Change, 'edits' | 'seal' | 'dropSecrets'>, version: number): void {
     for (const edit of change.edits) this.#apply(edit);
     for (const id of change.dropSecrets) this.#secrets.delete(id);
     for (const secret of change.seal) this.#secrets.set(secret.id, secret);

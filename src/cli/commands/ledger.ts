@@ -38,6 +38,8 @@ interface ScopeLedger {
     readonly notTaken: Readonly<Record<string, number>>;
   }[];
   readonly jobs: readonly JobLedger[];
+  /** Apart: their lines were accepted once, and are delivered once more. */
+  readonly replays?: readonly JobLedger[];
 }
 
 type Options = Record<string, string | boolean | undefined>;
@@ -75,7 +77,7 @@ export function addLedger(
               ],
             };
       if (
-        ledger.jobs.some(
+        [...ledger.jobs, ...(ledger.replays ?? [])].some(
           ({ total, hours: rows }) => !total.balanced || rows.some((row) => !row.balanced),
         )
       )
@@ -83,7 +85,8 @@ export function addLedger(
       if (options['json']) return printJson(context, ledger);
       const parts = [
         streamsTable(context.output, ledger),
-        ...ledger.jobs.map((job) => jobTable(context.output, job)),
+        ...ledger.jobs.map((job) => jobTable(context.output, 'Job', job)),
+        ...(ledger.replays ?? []).map((one) => jobTable(context.output, 'Replay', one)),
       ];
       context.output.out(`${parts.filter((part) => part !== '').join('\n\n')}\n`);
     });
@@ -113,9 +116,9 @@ function streamsTable(output: Output, { streams }: ScopeLedger): string {
   );
 }
 
-function jobTable(output: Output, { job, stream, total, hours }: JobLedger): string {
+function jobTable(output: Output, what: string, { job, stream, total, hours }: JobLedger): string {
   const rows = [...hours, total];
-  return `${paint(output, 'bold', `Job ${job}`)} ${stream}\n${table(
+  return `${paint(output, 'bold', `${what} ${job}`)} ${stream}\n${table(
     output,
     [
       { title: 'HOUR (UTC)', value: (row) => row.hour?.slice(0, 16).replace('T', ' ') ?? 'total' },

@@ -35,7 +35,7 @@ export type OpenedStore =
   | { readonly kind: 'unreadable'; readonly detail: string };
 
 /** Where the control store lies in a data folder. */
-export function storePath(directory: string): string {
+function storePath(directory: string): string {
   return join(directory, 'control.db');
 }
 

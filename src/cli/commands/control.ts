@@ -7,7 +7,7 @@ import { CallFailed, EXIT } from '../control-client.ts';
 /** Restores the control store of a data folder that no server uses. */
 export type RebuildStore = (directory: string) => Promise<RebuildReport>;
 
-export type RebuildReport =
+type RebuildReport =
   | { readonly kind: 'rebuilt'; readonly version: number; readonly setAside: string | null }
   | { readonly kind: 'nothing'; readonly version: number }
   | { readonly kind: 'failed'; readonly detail: string };

@@ -20,7 +20,7 @@ export type KeySource =
   /** Runs the operator's command; its text is never shown. */
   | { readonly kind: 'command'; readonly run: () => Promise<CommandText> };
 
-export type CommandText =
+type CommandText =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'failed'; readonly detail: string };
 

@@ -68,7 +68,7 @@ const FORMS = { header, object, secret, change, head } as const;
 
 export type FileHeader = z.infer<typeof header>;
 export type ObjectLine = z.infer<typeof object>;
-export type SecretLine = z.infer<typeof secret>;
+type SecretLine = z.infer<typeof secret>;
 export type ChangeLine = z.infer<typeof change>;
 export type SealedForm = z.infer<typeof sealedForm>;
 export type Head = z.infer<typeof head>;

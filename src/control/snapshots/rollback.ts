@@ -59,7 +59,7 @@ export function partOf(span: Span, state: StateView, account: string): Span {
 }
 
 /** What stays as it is although it differs, and why. */
-export interface LeftOut {
+interface LeftOut {
   readonly kind: string;
   readonly id: string;
   readonly why: string;

@@ -8,7 +8,7 @@ import type { JournalBounds, JournalDeps } from './journal.ts';
 
 export const FOLDER = '/data/snapshots';
 
-export const SMALL: JournalBounds = {
+const SMALL: JournalBounds = {
   keepMs: 90 * 86_400_000,
   folderBytes: 1 << 20,
   changeBytesLeast: 1_000,

@@ -12,7 +12,7 @@ export function noRecords(): RecordsByKind {
 }
 
 /** The id that a record has in the store, which for a dataset names its kind of scope as well. */
-export function storeId(kind: Kind, record: RecordOf<Kind>): string {
+function storeId(kind: Kind, record: RecordOf<Kind>): string {
   return kind === 'dataset'
     ? datasetKey((record as DatasetRecord).scope, (record as DatasetRecord).id)
     : String(record.id);

@@ -11,13 +11,13 @@ export const november14: Drill = {
   claim:
     "A blank configuration takes effect nowhere; everybody's lines at once, unwanted or wanted, cost the configured customers no line; the control API answers throughout; and when it is over everything is as before without a restart.",
   steps: [
-    'three customers with jobs among 1,000 without (short form: 100), producers behind forwarders; a quiet phase',
+    'three customers with jobs among 1,000 without (short form: 50), producers behind forwarders; a quiet phase',
     'act one: a blank generated configuration by file, by API, by a blanked store, and as a blank wanted set to running and to starting forwarders',
     "act two: everybody's lines, at least twice what the machine takes; nobody wants them",
     'act three: an operator insists that everybody is wanted; their destinations take nothing',
     'the operator takes it back; the quiet phase again',
   ],
-  atMostS: { full: 600, short: 170 },
+  atMostS: { full: 900, short: 170 },
   async run(stage) {
     const cast = await openCast(stage);
     cast.scene.start();

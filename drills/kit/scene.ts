@@ -45,6 +45,7 @@ export class Scene {
   readonly producers: readonly Producer[];
   readonly intervalMs: number;
   readonly #probe: Probe;
+  #trafficEnded = false;
   #through: ((zone: string) => Forwarder) | undefined;
 
   private constructor(
@@ -181,6 +182,8 @@ export class Scene {
 
   /** Producers end; every body is answered, or the drill has failed. */
   async endTraffic(): Promise<void> {
+    if (this.#trafficEnded) return;
+    this.#trafficEnded = true;
     this.stage.phases.begin('draining');
     let ended = false;
     const ending = Promise.all(this.producers.map((producer) => producer.stop())).then(() => {

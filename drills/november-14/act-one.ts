@@ -15,12 +15,12 @@ import type { Cast } from './cast.ts';
 
 /** What a broken generator may publish as the wanted set. */
 const LIES: readonly { readonly words: string; readonly lie: Lie }[] = [
-  { words: 'an empty answer', lie: () => ({ status: 200, body: '' }) },
-  { words: 'an empty object', lie: () => ({ status: 200, body: '{}' }) },
   {
     words: 'the real one with its streams taken out',
     lie: ({ text }) => ({ status: 200, body: without(text) }),
   },
+  { words: 'an empty answer', lie: () => ({ status: 200, body: '' }) },
+  { words: 'an empty object', lie: () => ({ status: 200, body: '{}' }) },
   {
     words: 'the real one cut in half',
     lie: ({ text }) => ({ status: 200, body: text.slice(0, text.length / 2) }),
@@ -103,7 +103,7 @@ async function blankByStore(scene: Scene): Promise<void> {
 async function blankWantedSet(cast: Cast): Promise<void> {
   const { scene, forwarders, between, token } = cast;
   const { stage } = scene;
-  for (const { words, lie } of LIES) {
+  for (const { words, lie } of stage.short ? LIES.slice(0, 2) : LIES) {
     const before = between.lies;
     between.change({ lie });
     const heard = await stage.until(() => between.lies > before, 15_000);

@@ -42,7 +42,7 @@ export async function openCast(stage: Stage, server: Partial<ServerOptions> = {}
     },
   });
   const others = Array.from(
-    { length: stage.short ? 100 : 1_000 },
+    { length: stage.short ? 50 : 1_000 },
     (_, at) => `other-${String(at).padStart(4, '0')}`,
   );
   await atOnce(others, async (zone) => {

@@ -76,8 +76,10 @@ async function flood(order: FloodOrder): Promise<void> {
     lastMs = nowMs;
     for (; due >= order.bodyBytes; due -= order.bodyBytes) {
       offeredBytes += order.bodyBytes;
-      at += 1;
-      if (open < order.connections) void send(targets[at % targets.length]!);
+      if (open < order.connections) {
+        void send(targets[at % targets.length]!);
+        at += 1;
+      }
     }
     if (nowMs - lastTellMs >= TELL_MS) {
       lastTellMs = nowMs;

@@ -22,6 +22,7 @@ import { replayRoutes } from './api/replays.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { jobTestRoutes } from './api/job-test.ts';
+import { jobTestRoutes } from './api/job-test.ts';
 import { ledgerRoutes } from './api/ledger.ts';
 import { logpullRoutes } from './api/logpull.ts';
 import { logpushRoutes } from './api/logpush.ts';
@@ -302,6 +303,7 @@ export function allRoutes(context: Context): readonly Route[] {
     ...datasetRoutes(context),
     ...tokenRoutes(context),
     ...jobRoutes(context),
+    ...jobTestRoutes(context),
     ...jobTestRoutes(context),
     ...heldJobRoutes(context),
     ...erasureRoutes(context),

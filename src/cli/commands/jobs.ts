@@ -16,6 +16,7 @@ import type { ControlClient } from '../control-client.ts';
 import { bytes, duration, paint, table } from '../output.ts';
 import { readJson } from './directory.ts';
 import { addRestore, listDeletedJobs } from './held-jobs.ts';
+import { addJobTest } from './job-test.ts';
 
 /** A job as `/v1/jobs` shows it: its settings without secrets, and how it is doing. */
 export interface JobView {
@@ -63,6 +64,7 @@ export function addJobs(program: Command, context: CliContext): void {
   addEdit(group, context);
   addSwitches(group, context);
   addRestore(group, context);
+  addJobTest(group, context);
 }
 
 function addList(group: Command, context: CliContext): void {

@@ -54,6 +54,12 @@ export const jobTestAnswer = z.strictObject({
   message: z.string(),
   destination: z.string(),
 });
+/** What became of a job's test line. */
+export const jobTestAnswer = z.strictObject({
+  accepted: z.boolean(),
+  message: z.string(),
+  destination: z.string(),
+});
 export const existsAnswer = z.strictObject({ exists: z.boolean() });
 export const flagAnswer = z.strictObject({ flag: z.boolean() });
 export const cmbAnswer = z

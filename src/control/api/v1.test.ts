@@ -222,6 +222,18 @@ test('a job is switched off and on, and shows no secret here', async () => {
   assert.ok(!JSON.stringify(shown).includes('MARKER'));
 });
 
+test('a job’s test line goes where the job delivers, and what became of it is told', async () => {
+  const made = await server.call('POST', '/client/v4/zones/z1/logpush/jobs', {
+    body: { destination_conf: S3 },
+  });
+  const path = `/v1/jobs/${made.body.result.id}/test`;
+  const tested = await server.call('POST', path);
+  assert.equal(tested.status, 200, tested.text);
+  assert.equal(typeof tested.body.accepted, 'boolean');
+  assert.ok(!tested.text.includes('MARKER'));
+  await refused('POST', '/v1/jobs/99999/test', undefined, 404, 'not_found');
+});
+
 test('a path that is there answers another method with 405 and what it takes', async () => {
   const answer = await server.call('DELETE', '/v1/accounts');
   assert.equal(answer.status, 405);

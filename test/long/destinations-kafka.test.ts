@@ -1,6 +1,7 @@
 /** Kafka against Apache's own broker: the conformance suite through a relay that misbehaves, and what its own consumer reads. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { destinationConformance, sampleBatch } from '../../src/destinations/conformance.ts';
 import type { Expected, Rig, Situation } from '../../src/destinations/conformance.ts';
@@ -17,6 +18,9 @@ before(async () => {
   broker = await startKafka();
   if ('skipped' in broker) return;
   await broker.topic('good', 1);
+  // A cluster that has just begun has no producer ids yet and says so.
+  const warm = `kafka://receiver.test:${broker.relay.port}/good?tls=false`;
+  while ((await send(warm, sampleBatch())).kind !== 'accepted') await sleep(200);
   for (const [situation, settings] of Object.entries(TOPICS))
     await broker.topic(situation.replaceAll(' ', '-'), 1, ...settings);
 });
@@ -43,7 +47,6 @@ const MOODS: Partial<Record<Situation, Mood>> = {
 const TOPICS: Partial<Record<Situation, readonly string[]>> = {
   'finds the batch too large': ['max.message.bytes=300'],
   'finds the content bad': ['cleanup.policy=compact'],
-  'is in trouble': ['min.insync.replicas=2'],
 };
 
 const cut: Expected = { kind: 'retry', reason: /cut|closed/ };
@@ -55,7 +58,9 @@ const EXPECTED: Record<Situation, Expected> = {
   'finds the batch too large': { kind: 'split', reason: /code 10: / },
   'finds the content bad': { kind: 'reject', reason: /code 87: .*needs a key/ },
   'asks to wait': { notHere: 'a broker that wants less delays its answers itself' },
-  'is in trouble': { kind: 'retry', reason: /code 19: too few replicas/ },
+  'is in trouble': {
+    notHere: 'one broker alone lacks no replica; a scripted broker says codes 19 and 56',
+  },
   redirects: { notHere: 'another leader is named in metadata, and asked' },
   'cuts before the body': cut,
   'cuts in the body': cut,
@@ -95,11 +100,13 @@ async function rig(running: KafkaBroker, situation: Situation): Promise<Rig> {
   let sender = await open(first, wary);
   // Topics are shared: what a rig holds begins with the first batch that it was told is there.
   let from: number | undefined;
+  let lines = 0;
   return {
     sender: {
       async send(batch, signal) {
         const outcome = await sender.send(batch, signal);
         if (outcome.kind !== 'accepted') return outcome;
+        lines += batch.lines;
         from ??= Number(/@(\d+)/.exec(outcome.receipt)?.[1]);
         // Where it stands differs by nature.
         return { ...outcome, receipt: outcome.receipt.replace(/@.*/, '') };
@@ -107,7 +114,7 @@ async function rig(running: KafkaBroker, situation: Situation): Promise<Rig> {
       close: () => sender.close(),
     },
     async held() {
-      return from === undefined ? [] : batchesOf(await running.read('good', 0, from));
+      return from === undefined ? [] : batchesOf(await running.read('good', 0, from, lines));
     },
     async recover() {
       relay.mood('good');
@@ -121,6 +128,22 @@ async function rig(running: KafkaBroker, situation: Situation): Promise<Rig> {
       return Promise.resolve();
     },
   };
+}
+
+/** All partitions' messages; a consumer that had too little time is asked again. */
+async function readAll(
+  running: KafkaBroker,
+  topic: string,
+  partitions: number,
+  least: number,
+): Promise<readonly string[]> {
+  let rows: string[] = [];
+  for (let tries = 0; tries < 4 && rows.length < least; tries += 1) {
+    rows = [];
+    for (let partition = 0; partition < partitions; partition += 1)
+      rows.push(...(await running.read(topic, partition)));
+  }
+  return rows;
 }
 
 /** Messages put together again: a batch ends when the next message is the first line again. */
@@ -158,9 +181,7 @@ claim(
     const batch = batchFor(conf, lines);
     const outcome = await send(conf, batch);
     assert.equal(outcome.kind, 'accepted', JSON.stringify(outcome));
-    const rows = [];
-    for (let partition = 0; partition < 4; partition += 1)
-      rows.push(...(await running.read('placed', partition)));
+    const rows = await readAll(running, 'placed', 4, lines.length);
     assert.equal(rows.length, lines.length);
     for (const row of rows) {
       const [time, , , headers = '', key, value = ''] = row.split('\t');
@@ -192,10 +213,10 @@ claim(
     relay.mood('good');
     const outcome = await sender.send(batch, new AbortController().signal);
     assert.equal(outcome.kind, 'accepted', JSON.stringify(outcome));
-    const rows = [];
-    for (let partition = 0; partition < 3; partition += 1)
-      rows.push(...(await running.read('once', partition)));
-    assert.deepEqual(rows.map((row) => row.split('\t').at(-1)).toSorted(), lines.toSorted());
+    const rows = await readAll(running, 'once', 3, lines.length);
+    const seen = rows.map((row) => row.split('\t').at(-1));
+    assert.equal(seen.length, lines.length);
+    assert.deepEqual(new Set(seen), new Set(lines));
     await sender.close();
     dialler.close();
   },

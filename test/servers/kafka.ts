@@ -25,7 +25,7 @@ export interface KafkaBroker {
   readonly relay: Relay;
   topic(name: string, partitions: number, ...settings: readonly string[]): Promise<void>;
   /** What the broker's own consumer prints: time, partition, offset, headers, key, value, tabs between. */
-  read(topic: string, partition: number, from?: number): Promise<readonly string[]>;
+  read(topic: string, partition: number, from?: number, most?: number): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export async function startKafka(): Promise<KafkaBroker | { readonly skipped: st
 }
 
 function brokerOf(
-  { port, stop }: Running,
+  broker: Running,
   relay: Relay,
   { loginPort, toolsPort }: { readonly loginPort: number; readonly toolsPort: number },
   classes: string,
@@ -70,7 +70,7 @@ function brokerOf(
     return (await run('java', [...all, ...args], { maxBuffer: 64 << 20 })).stdout;
   };
   return {
-    port,
+    port: broker.port,
     loginPort,
     relay,
     async topic(name, partitions, ...settings) {
@@ -78,19 +78,25 @@ function brokerOf(
       const args = ['--create', '--topic', name, '--partitions', String(partitions), ...config];
       await tool('TopicCommand', args);
     },
-    async read(topic, partition, from = 0) {
+    async read(topic, partition, from = 0, most = Number.NaN) {
+      // Ends when it has as many, or when nothing more comes for some time.
+      const bound = most > 0 ? ['--max-messages', String(most), '--timeout-ms', '20000'] : [];
       const show = ['key', 'headers', 'timestamp', 'partition', 'offset'];
       const text = await tool('consumer.ConsoleConsumer', [
-        ...['--topic', topic, '--partition', String(partition), '--offset', String(from)],
-        // Ends when nothing more comes for this long.
-        ...['--timeout-ms', '3000'],
-        ...show.flatMap((what) => ['--formatter-property', `print.${what}=true`]),
+        '--topic',
+        topic,
+        '--partition',
+        String(partition),
+        '--offset',
+        String(from),
+        ...(bound.length > 0 ? bound : ['--timeout-ms', '4000']),
+        ...show.flatMap((what) => ['--property', `print.${what}=true`]),
       ]);
       return text.split('\n').filter((row) => row !== '');
     },
     async stop() {
       await relay.close();
-      await stop();
+      await broker.stop();
     },
   };
 }

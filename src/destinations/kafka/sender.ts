@@ -40,7 +40,7 @@ class KafkaSender implements Sender {
   readonly #settings: KafkaSettings;
   readonly #tools: DestinationTools;
   readonly #cluster: Cluster;
-  /** Batches whose last attempt failed, by id, the oldest first. */
+  /** Batches whose last attempt failed, by id and bytes, the oldest first. */
   readonly #unfinished = new Map<string, Shipment>();
   /** Producers that no batch uses just now. */
   readonly #producers: Producer[] = [];
@@ -80,9 +80,9 @@ class KafkaSender implements Sender {
     const records = await recordsOf(batch, this.#settings.recordKey);
     const metadata = await this.#cluster.metadata();
     if ('kind' in metadata) return { kind: 'retry', reason: metadata.reason };
-    const shipment = this.#unfinished.get(batch.id) ?? this.#begin(attempt, records, metadata);
+    const shipment = this.#unfinished.get(keyOf(batch)) ?? this.#begin(attempt, records, metadata);
     if (!(shipment instanceof Shipment)) return shipment;
-    this.#unfinished.delete(batch.id);
+    this.#unfinished.delete(keyOf(batch));
     const trouble = await this.#sendAll(attempt, shipment, records);
     if (trouble) {
       this.#keepForRepeat(shipment);
@@ -104,14 +104,14 @@ class KafkaSender implements Sender {
       return { kind: 'retry', reason: `the topic has no partition ${partition}` };
     }
     return new Shipment(
-      attempt.batch,
+      keyOf(attempt.batch),
       cut(attempt.batch, records, this.#settings, partitions, attempt.shared),
     );
   }
 
   /** The shipments that wait are few; the oldest makes room, and its producer is not used again. */
   #keepForRepeat(shipment: Shipment): void {
-    this.#unfinished.set(shipment.batchId, shipment);
+    this.#unfinished.set(shipment.key, shipment);
     if (this.#unfinished.size <= limits.kafka.unfinished) return;
     for (const oldest of this.#unfinished.keys()) {
       this.#unfinished.delete(oldest);
@@ -289,6 +289,11 @@ class Attempt {
     this.#tries -= 1;
     return this.#tries >= 0;
   }
+}
+
+/** A repeat has the same bytes; what has not is another batch, whatever it is called. */
+function keyOf({ id, sha256 }: Batch): string {
+  return `${id} ${sha256}`;
 }
 
 /** Of several troubles the one that says most: bad lines before large ones before what passes. */

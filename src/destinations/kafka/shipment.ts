@@ -32,14 +32,15 @@ export interface Producer {
 }
 
 export class Shipment {
-  readonly batchId: string;
+  /** By which its repeat is known. */
+  readonly key: string;
   /** By partition, those not taken yet, in their order. */
   readonly #waiting = new Map<number, Chunk[]>();
   readonly #receipts: Receipt[] = [];
   producer: Producer | undefined;
 
-  constructor(batch: Batch, chunks: readonly Chunk[]) {
-    this.batchId = batch.id;
+  constructor(key: string, chunks: readonly Chunk[]) {
+    this.key = key;
     for (const chunk of chunks) {
       const list = this.#waiting.get(chunk.partition);
       if (list) list.push(chunk);

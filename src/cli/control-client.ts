@@ -2,11 +2,35 @@
 export class CallFailed extends Error {
   override readonly name = 'CallFailed';
   readonly exitCode: number;
+  /** What the server said, when it refused. */
+  readonly said: Said | undefined;
 
-  constructor(message: string, exitCode: number) {
+  constructor(message: string, exitCode: number, said?: Said) {
     super(message);
     this.exitCode = exitCode;
+    this.said = said;
   }
+}
+
+/** A refusal as `/v1` answers it. */
+export interface Said {
+  readonly code: string;
+  readonly message: string;
+  readonly path?: string;
+  readonly guard?: GuardView;
+}
+
+/** What a change would do that the guard refuses. */
+export interface GuardView {
+  readonly streams: number;
+  readonly streamsEnded: number;
+  readonly examples: readonly string[];
+  readonly streamsStarted: number;
+  readonly jobsChanged: number;
+  readonly accounts: number;
+  readonly linesPerHour: number;
+  readonly streamsUnknown: number;
+  readonly token?: string | null;
 }
 
 /** Exit codes of every command; `docs/reference/cli.md` lists them. */
@@ -22,8 +46,10 @@ export interface ControlClient {
 interface Envelope {
   readonly success?: boolean;
   readonly result?: unknown;
-  readonly errors?: readonly { readonly code: number; readonly message: string }[] | null;
-  readonly error?: { readonly code: string; readonly message: string; readonly path?: string };
+  readonly errors?:
+    | readonly { readonly code: number; readonly message: string; readonly guard?: GuardView }[]
+    | null;
+  readonly error?: Said;
 }
 
 /**
@@ -96,7 +122,26 @@ function refusal(status: number, answer: unknown, token: string | undefined): Ca
     status === 401 && token === undefined
       ? ' Give a token with --token, --token-file or WAYBILL_TOKEN; the first start wrote one to operator.token in the data folder.'
       : '';
-  return new CallFailed(`${said}${hint}`, EXIT.refused);
+  const guard = error?.guard ?? errors?.find((each) => each.guard)?.guard;
+  const stakes = guard ? `\n${guardText(guard)}` : '';
+  return new CallFailed(`${said}${hint}${stakes}`, EXIT.refused, error);
+}
+
+/** The blast radius for people, and how to insist. */
+export function guardText(guard: GuardView): string {
+  const number = (value: number) => value.toLocaleString('en-US');
+  const unknown =
+    guard.streamsUnknown > 0 ? `, not known of ${number(guard.streamsUnknown)} of the streams` : '';
+  const lines = [
+    `  streams that end     ${number(guard.streamsEnded)} of ${number(guard.streams)}${guard.examples.length > 0 ? ` (${guard.examples.join(', ')}${guard.streamsEnded > guard.examples.length ? ', …' : ''})` : ''}`,
+    `  their lines an hour  ${number(guard.linesPerHour)} when busy${unknown}`,
+    `  streams that start   ${number(guard.streamsStarted)}`,
+    `  jobs changed         ${number(guard.jobsChanged)}`,
+    `  accounts touched     ${number(guard.accounts)}`,
+  ];
+  if (guard.token)
+    lines.push(`To insist, repeat the command with: --insist ${guard.token} --reason "why"`);
+  return lines.join('\n');
 }
 
 const isEnvelope = (answer: unknown): answer is { success: true; result: unknown } =>

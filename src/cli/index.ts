@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts';
 import { addConfig } from './commands/config.ts';
 import { addControl } from './commands/control.ts';
 import type { RebuildStore } from './commands/control.ts';
+import { addPlanAndApply } from './commands/apply.ts';
 import { addAlerts } from './commands/alerts.ts';
 import { addDirectory } from './commands/directory.ts';
 import { addDrill } from './commands/drill.ts';
@@ -26,6 +27,7 @@ import type { Serve } from './commands/serve.ts';
 import { addStatus } from './commands/status.ts';
 import { addTail } from './commands/tail.ts';
 import { addTokens } from './commands/tokens.ts';
+import { addWebhooks } from './commands/webhooks.ts';
 
 export type { CliContext } from './context.ts';
 export type { Output } from './output.ts';
@@ -74,9 +76,11 @@ export async function runCli(
   addReplay(program, context);
   addErase(program, context);
   addConfig(program, context, setExit);
+  addPlanAndApply(program, context, setExit);
   addControl(program, context, parts.rebuildStore);
   addStatus(program, context, setExit);
   addAlerts(program, context, setExit);
+  addWebhooks(program, context, setExit);
   addTail(program, context);
   addLog(program, context, parts.checkDirectory, parts.folderTools, setExit);
   addDrill(program, setExit);

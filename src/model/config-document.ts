@@ -119,6 +119,6 @@ export function notWhole(document: ConfigDocument): string | undefined {
 }
 
 /** Hex SHA-256 of a document as it is sent. */
-export function documentChecksum(document: ConfigDocument): string {
+export function documentChecksum(document: unknown): string {
   return createHash('sha256').update(JSON.stringify(document)).digest('hex');
 }

@@ -96,8 +96,8 @@ export function applyRoutes(context: Context): readonly Route[] {
       help: 'Tells what a document would change, and what the guard says of it. Changes nothing.',
       body: planBody,
       bodyBytes: limits.control.documentBytes,
-      async handle({ actor, body }) {
-        const wrong = refusedFor(body, stages.open);
+      async handle({ actor, body, raw }) {
+        const wrong = refusedFor(body, raw, stages.open);
         if (wrong) return wrong;
         const edit = worker(context, actor, body);
         const { edited, refusal } = await desk.preview(
@@ -117,8 +117,8 @@ export function applyRoutes(context: Context): readonly Route[] {
       help: 'Makes the configuration what a document says, in one change that passes the guard.',
       body: applyBody,
       bodyBytes: limits.control.documentBytes,
-      async handle({ actor, body }) {
-        const wrong = refusedFor(body, stages.open);
+      async handle({ actor, body, raw }) {
+        const wrong = refusedFor(body, raw, stages.open);
         if (wrong) return wrong;
         const work = worker(context, actor, body);
         let made: Edited<Work> | undefined;
@@ -180,9 +180,12 @@ export function applyRoutes(context: Context): readonly Route[] {
 
 /** What is wrong before the document is looked into: another one than was sent, or a stage that does not fit. */
 function refusedFor(
-  { document, checksum, stage }: PlanBody,
+  { checksum, stage }: PlanBody,
+  raw: Buffer,
   open: Stage | undefined,
 ): Refusal | undefined {
+  // Over what was sent, before defaults were put in.
+  const { document } = JSON.parse(raw.toString('utf8')) as { document: unknown };
   if (documentChecksum(document) !== checksum)
     return refuse(
       'document_refused',

@@ -13,6 +13,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
 import { parseOpenedRange } from '../lib/net/addresses.ts';
 import type { OpenedRange } from '../lib/net/addresses.ts';
+import type { GuardedDialler } from '../lib/net/dialler.ts';
 import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
 import { cAresResolver } from '../lib/net/resolver.ts';
 import type { Config } from '../model/settings.ts';
@@ -35,15 +36,14 @@ export interface Senders {
   readonly describe: (job: JobConfig) => ReceiverDescription;
 }
 
-/** Makes senders for jobs, all of them behind the one guarded dialler. */
-export function senders(options: SendersOptions): Senders {
-  const { config, files, clock, diagnostics, instance } = options;
-  const { allowPorts, awsAccessKeyId, awsSecretAccessKey } = config.destinations;
-  const roleKeys =
-    awsAccessKeyId === '' || awsSecretAccessKey === ''
-      ? {}
-      : { roleKeys: { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey } };
-  const dialler = createGuardedDialler({
+/** The one way out of a thread, within what the operator allows. */
+export function guardedDialler({
+  config,
+  clock,
+  diagnostics,
+}: Pick<SendersOptions, 'config' | 'clock' | 'diagnostics'>): GuardedDialler {
+  const { allowPorts } = config.destinations;
+  return createGuardedDialler({
     resolver: cAresResolver({ timeoutMs: limits.deliver.dnsMs, tries: limits.deliver.dnsTries }),
     allow: config.destinations.allowAddresses.map(openedRange),
     ...(allowPorts.length > 0 ? { allowPorts: allowPorts.map(Number) } : {}),
@@ -55,6 +55,17 @@ export function senders(options: SendersOptions): Senders {
     idleSockets: limits.deliver.idleSockets,
     socketsPerHost: limits.deliver.attempts,
   });
+}
+
+/** Makes senders for jobs, all of them behind the one guarded dialler. */
+export function senders(options: SendersOptions): Senders {
+  const { config, files, clock, instance } = options;
+  const { awsAccessKeyId, awsSecretAccessKey } = config.destinations;
+  const roleKeys =
+    awsAccessKeyId === '' || awsSecretAccessKey === ''
+      ? {}
+      : { roleKeys: { accessKeyId: awsAccessKeyId, secretAccessKey: awsSecretAccessKey } };
+  const dialler = guardedDialler(options);
   const policy = {
     allowHttp: config.destinations.allowHttp,
     fileRoots: config.destinations.fileRoots,

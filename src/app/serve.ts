@@ -17,6 +17,7 @@ import { dataPlane } from './data-plane.ts';
 import { keySource } from './key-source.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics, telling } from './report.ts';
+import { guardedDialler } from './senders.ts';
 import { superviseShard } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
 import { watching } from './watching.ts';
@@ -78,7 +79,9 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     books: () => parts.books,
     shards: () => shards,
     clock,
+    random,
     diagnostics,
+    dialler: guardedDialler({ config, clock, diagnostics }),
   });
   if (typeof stores === 'string') return refused(stores);
   const { books, attempts, keptLines, watch } = stores;
@@ -154,6 +157,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   if (opened.kind === 'unreadable') return refused(opened.detail);
   const { control } = opened;
   parts.control = control;
+  watch.openWebhooks(control);
   const operatorToken = await keepOperatorToken(control, at('operator.token'));
 
   const started = await shards.start();

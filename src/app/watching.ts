@@ -1,13 +1,22 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Control } from '../control/index.ts';
 import type { Books, Metric } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import type { GuardedDialler } from '../lib/net/dialler.ts';
+import type { Random } from '../lib/random.ts';
 import type { Waybill } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
 import type { Config } from '../model/settings.ts';
-import { ALERT_KIND_NAMES, openAlertStore, Watcher } from '../watch/index.ts';
-import type { Alert, AuditedJob, Beat, Notice } from '../watch/index.ts';
+import {
+  ALERT_KIND_NAMES,
+  openAlertStore,
+  Watcher,
+  Webhooks,
+  webhookStore,
+} from '../watch/index.ts';
+import type { Alert, AlertStore, AuditedJob, Beat, WebhookDesk } from '../watch/index.ts';
 import type { Shards, ShardWatchState } from './shards.ts';
 
 export interface WatchingOptions {
@@ -18,20 +27,23 @@ export interface WatchingOptions {
   readonly books: () => Books | undefined;
   readonly shards: () => Shards;
   readonly clock: Clock;
+  readonly random: Random;
   readonly diagnostics: Diagnostics;
+  readonly dialler: GuardedDialler;
 }
 
 /** The watchdogs with everything that they are shown. */
 export interface Watching {
   readonly watcher: Watcher;
-  /** Who is told of alerts besides the log; set once there is somebody. */
-  onNotice: (notice: Notice) => void;
   beat(beat: Beat): void;
   shardState(state: ShardWatchState, detail: string): void;
   dropped(waybill: Waybill): void;
   alarm(event: string, detail: string | undefined): void;
   published(version: number): void;
   list(): readonly Alert[];
+  webhooks(): WebhookDesk | undefined;
+  /** Opens the webhooks, once the control room is there to unseal them. */
+  openWebhooks(control: Control): void;
   metrics(): readonly Metric[];
   close(): void;
 }
@@ -40,6 +52,7 @@ export interface Watching {
 export function watching(options: WatchingOptions): Watching {
   const { config, clock, diagnostics, folder } = options;
   const store = openAlertStore(join(folder, 'alerts.db'));
+  let hooks: Webhooks | undefined;
   const watcher = new Watcher({
     store,
     clock,
@@ -50,16 +63,15 @@ export function watching(options: WatchingOptions): Watching {
     // Before the control room is open nothing is known to be off.
     jobStanding: (job) => options.control()?.jobStanding(job) ?? 'on',
     streamWanted: (stream) => options.control()?.streamWanted(stream) ?? true,
-    tell: (notice) => self.onNotice(notice),
+    tell: (notice) => hooks?.tell(notice),
   });
   const audit = auditor(options, watcher);
   const stops = [
     clock.every(limits.watch.beatMs, () => watcher.tick()),
     clock.every(limits.watch.auditMs, () => void audit.next()),
   ];
-  const self: Watching = {
+  return {
     watcher,
-    onNotice: () => {},
     beat(beat) {
       audit.seen(beat);
       watcher.beat(beat);
@@ -74,14 +86,58 @@ export function watching(options: WatchingOptions): Watching {
     alarm: (event, detail) => watcher.logged(event, detail),
     published: (version) => watcher.published(version),
     list: () => watcher.alerts.list(),
-    metrics: () => alertMetrics(watcher),
+    metrics: () => [...alertMetrics(watcher), ...webhookMetrics(hooks)],
+    webhooks: () => hooks,
+    openWebhooks(control) {
+      hooks = openWebhooks(options, store, control);
+    },
     close() {
       for (const stop of stops) stop();
       watcher.close();
+      hooks?.close();
       store.close();
     },
   };
-  return self;
+}
+
+/** Webhooks behind a guarded dialler of this thread's own: a customer chooses where they go. */
+function openWebhooks(options: WatchingOptions, store: AlertStore, control: Control): Webhooks {
+  const { config, clock, random, diagnostics, dialler } = options;
+  return new Webhooks({
+    store: webhookStore(store, {
+      seal: (text) => control.sealText(text),
+      open: (sealed) => control.openText(sealed),
+    }),
+    clock,
+    random,
+    diagnostics,
+    limits: limits.watch,
+    exchange: {
+      dialler,
+      attemptMs: limits.watch.webhookAttemptMs,
+      stallMs: limits.watch.webhookAttemptMs,
+      responseBytes: limits.deliver.responseBytes,
+    },
+    accountOf: (stream) => control.accountOfStream(stream),
+    server: hostname(),
+    allowHttp: config.destinations.allowHttp,
+  });
+}
+
+function webhookMetrics(hooks: Webhooks | undefined): readonly Metric[] {
+  if (!hooks) return [];
+  const { sent, givenUp, queued } = hooks.sums();
+  const one = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
+    name: `waybill_webhook_messages_${name}`,
+    type,
+    help,
+    series: [{ value }],
+  });
+  return [
+    one('sent_total', 'counter', 'Messages that webhooks have taken since the start.', sent),
+    one('given_up_total', 'counter', 'Messages that no attempt got through.', givenUp),
+    one('queued', 'gauge', 'Messages that wait.', queued),
+  ];
 }
 
 function shardState(watcher: Watcher, state: ShardWatchState, detail: string): void {

@@ -22,7 +22,6 @@ import { replayRoutes } from './api/replays.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
 import { jobRoutes } from './api/jobs.ts';
 import { jobTestRoutes } from './api/job-test.ts';
-import { jobTestRoutes } from './api/job-test.ts';
 import { ledgerRoutes } from './api/ledger.ts';
 import { logpullRoutes } from './api/logpull.ts';
 import { logpushRoutes } from './api/logpush.ts';
@@ -95,6 +94,10 @@ export interface Control {
   /** What the newest configuration says of a job, and whether it has a job that wants a stream; for the watchdogs. */
   jobStanding(job: number): 'on' | 'off' | 'gone';
   streamWanted(stream: string): boolean;
+  accountOfStream(stream: string): string | undefined;
+  /** Seals a text under the server's key, and opens it; undefined when its key is gone. */
+  sealText(text: string): string;
+  openText(sealed: string): string | undefined;
   /**
    * Makes an operator token when there is none.
    *
@@ -126,6 +129,9 @@ export async function openControl(deps: ControlDeps): Promise<OpenControlResult>
   }
   return { kind: 'open', control: new OpenControl(deps, store, contents, result.keeper) };
 }
+
+/** What texts that lie outside the store are sealed as. */
+const TEXT_ID = 'text outside the store';
 
 class OpenControl implements Control {
   readonly #context: Context;
@@ -233,6 +239,22 @@ class OpenControl implements Control {
     return job.enabled ? 'on' : 'off';
   }
 
+  accountOfStream(stream: string): string | undefined {
+    const parsed = parseStreamKey(stream);
+    return parsed && this.#context.desk.state.accountOf(parsed.scope);
+  }
+
+  sealText(text: string): string {
+    const { keyId, sealed } = this.#context.rules.sealer.seal(TEXT_ID, 1, text);
+    return JSON.stringify({ keyId, sealed: sealed.toString('base64') });
+  }
+
+  openText(text: string): string | undefined {
+    const { keyId, sealed } = JSON.parse(text) as { keyId: string; sealed: string };
+    const secret = { id: TEXT_ID, version: 1, keyId, sealed: Buffer.from(sealed, 'base64') };
+    return this.#context.rules.sealer.open(secret);
+  }
+
   streamWanted(stream: string): boolean {
     const parsed = parseStreamKey(stream);
     if (!parsed) return false;
@@ -303,7 +325,6 @@ export function allRoutes(context: Context): readonly Route[] {
     ...datasetRoutes(context),
     ...tokenRoutes(context),
     ...jobRoutes(context),
-    ...jobTestRoutes(context),
     ...jobTestRoutes(context),
     ...heldJobRoutes(context),
     ...erasureRoutes(context),

@@ -115,8 +115,59 @@ export interface AuditedJob {
   readonly settledByBooks: number;
 }
 
+/** `json`: one object with the alerts. `slack`: a text that Slack's incoming webhooks and their likes show. */
+export type WebhookForm = 'json' | 'slack';
+
+/** Where alerts are sent, as its owner sees it: the URL is a secret and shown masked. */
+export interface WebhookView {
+  readonly id: number;
+  /** Null: the operator's, told of everything. */
+  readonly account: string | null;
+  readonly form: WebhookForm;
+  /** With everything behind the host masked. */
+  readonly url: string;
+  readonly isSigned: boolean;
+  /** Messages delivered, given up, and waiting. */
+  readonly sent: number;
+  readonly givenUp: number;
+  readonly queued: number;
+  /** How the last attempt ended; null before the first. */
+  readonly last: {
+    readonly atMs: number;
+    readonly outcome: 'accepted' | 'failed';
+    readonly status: number | null;
+    readonly error: string | null;
+  } | null;
+}
+
+export interface NewWebhook {
+  readonly account: string | null;
+  readonly form: WebhookForm;
+  readonly url: string;
+  /** As the Standard Webhooks specification writes keys: `whsec_` and base64; absent: not signed. */
+  readonly secret?: string;
+}
+
+/** Webhooks as the control API sees them. */
+export interface WebhookDesk {
+  list(account: string | null): readonly WebhookView[];
+  /** Undefined when it can be used; otherwise which field is wrong, and why. */
+  problem(webhook: NewWebhook): { readonly path: string; readonly message: string } | undefined;
+  /** `full`: there are as many as allowed. */
+  add(webhook: NewWebhook): WebhookView | 'full' | 'failed';
+  /** Whether there was one. */
+  remove(account: string | null, id: number): boolean;
+  /** Sends one message at once; undefined when there is no such webhook. */
+  test(
+    account: string | null,
+    id: number,
+  ): Promise<{ readonly delivered: boolean; readonly detail: string } | undefined>;
+}
+
 /** Alerts as the control API sees them. */
 export interface AlertDesk {
   /** Those that fire, newest first, then those that are over, newest first. */
   list(): readonly Alert[];
+  /** Undefined until they are open. */
+  webhooks(): WebhookDesk | undefined;
 }

@@ -12,6 +12,8 @@ export { Heartbeat } from './heartbeat.ts';
 export { ALERT_KINDS, ALERT_KIND_NAMES } from './kinds.ts';
 export type { AlertKind, Severity } from './kinds.ts';
 export { Observer } from './observer.ts';
+export { webhookStore } from './webhooks/store.ts';
+export { Webhooks } from './webhooks/webhooks.ts';
 export { Watcher } from './watcher.ts';
 export type { WatcherDeps } from './watcher.ts';
 export type {
@@ -23,5 +25,8 @@ export type {
   JobStanding,
   Loss,
   Notice,
+  NewWebhook,
   NoticeReason,
+  WebhookDesk,
+  WebhookView,
 } from './contract.ts';

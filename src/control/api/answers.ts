@@ -54,12 +54,6 @@ export const jobTestAnswer = z.strictObject({
   message: z.string(),
   destination: z.string(),
 });
-/** What became of a job's test line. */
-export const jobTestAnswer = z.strictObject({
-  accepted: z.boolean(),
-  message: z.string(),
-  destination: z.string(),
-});
 export const existsAnswer = z.strictObject({ exists: z.boolean() });
 export const flagAnswer = z.strictObject({ flag: z.boolean() });
 export const cmbAnswer = z
@@ -353,6 +347,27 @@ export const alertAnswer = z
     facts: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
   })
   .meta({ id: 'Alert' });
+
+export const webhookAnswer = z
+  .strictObject({
+    id: z.int(),
+    account: z.string().nullable().describe("Null: the operator's, told of everything."),
+    form: z.enum(['json', 'slack']),
+    url: z.string().describe('With everything behind the host masked.'),
+    signed: z.boolean(),
+    sent: whole,
+    givenUp: whole,
+    queued: whole,
+    last: z
+      .strictObject({
+        at: time,
+        outcome: z.enum(['accepted', 'failed']),
+        status: z.int().nullable(),
+        error: z.string().nullable(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Webhook' });
 
 export const changeAnswer = z.strictObject({
   version: z.int(),

@@ -56,6 +56,7 @@ const PATH_PARAMETERS: Readonly<Record<string, string>> = {
   token: "The token's id (not the token itself).",
   erasure: "The erasure's id.",
   replay: "The replay's id, a whole number from 1.",
+  webhook: "The webhook's id.",
   line: 'Its id in the list of kept lines.',
   version: 'A version of the configuration.',
   ray: "The ray's id.",

@@ -4,6 +4,7 @@ import type { Drill } from './kit/drill.ts';
 import { actOne } from './november-14/act-one.ts';
 import { actThree, actTwo } from './november-14/acts.ts';
 import { openCast } from './november-14/cast.ts';
+import { withoutBounds } from './november-14/without-bounds.ts';
 
 export const november14: Drill = {
   name: 'november-14',
@@ -16,6 +17,7 @@ export const november14: Drill = {
     "act two: everybody's lines, at least twice what the machine takes; nobody wants them",
     'act three: an operator insists that everybody is wanted; their destinations take nothing',
     'the operator takes it back; the quiet phase again',
+    'full form: the same kind of flood on two more servers, one as it is and one with its bounds raised, to see that the bounds are what held',
   ],
   atMostS: { full: 900, short: 170 },
   async run(stage) {
@@ -30,5 +32,6 @@ export const november14: Drill = {
       await stage.until(async () => (await forwarder.status()).spool.waitingLines === 0, 60_000);
     }
     await closeScene(cast.scene);
+    if (!stage.short) await withoutBounds(stage);
   },
 };

@@ -8,7 +8,8 @@ const LAUNCHER = resolve(import.meta.dirname, '../../bin/waybill.mjs');
 
 /** Of a process's log this much is kept in memory. */
 const LOG_CHARACTERS = 2_000_000;
-const START_MS = 60_000;
+/** Far more than a start takes on a machine that has other work to do. */
+const START_MS = 120_000;
 
 export interface ProcessOptions {
   readonly args: readonly string[];

@@ -47,6 +47,7 @@ export async function runDrill(drill: Drill, options: RunOptions): Promise<Repor
   const watch = watchBounds(drill, stage, screen, ending);
   try {
     await drill.run(stage);
+    stage.isWhole = true;
   } catch (error) {
     const reason = ending.signal.aborted ? (ending.signal.reason as Error) : (error as Error);
     const words = reason instanceof Ended ? reason.message : told(reason);
@@ -60,7 +61,7 @@ export async function runDrill(drill: Drill, options: RunOptions): Promise<Repor
   const report = reportOf(drill, stage, startedAt);
   if (interrupted.yes) screen.say('\nInterrupted; everything has been ended.');
   else {
-    sayVerdict(screen, report);
+    sayVerdict(screen, report, stage.isWhole);
     const paths = writeReport(options.report, report, drill);
     screen.say(`  Report: ${paths.join(', ')}`);
   }
@@ -99,7 +100,13 @@ function reportOf(drill: Drill, stage: Stage, startedAt: string): Report {
     startedAt,
     seconds: Math.round(stage.timeline.seconds * 10) / 10,
     machine: machine(),
-    verdict: judge(totals(customers, stage.told), expectations, stage.partsNotRun, examples),
+    verdict: judge(
+      totals(customers, stage.told),
+      expectations,
+      stage.partsNotRun,
+      examples,
+      stage.isWhole,
+    ),
     customers,
     phases: stage.phases.report(),
     figures: Object.fromEntries(stage.figures),
@@ -161,7 +168,7 @@ function sayTitle(screen: Screen, drill: Drill, { short }: RunOptions): void {
   screen.say();
 }
 
-function sayVerdict(screen: Screen, { verdict }: Report): void {
+function sayVerdict(screen: Screen, { verdict }: Report, isWhole: boolean): void {
   screen.say();
   for (const one of verdict.expectations) {
     const style = one.good ? 'green' : one.judged ? 'red' : 'yellow';
@@ -179,7 +186,7 @@ function sayVerdict(screen: Screen, { verdict }: Report): void {
   const words = {
     held: `✓ HELD. ${sum}${told}: none lost silently.`,
     incomplete: `– INCOMPLETE. What was run held: ${sum}${told}, none lost silently.`,
-    broken: `✗ BROKEN. ${sum}${told}, ${number(lines.lostSilently)} lost silently; see above.`,
+    broken: `✗ BROKEN. ${sum}${told}, ${number(lines.lostSilently)} ${isWhole ? 'lost silently' : 'still owed when it was cut short'}; see above.`,
   }[verdict.kind];
   const style = { held: 'green', incomplete: 'yellow', broken: 'red' } as const;
   screen.say();

@@ -36,6 +36,8 @@ export class Stage {
   readonly figures = new Map<string, string>();
   /** Missing lines that the product has told of, by itself. */
   told = 0;
+  /** Whether the drill came to its end. */
+  isWhole = false;
   gauge: Gauge | undefined;
   readonly #cleanups: (() => Promise<unknown> | void)[] = [];
 

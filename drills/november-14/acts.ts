@@ -211,7 +211,7 @@ async function streamsOf({ scene }: Cast): Promise<number> {
 }
 
 /** A destination that is there and refuses everything: what is for it waits on disk. */
-async function destinationOfNobody(stage: Stage): Promise<string> {
+export async function destinationOfNobody(stage: Stage): Promise<string> {
   const server = createServer((request, answer) => {
     request.resume();
     answer.writeHead(503).end();

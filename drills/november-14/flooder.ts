@@ -17,6 +17,8 @@ export interface FloodOrder {
   readonly datasets: readonly string[];
   readonly bodyBytes: number;
   readonly connections: number;
+  /** Offered at least, however little is taken. */
+  readonly leastBytesPerS?: number;
 }
 
 /** Since the start. */
@@ -29,6 +31,7 @@ export interface FloodCount {
 
 const TICK_MS = 20;
 const TELL_MS = 250;
+/** Where an order names no other. */
 const LEAST_BYTES_PER_S = 20e6;
 const TIMES_TAKEN = 2.5;
 
@@ -72,7 +75,10 @@ async function flood(order: FloodOrder): Promise<void> {
     await sleep(TICK_MS);
     const nowMs = performance.now();
     const takenPerS = (answeredBytes * 1_000) / (nowMs - startMs);
-    due += (Math.max(LEAST_BYTES_PER_S, TIMES_TAKEN * takenPerS) * (nowMs - lastMs)) / 1_000;
+    due +=
+      (Math.max(order.leastBytesPerS ?? LEAST_BYTES_PER_S, TIMES_TAKEN * takenPerS) *
+        (nowMs - lastMs)) /
+      1_000;
     lastMs = nowMs;
     for (; due >= order.bodyBytes; due -= order.bodyBytes) {
       offeredBytes += order.bodyBytes;

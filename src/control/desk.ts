@@ -105,7 +105,12 @@ export class Desk {
     const edited = edit(this.#state, base + 1);
     if (edited.kind !== 'draft') return { edited, refusal: undefined };
     const voice = actor.voice ?? OPERATOR;
-    return { edited, refusal: await this.#judge(actor, voice, what, base, edited.edits) };
+    // A token to insist with is for the change itself: looking uses nothing up.
+    const { who, address } = actor;
+    return {
+      edited,
+      refusal: await this.#judge({ who, address }, voice, what, base, edited.edits),
+    };
   }
 
   /** What edits would do to what is delivered, without a verdict. */

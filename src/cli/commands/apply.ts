@@ -78,7 +78,7 @@ async function apply(context: CliContext, options: Options): Promise<void> {
   const plan = await ask(client, '/v1/plan', config, options);
   const isRefused = plan.guard !== null && options.insist === undefined;
   if (!options.json && isNothing(plan)) output.out('Nothing to change.\n');
-  else if (!options.json) printPlan(context, plan);
+  else if (!options.json) printPlan(context, plan, options.insist !== undefined);
   if (isNothing(plan) && !options.rest) {
     if (options.json) printJson(context, plan);
     return;

@@ -115,13 +115,19 @@ function readFile(
   const file = { path, yaml: yaml!, lines };
   const parsed = configDocument.safeParse(plain(yaml!, wrong));
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
+    const { issues } = parsed.error;
+    // A misspelt name shows as one too many and one too few: the first says more.
+    const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
     const at = issue?.path.map(String) ?? [];
-    const more = issue?.code === 'unrecognized_keys' ? [...at, issue.keys[0] ?? ''] : at;
+    const [unknown] = issue?.code === 'unrecognized_keys' ? issue.keys : [];
+    const more = unknown === undefined ? at : [...at, unknown];
+    const message = issue?.message.endsWith('received undefined')
+      ? 'is missing'
+      : (issue?.message ?? 'is not valid');
     const what =
-      issue?.code === 'unrecognized_keys'
-        ? `\`${issue.keys[0]}\` is not known here`
-        : `\`${at.join('.')}\`: ${issue?.message ?? 'is not valid'}`;
+      unknown === undefined
+        ? `\`${at.join('.')}\`: ${message}`
+        : `\`${unknown}\` is not known here`;
     return wrong(lineOf(file, more), what);
   }
   const short = notWhole(parsed.data);

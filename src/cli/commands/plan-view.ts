@@ -55,7 +55,8 @@ export function isNothing({ counts }: PlanView): boolean {
   return counts.create + counts.update + counts.delete === 0;
 }
 
-export function printPlan({ output }: CliContext, plan: PlanView): void {
+/** @param insists whether somebody insists already: then he is not told how to */
+export function printPlan({ output }: CliContext, plan: PlanView, insists = false): void {
   for (const { kind, id, how, fields } of plan.objects) {
     const { sign, style } = SIGNS[how];
     output.out(`${paint(output, style, `${sign} ${kind} ${id}`)}\n`);
@@ -84,7 +85,7 @@ export function printPlan({ output }: CliContext, plan: PlanView): void {
   );
   if (plan.guard) {
     output.out(`${paint(output, 'red', `The guard would refuse it: ${plan.guard.message}`)}\n`);
-    output.out(`${guardText({ ...plan.radius, token: plan.guard.token })}\n`);
+    output.out(`${guardText({ ...plan.radius, token: insists ? null : plan.guard.token })}\n`);
   }
 }
 

@@ -10,6 +10,18 @@ import type { Context } from './context.ts';
 import type { OpenApi, Operation } from './openapi.ts';
 
 /** Something to show in every answer. */
+const WEBHOOK = {
+  id: 1,
+  account: null,
+  form: 'json',
+  url: 'https://hooks.example/***',
+  isSigned: false,
+  sent: 1,
+  givenUp: 0,
+  queued: 0,
+  last: { atMs: 1, outcome: 'accepted', status: 200, error: null },
+} as const;
+
 const busy: DataPlane = {
   ...idleDataPlane(),
   live: {
@@ -27,6 +39,34 @@ const busy: DataPlane = {
     }),
     admit: () => 404,
     attach: () => undefined,
+  },
+  alerts: {
+    list: () => [
+      {
+        id: 1,
+        kind: 'job_failing',
+        severity: 'warning',
+        title: 'A job does not get through',
+        advice: 'Correct it.',
+        state: 'firing',
+        subject: 'job 1',
+        stream: 'zones/z1/http_requests',
+        job: 1,
+        sinceMs: 1,
+        resolvedMs: null,
+        times: 1,
+        toldMs: 1,
+        text: '6 attempts in a row have failed.',
+        facts: { failures: 6 },
+      },
+    ],
+    webhooks: () => ({
+      list: () => [WEBHOOK],
+      problem: () => undefined,
+      add: () => WEBHOOK,
+      remove: () => true,
+      test: () => Promise.resolve({ delivered: true, detail: 'the receiver took it' }),
+    }),
   },
   pull: {
     admit: () => true,
@@ -97,6 +137,8 @@ const KEPT = {
 };
 
 const BODIES: Readonly<Record<string, unknown>> = {
+  'POST /v1/webhooks': { url: 'https://hooks.example/x' },
+  'POST /v1/accounts/{account}/webhooks': { url: 'https://hooks.example/x', form: 'slack' },
   'POST /client/v4/{scope}/logpush/jobs': { destination_conf: S3, DATASET: true },
   'PUT /client/v4/{scope}/logpush/jobs/{job}': { enabled: true },
   'POST /client/v4/{scope}/logpush/ownership': { destination_conf: S3 },
@@ -233,7 +275,7 @@ async function placeOf(method: string, path: string): Promise<string> {
     .replace('{account}', 'a1')
     .replace('{zone}', 'z1')
     .replace('{dataset}', path.includes('{account}') ? 'audit_logs' : 'http_requests')
-    .replaceAll(/\{(line|ray|transformer|version)\}/g, '1');
+    .replaceAll(/\{(line|ray|transformer|version|webhook)\}/g, '1');
 }
 
 function bodyOf(method: string, path: string): unknown {

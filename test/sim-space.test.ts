@@ -167,6 +167,12 @@ test('I3: a sweep that would drop more than one percent of all that waits stops 
   await rig.tend();
   assert.equal(rig.buffer.waiting(1)?.lines, 50);
 
+  // An operator who names fewer lines than it asks for meant others.
+  assert.equal(rig.buffer.stats().expiryAsksForLines, 50);
+  assert.equal(rig.buffer.expire(49), 50);
+  for (let round = 0; round < 5; round += 1) await rig.tend();
+  assert.equal(rig.buffer.waiting(1)?.lines, 50);
+
   // The same lines are less than a percent once enough others wait.
   await rig.openJob(2, 'zones/z2/http_requests');
   for (let request = 0; request < 60; request += 1) {
@@ -180,4 +186,34 @@ test('I3: a sweep that would drop more than one percent of all that waits stops 
   assert.equal(rig.buffer.job(1)?.totals.dropped.expired, 50, 'by waybill');
   assert.equal(rig.buffer.waiting(2)?.lines, 6_000);
   assert.ok(rig.alarms.named('buffer.lines_expired') > 0);
+});
+
+test('I3: what retention asks for goes by waybill once an operator says so, over several rounds', async () => {
+  const rig = new Rig({ segmentBytes: 20 * KIB });
+  await rig.open();
+  // More hours than one round has waybills for.
+  await rig.openJob(1, 'zones/z1/http_requests');
+  for (let hour = 0; hour < 8 * 24; hour += 1) {
+    await rig.append('zones/z1/http_requests', 100);
+    await rig.append('zones/z1/http_requests', 100);
+    rig.clock.advance(HOUR_MS);
+    await rig.tend();
+  }
+  const asked = rig.buffer.stats().expiryAsksForLines;
+  assert.ok(asked >= 40, `${asked} lines`);
+  assert.equal(rig.buffer.expire(asked), asked);
+  // Looked at meanwhile, as metrics and status do.
+  for (let round = 0; round < 5; round += 1) {
+    await rig.tend();
+    assert.equal(rig.buffer.stats().expiryAsksForLines, 0);
+  }
+  assert.equal(rig.buffer.job(1)?.totals.dropped.expired, asked);
+  assert.equal(rig.buffer.waiting(1)?.lines, 8 * 24 * 2 - asked);
+  // The answer was for these lines and for no later ones.
+  for (let hour = 0; hour < 24; hour += 1) {
+    rig.clock.advance(HOUR_MS);
+    await rig.tend();
+  }
+  assert.equal(rig.buffer.job(1)?.totals.dropped.expired, asked);
+  assert.ok(rig.buffer.stats().expiryAsksForLines > 0, 'it asks again');
 });

@@ -91,6 +91,7 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
                 heldBytes: stats.buffer.heldBytes,
                 diskUsedShare: stats.buffer.diskUsedShare,
                 corruptLines: stats.buffer.corruptLines,
+                expiryAsksForLines: stats.buffer.expiryAsksForLines,
                 ingestAddress: shards.ingestAddress() ?? null,
               }
             : { shard: 0, state: 'down' },

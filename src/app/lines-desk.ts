@@ -21,6 +21,7 @@ export function linesDesk(shards: Shards, keptLines: KeptLines): LinesDesk {
       return withKept(size, keptLines.erase(keptReach(reach, size)));
     },
     erasing: (reach) => shards.lines.erasing(reach),
+    expire: (mostLines) => shards.lines.expire(mostLines),
   };
 }
 

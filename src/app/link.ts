@@ -111,6 +111,8 @@ export type ShardMethods = {
   erasable(reach: ErasureReach): Promise<ShardErasure>;
   erase(reach: ErasureReach): Promise<ShardErasure>;
   erasing(reach: ErasureReach): boolean;
+  /** Lets retention that stopped to ask go on, if it drops no more lines than that. Answers how many it asks for. */
+  expire(mostLines: number): number;
   /** Stops accepting, ends what is under way, writes a checkpoint, closes. Resolves when all of it is on disk. */
   drain(waitMs: number): Promise<void>;
 };

@@ -135,6 +135,7 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
   erasable: (reach) => erasable({ ...parts(), clock }, reach),
   erase: (reach) => erase({ ...parts(), clock }, reach),
   erasing: (reach) => isErasing(parts().buffer, reach),
+  expire: (mostLines) => parts().buffer.expire(mostLines),
   drain: (waitMs) => drain(waitMs),
 });
 

@@ -34,7 +34,7 @@ const STATE_MS = 0.8 * limits.control.dataPlaneMs;
 
 /** The shard's methods that concern held lines. */
 export type ShardLines = {
-  [Name in 'findPlace' | 'erasable' | 'erase' | 'erasing']: (
+  [Name in 'findPlace' | 'erasable' | 'erase' | 'erasing' | 'expire']: (
     ...wish: Parameters<ShardMethods[Name]>
   ) => Promise<Awaited<ReturnType<ShardMethods[Name]>>>;
 };
@@ -218,6 +218,7 @@ export function superviseShard(options: ShardsOptions): Shards {
       erasable: (reach) => ask((remote) => remote.erasable(reach)),
       erase: (reach) => ask((remote) => remote.erase(reach), limits.control.erasureMs),
       erasing: (reach) => ask((remote) => remote.erasing(reach)),
+      expire: (mostLines) => ask((remote) => remote.expire(mostLines)),
     },
     pullReader: {
       window: (...wish) => ask((remote) => remote.pullWindow(...wish)),

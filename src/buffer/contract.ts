@@ -231,6 +231,8 @@ export interface BufferStats {
   readonly corruptLines: number;
   readonly replayableSinceMs: number | null;
   readonly serviceMs: number;
+  /** Lines that retention would drop, and does not because they are too many: it asks an operator. 0 when it does not. */
+  readonly expiryAsksForLines: number;
 }
 
 export interface ShardBuffer {
@@ -242,6 +244,11 @@ export interface ShardBuffer {
   append(request: AppendRequest): Promise<AppendResult>;
 
   stream(key: string): StreamState | undefined;
+  /**
+   * An operator's answer to retention that stopped because it would drop much: it may drop what it asks for, if that is no more
+   * than so many lines. Returns how many lines it asks for; 0 when it does not ask.
+   */
+  expire(mostLines: number): number;
   /** The newest epoch of a producer that the stream has lines of, and its highest sequence: durable as the lines are. */
   lastOf(
     stream: string,

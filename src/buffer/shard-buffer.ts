@@ -273,7 +273,12 @@ export class LogBuffer implements ShardBuffer {
       corruptLines: state.corruptLines,
       replayableSinceMs: this.#chores.replayableSinceMs,
       serviceMs: this.#service.nowMs(),
+      expiryAsksForLines: this.#chores.expire(0),
     };
+  }
+
+  expire(mostLines: number): number {
+    return this.#chores.expire(mostLines);
   }
 
   drain(): void {

@@ -15,6 +15,7 @@ import { addAlerts } from './commands/alerts.ts';
 import { addDirectory } from './commands/directory.ts';
 import { addDrill } from './commands/drill.ts';
 import { addErase } from './commands/erase.ts';
+import { addRetention } from './commands/retention.ts';
 import { addForward } from './commands/forward.ts';
 import type { ForwardParts } from './commands/forward.ts';
 import { addJobs } from './commands/jobs.ts';
@@ -75,6 +76,7 @@ export async function runCli(
   addLedger(program, context, setExit);
   addReplay(program, context);
   addErase(program, context);
+  addRetention(program, context);
   addConfig(program, context, setExit);
   addPlanAndApply(program, context, setExit);
   addControl(program, context, parts.rebuildStore);

@@ -17,6 +17,7 @@ import type { Context } from './api/context.ts';
 import { datasetRoutes } from './api/datasets.ts';
 import { described } from './api/description-routes.ts';
 import { erasureRoutes } from './api/erasures.ts';
+import { retentionRoutes } from './api/retention.ts';
 import { heldJobRoutes } from './api/held-jobs.ts';
 import { replayRoutes } from './api/replays.ts';
 import { instantLogsRoutes } from './api/instant-logs.ts';
@@ -328,6 +329,7 @@ export function allRoutes(context: Context): readonly Route[] {
     ...jobTestRoutes(context),
     ...heldJobRoutes(context),
     ...erasureRoutes(context),
+    ...retentionRoutes(context),
     ...replayRoutes(context),
     ...ledgerRoutes(context),
     ...changeRoutes(context),

@@ -85,4 +85,10 @@ export interface LinesDesk {
   erase(reach: ErasureReach): Promise<ErasureSize>;
   /** Whether bytes of erased lines are still on disk, or such lines not settled yet. */
   erasing(reach: ErasureReach): Promise<boolean>;
+  /**
+   * Lets retention that stopped because it would drop much go on, if it drops no more lines than that.
+   *
+   * @returns how many lines it asks for; 0 when it does not ask
+   */
+  expire(mostLines: number): Promise<number>;
 }

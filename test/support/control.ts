@@ -42,6 +42,7 @@ export function idleDataPlane(): DataPlane {
       erasable: () => Promise.resolve({ streams: [], waitingLines: 0, keptLines: 0 }),
       erase: () => Promise.resolve({ streams: [], waitingLines: 0, keptLines: 0 }),
       erasing: () => Promise.resolve(false),
+      expire: () => Promise.resolve(3),
     },
     jobStatuses: (ids) =>
       Promise.resolve(

@@ -195,6 +195,14 @@ export class Chores {
     await log.trimBefore(before as Position);
   }
 
+  /** Lets a sweep of retention that stopped to ask go on. Answers how many lines it would drop. */
+  expire(mostLines: number): number {
+    const lines = this.#ends.expire(mostLines);
+    // The next round does not wait for its time.
+    if (lines > 0 && lines <= mostLines) this.#endedMs = -Infinity;
+    return lines;
+  }
+
   /** Reception time from which all lines can still be replayed. */
   get replayableSinceMs(): number | null {
     const [oldest] = this.#deps.state.spans.sealed;

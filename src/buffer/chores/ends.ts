@@ -38,10 +38,25 @@ export class Ends {
   readonly #deps: EndDeps;
   readonly #keep: KeepJob;
   #alarmed = false;
+  /** Lines that a stopped sweep of retention would drop; 0 while none is stopped. */
+  #asksForLines = 0;
+  /** Lines that an operator lets it drop all the same. Not kept over a restart: then it asks again. */
+  #grantedLines = 0;
 
   constructor(deps: EndDeps) {
     this.#deps = deps;
     this.#keep = new KeepJob(deps);
+  }
+
+  /**
+   * Lets a stopped sweep of retention go on, if it would drop no more than so many lines.
+   *
+   * @returns how many lines it would drop; 0 when none is stopped
+   */
+  expire(mostLines: number): number {
+    const lines = this.#asksForLines;
+    if (lines > 0 && lines <= mostLines) this.#grantedLines = lines;
+    return lines;
   }
 
   async run(): Promise<void> {
@@ -115,11 +130,16 @@ export class Ends {
       due.push({ job, upTo });
       dropping += upTo - job.cursor;
     }
+    const isGranted = dropping > 0 && dropping <= this.#grantedLines;
+    const isStopped = dropping > waiting * SWEEP_SHARE && !isGranted;
+    this.#asksForLines = isStopped ? dropping : 0;
     if (due.length === 0) {
       this.#alarmed = false;
       return;
     }
-    if (dropping > waiting * SWEEP_SHARE) {
+    if (isStopped) {
+      // What has become more since was not meant.
+      this.#grantedLines = 0;
       if (!this.#alarmed) diagnostics.alarm('buffer.retention_stopped', { dropping, waiting });
       this.#alarmed = true;
       return;
@@ -129,6 +149,7 @@ export class Ends {
       const before = job.cursor;
       await ends.end(job, upTo, 'expired', round);
       const lines = job.cursor - before;
+      this.#grantedLines = Math.max(0, this.#grantedLines - lines);
       if (lines > 0)
         diagnostics.alarm('buffer.lines_expired', { job: job.id, stream: job.stream.key, lines });
     }

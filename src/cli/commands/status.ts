@@ -86,6 +86,14 @@ export function addStatus(
             paint(output, 'red', `${String(shard['corruptLines'])} lines cannot be read back`),
           );
       }
+      for (const shard of status.shards) {
+        const asks = Number(shard['expiryAsksForLines'] ?? 0);
+        if (asks === 0) continue;
+        line(
+          'Retention',
+          paint(output, 'red', `${plural(asks, 'line')} too old, and kept: \`waybill retention\``),
+        );
+      }
       const waiting = jobs.reduce((sum, job) => sum + (job.status?.waitingLines ?? 0), 0);
       line(
         'Jobs',

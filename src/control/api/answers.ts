@@ -422,6 +422,12 @@ export const statusAnswer = z.strictObject({
     .array(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])))
     .nullable(),
 });
+export const retentionAnswer = z.strictObject({
+  lines: whole.describe(
+    'Waiting lines that retention would drop, and asks about; 0 when it does not ask.',
+  ),
+  goesOn: z.boolean().describe('Whether it drops them now.'),
+});
 export const destinationsAnswer = z.strictObject({
   destinations: z.array(
     z.strictObject({

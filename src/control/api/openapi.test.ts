@@ -162,6 +162,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/{scope}/erasures': { reason: 'asked for' },
   'POST /v1/{scope}/erasures/preview': { before: '2026-11-23T06:00:00Z' },
   'POST /v1/config/rollback': { version: 0, dryRun: true },
+  'POST /v1/retention': { lines: 3 },
   'POST /v1/tokens': { kind: 'ingest', scopes: 'all' },
 };
 const WINDOW = new URLSearchParams({

@@ -268,6 +268,10 @@ export class MemoryBuffer implements ShardBuffer {
     return undefined;
   }
 
+  expire(): number {
+    return 0;
+  }
+
   drain(): void {}
   async close(): Promise<void> {}
 

@@ -46,7 +46,7 @@ export function wantedRoutes({ wanted }: Context): readonly Route[] {
         const headers = { etag: `"${reply.tag}"` };
         const contentType = 'application/json; charset=utf-8';
         return reply.kind === 'unchanged'
-          ? { kind: 'bytes', status: 304, contentType, body: '', headers }
+          ? { kind: 'bytes', status: 304, contentType: 'text/plain', body: '', headers }
           : { kind: 'bytes', status: 200, contentType, body: reply.text, headers };
       },
     }),

@@ -42,6 +42,18 @@ export async function actOne(cast: Cast): Promise<void> {
   await blankWantedSet(cast);
 }
 
+/** What a broken generator may leave. The first is whole in its form: only the guard can refuse it. */
+const BLANK_FILES = [
+  {
+    words: 'a whole document that says that nobody is all there is',
+    text: 'waybill: 1\ncomplete: true\naccounts: []\nexpect: { accounts: 0, jobs: 0 }\n',
+  },
+  { words: 'an empty file', text: '' },
+  { words: 'nothing but a comment', text: '# made by the generator\n' },
+  { words: 'a document without anything', text: '{}\n' },
+  { words: 'a document that was cut off', text: 'waybill: 1\ncomplete: true\naccounts: []\n' },
+] as const;
+
 /** `waybill apply -f` with files that a broken generator leaves. */
 async function blankByFile(scene: Scene): Promise<void> {
   const { stage, server } = scene;
@@ -52,16 +64,14 @@ async function blankByFile(scene: Scene): Promise<void> {
     stage.notRun('a blank configuration by file', 'this build has no `waybill apply`');
     return;
   }
-  const files = [
-    { words: 'an empty file', text: '' },
-    { words: 'a file with nothing but a comment', text: '# made by the generator\n' },
-    { words: 'a document without anything', text: '{}\n' },
-    { words: 'a document with blank lists', text: 'accounts: []\nzones: []\njobs: []\n' },
-  ];
+  const files = stage.short ? BLANK_FILES.slice(0, 2) : BLANK_FILES;
   for (const { words, text } of files) {
     const path = join(stage.folder, 'generated.yaml');
     writeFileSync(path, text);
-    const { code, said, out } = await runCommand(['apply', '-f', path, ...connection], environment);
+    const { code, said, out } = await runCommand(
+      ['apply', '-f', path, '--yes', ...connection],
+      environment,
+    );
     stage.broke('by file', `${words}: ${firstLine(said || out)}`);
     stage.expect(
       `a blank configuration by file (${words}) is refused`,

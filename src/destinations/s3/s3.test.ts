@@ -43,7 +43,8 @@ describe('s3', () => {
   test('without an endpoint the bucket is asked for at Amazon in its region', async () => {
     const [host, outcome] = await hostFor(`s3://my-logs/a?region=eu-central-1&${KEYS}`);
     assert.equal(host, 'my-logs.s3.eu-central-1.amazonaws.com');
-    assert.deepEqual(outcome, { kind: 'retry', reason: 'DNS: the host name was not found' });
+    assert.equal(outcome.kind, 'retry');
+    assert.match(outcome.reason, /^DNS: the host name was not found/);
   });
 
   test('with an endpoint the bucket stands in the path, unless the service wants it in the host', async () => {

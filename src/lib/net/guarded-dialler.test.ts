@@ -157,7 +157,9 @@ describe('guarded dialler', () => {
     const resolver = scripted({ 'inner.example': [['10.9.8.7']] });
     const error = await refusal('http://inner.example/', { resolver, diagnostics });
     assert.doesNotMatch(`${error.message} ${networkReason(error)}`, /10\.9/);
-    assert.match(error.message, /inner\.example/);
+    // The same words as for a name that is not there: nobody can list the names of the inner network.
+    const missing = networkReason(await get('http://nowhere.example/'));
+    assert.equal(networkReason(error), missing);
     assert.match(lines.join(''), /"address":"10\.9\.8\.7","range":"private"/);
   });
 
@@ -211,7 +213,7 @@ describe('guarded dialler', () => {
   test('a name that does not exist is told from a name server in trouble', async () => {
     assert.equal(
       networkReason(await get('http://nowhere.example/')),
-      'DNS: the host name was not found',
+      'DNS: the host name was not found, or its address is not allowed as a destination here',
     );
     const failing = (code: string) => () =>
       Promise.reject(Object.assign(new Error(code), { code }));
@@ -244,6 +246,17 @@ describe('guarded dialler', () => {
     await once();
     assert.equal(connections, 4);
     made.close();
+  });
+
+  test('an inner address that refuses, filters or is unreachable is told in the same words', () => {
+    const words = new Set<string>();
+    for (const code of ['ECONNREFUSED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']) {
+      const inner = Object.assign(new Error(code), { code, address: '10.1.2.3' });
+      words.add(networkReason(inner)).add(networkReason(new AggregateError([inner])));
+      const outer = Object.assign(new Error(code), { code, address: '1.1.1.1' });
+      assert.notEqual(networkReason(outer), networkReason(inner));
+    }
+    assert.deepEqual([...words], ['no connection could be made']);
   });
 
   test('a connection that does not stand in time is given up', async () => {

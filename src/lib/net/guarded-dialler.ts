@@ -54,18 +54,29 @@ export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
   readonly code = 'WAYBILL_ADDRESS_REFUSED';
 
-  constructor(what: string) {
-    super(`${what} is not allowed as a destination here`);
+  constructor(words: string) {
+    super(words);
   }
 }
+
+/**
+ * Said of a name without an address and of one whose address is refused alike: told apart, whoever may name a destination
+ * could list the names of the inner network.
+ */
+export const NOT_FOUND_OR_REFUSED =
+  'DNS: the host name was not found, or its address is not allowed as a destination here';
+
+/** Said of every connection to an inner address that does not come about, whether it is refused, filtered or closed. */
+export const NO_INNER_CONNECTION = 'no connection could be made';
 
 /** No connection stood in time. */
 export class ConnectTimeout extends Error {
   override readonly name = 'ConnectTimeout';
   readonly code = 'WAYBILL_CONNECT_TIMEOUT';
 
-  constructor() {
-    super('no connection could be made in time');
+  /** @param isInner the address is a special one, which the operator opened */
+  constructor(isInner: boolean) {
+    super(isInner ? NO_INNER_CONNECTION : 'no connection could be made in time');
   }
 }
 
@@ -125,7 +136,8 @@ class Guard {
     const port = Number(target.port);
     const vetted = new Set<string>();
     try {
-      if (target.socketPath) throw new AddressRefused('a local socket');
+      if (target.socketPath)
+        throw new AddressRefused('a local socket is not allowed as a destination here');
       this.#vetPort(port);
       if (isIP(host) !== 0) this.#vet({ host, port }, [host], vetted);
     } catch (error) {
@@ -167,7 +179,7 @@ class Guard {
 
   #vetPort(port: number): void {
     if (this.#options.allowPorts && !this.#options.allowPorts.includes(port)) {
-      throw new AddressRefused(`port ${port}`);
+      throw new AddressRefused(`port ${port} is not allowed as a destination here`);
     }
   }
 
@@ -179,11 +191,15 @@ class Guard {
       const range = refusedRange(address, this.#options.allow, own);
       if (range === undefined) continue;
       this.#options.diagnostics.warn('dial_refused', { host, address, range });
-      throw new AddressRefused(`the address of ${host}`);
+      throw new AddressRefused(
+        isIP(host) === 0
+          ? NOT_FOUND_OR_REFUSED
+          : `the address of ${host} is not allowed as a destination here`,
+      );
     }
     const isOwnPort = this.#options.ownPorts?.includes(port) === true;
     if (isOwnPort && addresses.some((address) => isHere(address, own)))
-      throw new AddressRefused("this server's own address");
+      throw new AddressRefused("this server's own address is not allowed as a destination here");
     for (const address of addresses) vetted.add(canonicalAddress(address) ?? address);
   }
 
@@ -230,7 +246,8 @@ class Guard {
   /** Bounds the time until the connection stands, and compares its peer with what was vetted. */
   #watch(socket: Socket, vetted: ReadonlySet<string>): void {
     const cancel = this.#options.clock.after(this.#options.connectMs, () => {
-      socket.destroy(new ConnectTimeout());
+      const isInner = [...vetted].some((each) => refusedRange(each, [], []) !== undefined);
+      socket.destroy(new ConnectTimeout(isInner));
     });
     socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', cancel);
     socket.once('close', () => {
@@ -241,7 +258,7 @@ class Guard {
       const peer = canonicalAddress(socket.remoteAddress ?? '');
       if (peer !== undefined && vetted.has(peer)) return;
       this.#options.diagnostics.alarm('dial_wrong_peer', { peer });
-      socket.destroy(new AddressRefused('the address'));
+      socket.destroy(new AddressRefused('the address is not allowed as a destination here'));
     });
   }
 

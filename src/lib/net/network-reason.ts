@@ -1,9 +1,15 @@
 /** Failures of the network in plain words for the owner of a destination: no inner address, no message of a library. */
-import { AddressRefused, ConnectTimeout } from './guarded-dialler.ts';
+import { refusedRange } from './addresses.ts';
+import {
+  AddressRefused,
+  ConnectTimeout,
+  NO_INNER_CONNECTION,
+  NOT_FOUND_OR_REFUSED,
+} from './guarded-dialler.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'DNS: the host name was not found',
-  ENODATA: 'DNS: the host name has no address',
+  ENOTFOUND: NOT_FOUND_OR_REFUSED,
+  ENODATA: NOT_FOUND_OR_REFUSED,
   ETIMEOUT: 'DNS: the name servers did not answer in time',
   ESERVFAIL: 'DNS: the name servers could not answer for this name',
   EREFUSED: 'DNS: the name servers refused to answer for this name',
@@ -45,11 +51,28 @@ export function networkCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Ways in which a connection does not come about: told apart they would say which inner addresses and ports live. */
+const NO_CONNECTION = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ETIMEDOUT',
+]);
+
+/** Whether the error is of a connection to an address that is special, and open here because the operator said so. */
+function isInner(error: unknown): boolean {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(first instanceof Error) || !('address' in first)) return false;
+  return typeof first.address === 'string' && refusedRange(first.address, [], []) !== undefined;
+}
+
 /** What to tell a destination's owner about a failed connection or exchange. */
 export function networkReason(error: unknown): string {
   if (error instanceof AddressRefused || error instanceof ConnectTimeout) return error.message;
   const code = networkCode(error);
   if (code === undefined) return 'the connection failed';
+  if (NO_CONNECTION.has(code) && isInner(error)) return NO_INNER_CONNECTION;
   return (
     REASONS[code] ??
     FAMILIES.find(([form]) => form.test(code))?.[1] ??

@@ -4,6 +4,8 @@ import { createProducer, keepWanted } from 'waybill/client';
 const { INGEST_URL = 'http://127.0.0.1:4510', CONTROL_URL = 'http://127.0.0.1:4511' } = process.env;
 const { WAYBILL_TOKEN: token = '', SPOOL_DIR: directory = 'spool' } = process.env;
 
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
 // Which streams somebody wants; the last good answer stays, whatever the server says later.
 const wanted = keepWanted({ url: CONTROL_URL, token });
 
@@ -18,9 +20,9 @@ const producer = createProducer({
   wanted,
   // What is not decided when the process ends is sent by the next one.
   spool: { directory, bytes: 100 * 1024 * 1024 },
-  onRetry: (detail, afterMs) => console.error(`again in ${Math.round(afterMs)} ms: ${detail}`),
+  onRetry: (detail, afterMs) => say(`again in ${Math.round(afterMs)} ms: ${detail}`),
   onResult: (result) => {
-    if (result.kind === 'refused') console.error('will never be taken:', result.error?.message);
+    if (result.kind === 'refused') say(`will never be taken: ${result.error?.message}`);
   },
 });
 
@@ -30,4 +32,4 @@ for (let n = 0; n < 2_500; n++) {
 }
 await producer.close();
 wanted.close();
-console.log(JSON.stringify(producer.totals()));
+process.stdout.write(`${JSON.stringify(producer.totals())}\n`);

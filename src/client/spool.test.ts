@@ -106,10 +106,10 @@ test('numbered bodies carry their producer, epoch and number instead of a key', 
 
 test('lines of a stream that nobody wants are counted and not sent; unknown is not nobody (I4)', async () => {
   const { poster, seen } = posterOf(() => true);
-  let wants: boolean | undefined;
-  const producer = producerWith({ poster, wanted: { wants: () => wants } });
+  const known: { wants?: boolean } = {};
+  const producer = producerWith({ poster, wanted: { wants: () => known.wants } });
   await producer.write('{"n":1}\n');
-  wants = false;
+  known.wants = false;
   await producer.write('{"n":2}\n');
   await producer.close();
   assert.equal(seen.length, 1);

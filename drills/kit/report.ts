@@ -40,7 +40,7 @@ export function writeReport(folder: string, report: Report, drill: Drill): reado
   return [json, markdown];
 }
 
-export const VERDICTS: Readonly<Record<Verdict['kind'], string>> = {
+const VERDICTS: Readonly<Record<Verdict['kind'], string>> = {
   held: 'HELD',
   broken: 'BROKEN',
   incomplete: 'INCOMPLETE',

@@ -182,7 +182,7 @@ function lateProducer(scene: Scene, forwarder: Forwarder): Producer {
 }
 
 /** Every configured customer's lines are taken as wanted, and delivered. */
-export async function goesOn(scene: Scene, when: string): Promise<void> {
+async function goesOn(scene: Scene, when: string): Promise<void> {
   const { stage } = scene;
   const before = new Map(stage.counter.tallies().map(({ zone, delivered }) => [zone, delivered]));
   const flows = await stage.until(() => {

@@ -18,6 +18,8 @@ for (const { seed, actions, found } of FAILED) {
 
 test('I1, I2, I3, I10: whatever a shard answered holds, whatever comes between', async () => {
   const seen = await runMany({ firstSeed: 0, actions: 100, steps: 2_500, mostMs: 60_000 });
-  // Both are rare: the long and the night's run meet them.
-  assertMet(seen, ['refusedStarts', 'linesLost']);
+  // Few bits hit a line: in this history three do, and cost lines that are told.
+  seen.add(await mustHold({ seed: 5_579, actions: 150 }));
+  // Rare: the long and the night's run meet them.
+  assertMet(seen, ['refusedStarts']);
 });

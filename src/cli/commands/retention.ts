@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { clientOf, printJson, withConnection } from '../context.ts';
 import type { CliContext } from '../context.ts';
+import { CallFailed, EXIT } from '../control-client.ts';
 import { plural } from '../output.ts';
 
 interface RetentionView {
@@ -31,6 +32,12 @@ async function retention(context: CliContext, options: Options): Promise<void> {
   const client = clientOf(context, options);
   const { drop } = options;
   const path = '/v1/retention';
+  if (drop !== undefined && !/^[1-9]\d{0,14}$/.test(String(drop))) {
+    throw new CallFailed(
+      '--drop takes a number of lines: the one that `waybill retention` shows',
+      EXIT.misuse,
+    );
+  }
   const view =
     drop === undefined
       ? await client.get<RetentionView>(path)

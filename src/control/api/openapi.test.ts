@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { z } from 'zod';
 import { idleDataPlane, S3, startControl, withScopes } from '../../../test/support/control.ts';
 import type { TestControl } from '../../../test/support/control.ts';
+import { documentChecksum } from '../../model/config-document.ts';
 import { allRoutes } from '../control.ts';
 import type { DataPlane } from '../data-plane.ts';
 import type { Context } from './context.ts';
@@ -136,6 +137,24 @@ const KEPT = {
   bytes: new Uint8Array([1]),
 };
 
+const DOCUMENT = {
+  waybill: 1,
+  accounts: [
+    {
+      id: 'a8',
+      jobs: ['one', 'two'].map((name) => ({
+        name,
+        dataset: 'audit_logs',
+        destination: S3,
+        enabled: false,
+      })),
+    },
+  ],
+  expect: { accounts: 1, jobs: 2 },
+};
+/** Its second stage is left open, for the route that drops it. */
+const APPLY = { document: DOCUMENT, checksum: documentChecksum(DOCUMENT), stage: 'first' };
+
 const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/webhooks': { url: 'https://hooks.example/x' },
   'POST /v1/accounts/{account}/webhooks': { url: 'https://hooks.example/x', form: 'slack' },
@@ -162,6 +181,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   'POST /v1/{scope}/erasures': { reason: 'asked for' },
   'POST /v1/{scope}/erasures/preview': { before: '2026-11-23T06:00:00Z' },
   'POST /v1/config/rollback': { version: 0, dryRun: true },
+  'POST /v1/plan': APPLY,
+  'POST /v1/apply': APPLY,
   'POST /v1/retention': { lines: 3 },
   'POST /v1/tokens': { kind: 'ingest', scopes: 'all' },
 };

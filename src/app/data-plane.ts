@@ -1,10 +1,4 @@
-import type {
-  DataPlane,
-  JobActivity,
-  JobStatusView,
-  ScopeReach,
-  ServerStatus,
-} from '../control/index.ts';
+import type { DataPlane, JobStatusView, ScopeReach, ServerStatus } from '../control/index.ts';
 import { exposition } from '../ledger/index.ts';
 import type { AttemptStore, Books, KeptLines, Metric } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -14,6 +8,7 @@ import type { PullDesk } from '../pull/index.ts';
 import type { AlertDesk } from '../watch/index.ts';
 import type { ShardJob } from './link.ts';
 import type { Shards } from './shards.ts';
+import { activity } from './activity.ts';
 import { linesDesk } from './lines-desk.ts';
 import { serverMetrics } from './metrics.ts';
 
@@ -137,23 +132,4 @@ function statusView(job: ShardJob): JobStatusView {
     inFlight: status?.inFlight ?? 0,
     nextAttemptMs: status?.nextAttemptMs ?? null,
   };
-}
-
-/** What a job is doing, in the words that its owner sees. */
-export function activity(job: ShardJob): JobActivity {
-  switch (job.status?.state) {
-    case 'backing_off':
-      return 'retrying';
-    case 'blocked':
-      return 'blocked';
-    case 'waiting':
-    case 'sending':
-      return 'delivering';
-    case 'idle':
-      return 'idle';
-    case 'paused':
-    case 'closed':
-    case undefined:
-      return 'off';
-  }
 }

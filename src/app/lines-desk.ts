@@ -1,7 +1,7 @@
 import type { ErasureReach, ErasureSize, JobHold, LinesDesk } from '../control/index.ts';
 import type { KeptLines, KeptLinesReach } from '../ledger/index.ts';
 import type { ShardJob } from './link.ts';
-import { activity } from './data-plane.ts';
+import { activity } from './activity.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Shards } from './shards.ts';
 

@@ -8,19 +8,8 @@ import type { Attempt, OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 import type { PullDesk } from '../pull/index.ts';
 import type { AlertDesk } from '../watch/index.ts';
+import type { JobActivity } from './job-activity.ts';
 import type { LinesDesk } from './lines-desk.ts';
-
-/** What a job is doing, in the words that its owner sees. */
-export type JobActivity =
-  /** Nothing is waiting. */
-  | 'idle'
-  | 'delivering'
-  /** The last attempt failed; another follows by itself. */
-  | 'retrying'
-  /** The receiver refuses everything; probed until it takes something again. */
-  | 'blocked'
-  /** Not enabled: cursor and lines are held back. */
-  | 'off';
 
 export interface JobStatusView {
   readonly job: number;

@@ -12,7 +12,6 @@ export type { Control, ControlDeps } from './control.ts';
 export type {
   DataPlane,
   DestinationTrial,
-  JobActivity,
   JobStatusView,
   ScopeReach,
   ServerStatus,
@@ -26,5 +25,6 @@ export type {
   PlaceAsked,
   PlaceFound,
 } from './lines-desk.ts';
+export type { JobActivity } from './job-activity.ts';
 export type { OwnershipChallenge } from './jobs/destination.ts';
 export { rebuildOffline } from './rebuild-offline.ts';

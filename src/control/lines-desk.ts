@@ -5,7 +5,7 @@
 import type { OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 import type { StreamPlace } from '../model/snapshot.ts';
-import type { JobActivity } from './data-plane.ts';
+import type { JobActivity } from './job-activity.ts';
 
 /** A place that somebody asks for. */
 export type PlaceAsked =

@@ -68,7 +68,7 @@ export class Erasures {
   /** Carries out what was ordered and is not in force yet, and looks whether bytes are gone. */
   async tend(): Promise<void> {
     const { dataPlane, desk } = this.#deps;
-    for (const order of [...desk.state.erasures.values()]) {
+    for (const order of desk.state.erasures.values()) {
       if (order.state === 'ordered') await this.#carryOut(order.id);
       if (order.state !== 'ordered' && desk.state.accountOf(order.scope) === undefined) {
         await this.#forget(order);

@@ -72,6 +72,10 @@ const ERROR = {
         code: { type: 'string', description: 'Stable; listed in docs/reference/errors.md.' },
         message: { type: 'string' },
         path: { type: 'string', description: 'Which field.' },
+        guard: {
+          type: 'object',
+          description: 'What a change that the guard refuses would do, and the token to insist.',
+        },
       },
       required: ['code', 'message'],
     },
@@ -91,6 +95,7 @@ const V4_ERROR = {
         properties: {
           code: { type: 'integer', minimum: 1000 },
           message: { type: 'string' },
+          guard: { type: 'object', description: 'As under /v1.' },
           source: { type: 'object', properties: { pointer: { type: 'string' } } },
         },
         required: ['code', 'message'],

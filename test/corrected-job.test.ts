@@ -72,7 +72,8 @@ test('I3, I6: a key that is wrong while the queue fills is corrected by the SDK,
     assert.ok(locked.refused() < REQUESTS / 3, `no hammering: ${locked.refused()}`);
     await edit(KEY);
     await eventually('the backlog is there', () => locked.lines.length >= REQUESTS);
-    assert.deepEqual(locked.lines.toSorted(), sent.toSorted());
+    assert.equal(locked.lines.length, REQUESTS);
+    assert.deepEqual(new Set(locked.lines), new Set(sent));
     const { total } = await ledgerOf(server, job);
     assert.deepEqual([total.delivered, total.waiting, total.balanced], [REQUESTS, 0, true]);
   } finally {

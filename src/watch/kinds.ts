@@ -60,7 +60,7 @@ export const ALERT_KINDS = {
     severity: 'critical',
     title: 'Lines were dropped',
     advice:
-      'The job’s ledger says how many, of which hour and why. A marker at the destination says the same.',
+      'The job’s ledger (`waybill ledger --job <id>`) says how many, of which hour and why; malformed and refused lines are kept for fetching.',
   },
   corrupt_lines: {
     severity: 'critical',

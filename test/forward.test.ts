@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import { makeCustomer, makeJob, sendTo } from './support/customer.ts';
 import { startForwarder } from './support/forwarder.ts';
 import { eventually, startReceiver } from './support/receiver.ts';
-import { startSwallow } from './support/swallow.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
 
 const FAST = [...LOCAL_DESTINATIONS, '--deliver-interval-ms', '200'] as const;
@@ -67,46 +66,6 @@ test('lines wait for the first wanted set, survive a killed forwarder and a rece
   assert.equal(counted.delivered, 22);
   assert.equal(await forwarder.end('SIGTERM'), 0);
   assert.equal(await server.end('SIGTERM'), 0);
-  sink.close();
-  await folder.remove();
-});
-
-test('a batch whose answer was lost is known after a restart of both sides (I7)', async () => {
-  const folder = await temporaryFolder('forward-repeat');
-  const sink = await startReceiver();
-  const dataDir = join(folder.path, 'server');
-  let server = await startServer({ dataDir, flags: FAST });
-  const token = await makeCustomer(server, 'a1', 'z1');
-  await makeJob(server, 'z1', sink.url);
-  const ports = {
-    ingestPort: Number(new URL(server.ingestUrl).port),
-    controlPort: Number(new URL(server.controlUrl).port),
-  };
-  const between = await startSwallow(() => server.ingestUrl);
-  const options = {
-    dataDir: join(folder.path, 'forward'),
-    token,
-    receivers: [between.url],
-    wantedUrl: server.controlUrl,
-  };
-  let forwarder = await startForwarder(options);
-  between.swallow(true);
-  await sendTo(forwarder, '', 'zones/z1/http_requests', lines(0, 50));
-  await eventually('an answer is lost', () => between.lost > 0);
-  await eventually('the lines got through', () => sink.lines().length === 50);
-  await Promise.all([forwarder.end('SIGKILL'), server.end('SIGKILL')]);
-  server = await startServer({ dataDir, flags: FAST, ...ports });
-  between.swallow(false);
-  forwarder = await startForwarder(options);
-  await sendTo(forwarder, '', 'zones/z1/http_requests', lines(50, 60));
-  await eventually('the rest gets through', () => sink.lines().length >= 60);
-  assert.deepEqual(
-    numbers(sink.lines()),
-    Array.from({ length: 60 }, (_, n) => n),
-  );
-  assert.equal((await forwarder.status()).lines.delivered, 60);
-  await Promise.all([forwarder.end('SIGTERM'), server.end('SIGTERM')]);
-  between.close();
   sink.close();
   await folder.remove();
 });

@@ -4,10 +4,10 @@ import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promi
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { makeCustomer, makeJob } from './support/customer.ts';
-import { startForwarder } from './support/forwarder.ts';
-import { eventually, startReceiver } from './support/receiver.ts';
-import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
+import { makeCustomer, makeJob } from '../support/customer.ts';
+import { startForwarder } from '../support/forwarder.ts';
+import { eventually, startReceiver } from '../support/receiver.ts';
+import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 
 test('files are followed over rotation, truncation and SIGKILL, and a socket takes lines: each arrives once', async () => {
   const folder = await temporaryFolder('forward-sources');

@@ -9,6 +9,8 @@ export const ARCHIVE_HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 8;
 /** The longest payload that a reader believes; longer means damage. */
 export const FRAME_BYTES_MAX = 1 << 20;
+/** What each event begins with. */
+const EVENT_BEGINS = '{"';
 
 const MAGIC = Buffer.from('WBARCHV\n', 'latin1');
 const VERSION = 1;
@@ -66,6 +68,22 @@ export type FrameOutcome =
   | { readonly kind: 'damaged' };
 
 /** The event that begins at `at`. */
+/**
+ * Whether a whole event stands somewhere behind the first byte. Behind a frame that a crash cut nothing does; behind one whose
+ * length decayed, so that it seems to go on past the end of the file, the next one does.
+ */
+export function hasEventWithin(bytes: Buffer): boolean {
+  for (let from = 1; ; from += 1) {
+    const payload = bytes.indexOf(EVENT_BEGINS, from + FRAME_HEADER_BYTES);
+    if (payload < 0) return false;
+    from = payload - FRAME_HEADER_BYTES;
+    const length = bytes.readUInt32LE(from);
+    const end = payload + length;
+    if (length === 0 || length > FRAME_BYTES_MAX || end > bytes.length) continue;
+    if (crc32(bytes.subarray(payload, end)) === bytes.readUInt32LE(from + 4)) return true;
+  }
+}
+
 export function decodeEvent(bytes: Buffer, at: number): FrameOutcome {
   if (at + FRAME_HEADER_BYTES > bytes.length) return { kind: 'more' };
   const length = bytes.readUInt32LE(at);

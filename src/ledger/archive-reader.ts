@@ -10,6 +10,7 @@ import {
   archiveFileNumber,
   decodeEvent,
   decodeHeader,
+  hasEventWithin,
 } from './archive-format.ts';
 
 const PIECE_BYTES = FRAME_BYTES_MAX * 2;
@@ -85,12 +86,15 @@ async function* readFile(
     }
     at += inPiece;
     // Zeros are what a crash leaves of an unsynced end; anything else that cannot be read is damage.
-    const damaged = next.kind === 'damaged' && bytes.subarray(inPiece).some((byte) => byte !== 0);
+    const rest = bytes.subarray(inPiece);
+    const isLast = bytes.length < PIECE_BYTES;
+    const damaged =
+      next.kind === 'damaged' ? rest.some((byte) => byte !== 0) : isLast && hasEventWithin(rest);
     yield {
       events,
       mark: { file, bytes: at },
       ...(damaged ? { damaged: `frame at byte ${at}` } : {}),
     };
-    if (next.kind === 'damaged' || bytes.length < PIECE_BYTES) return;
+    if (next.kind === 'damaged' || isLast) return;
   }
 }

@@ -5,7 +5,7 @@ import type { AlertKind, Severity } from './kinds.ts';
 export type WatchLimits = { readonly [Name in keyof (typeof limits)['watch']]: number };
 
 /** Numbers and names behind an alert's text. Never a secret, never a customer's line. */
-export type Facts = Readonly<Record<string, string | number | null>>;
+type Facts = Readonly<Record<string, string | number | null>>;
 
 /** What a rule has found. */
 export interface Finding {
@@ -36,7 +36,7 @@ export interface Alert extends Finding {
 }
 
 /** Why somebody is told of an alert. */
-export type NoticeReason = 'firing' | 'resolved' | 'reminder' | 'test';
+type NoticeReason = 'firing' | 'resolved' | 'reminder' | 'test';
 
 export interface Notice {
   readonly reason: NoticeReason;

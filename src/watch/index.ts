@@ -9,24 +9,17 @@
 export { openAlertStore } from './alert-store.ts';
 export type { AlertStore } from './alert-store.ts';
 export { Heartbeat } from './heartbeat.ts';
-export { ALERT_KINDS, ALERT_KIND_NAMES } from './kinds.ts';
-export type { AlertKind, Severity } from './kinds.ts';
+export { ALERT_KIND_NAMES } from './kinds.ts';
 export { Observer } from './observer.ts';
 export { webhookStore } from './webhooks/store.ts';
 export { Webhooks } from './webhooks/webhooks.ts';
 export { Watcher } from './watcher.ts';
-export type { WatcherDeps } from './watcher.ts';
 export type {
   Alert,
   AlertDesk,
   AuditedJob,
   Beat,
-  Finding,
-  JobStanding,
-  Loss,
-  Notice,
   NewWebhook,
-  NoticeReason,
   WebhookDesk,
   WebhookView,
 } from './contract.ts';

@@ -5,7 +5,7 @@
  * copy), and confirmed in `head` before it is answered. A crash between leaves one change at the end that nobody was
  * answered for. After a failed write or sync the file is left as it is, and the next change begins a new one.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
@@ -77,13 +77,13 @@ export class Journal {
   /** Goes on with what was found whole; what a crash left behind it is cut off. */
   static async resume(deps: JournalDeps, found: OnDisk): Promise<Journal> {
     const { files, directory } = deps;
+    // Whoever named these files may have been killed before the names were on stable storage; what follows rests on them.
+    await syncNames(files, directory);
     const journal = new Journal(deps, found.holdings, found.file + 1);
     const handle = await files.open(join(directory, snapshotFileName(found.file)), 'write');
     try {
-      if ((await handle.sizeBytes()) > found.end) {
-        await handle.truncate(found.end);
-        await handle.sync();
-      }
+      if ((await handle.sizeBytes()) > found.end) await handle.truncate(found.end);
+      await handle.sync();
     } catch (error) {
       await handle.close().catch(() => {});
       throw error;
@@ -106,6 +106,7 @@ export class Journal {
   static async begin(deps: JournalDeps, holdings: Holdings): Promise<Journal> {
     const { files, directory } = deps;
     await files.makeDirectory(directory);
+    await syncNames(files, directory);
     const numbers = await fileNumbers(files, directory);
     const journal = new Journal(deps, holdings, (numbers.at(-1) ?? 0) + 1);
     try {
@@ -373,4 +374,10 @@ export class Journal {
   #path(number: number): string {
     return join(this.#deps.directory, snapshotFileName(number));
   }
+}
+
+/** The folder's own name, and the names in it. */
+async function syncNames(files: FileSystem, directory: string): Promise<void> {
+  await files.syncDirectory(dirname(directory));
+  await files.syncDirectory(directory);
 }

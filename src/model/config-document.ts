@@ -89,14 +89,14 @@ export type ConfigDocument = z.infer<typeof configDocument>;
 export type DocumentJob = z.infer<typeof job>;
 export type DocumentAccount = z.infer<typeof account>;
 
-export interface Counts {
+interface Counts {
   readonly accounts: number;
   readonly zones: number;
   readonly datasets: number;
   readonly jobs: number;
 }
 
-export function countsOf({
+function countsOf({
   accounts,
   datasets,
 }: Pick<ConfigDocument, 'accounts' | 'datasets'>): Counts {

@@ -2,8 +2,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { limits } from '../../model/limits.ts';
 
-export const INSIST_HEADER = 'waybill-insist';
-export const REASON_HEADER = 'waybill-reason';
+const INSIST_HEADER = 'waybill-insist';
+const REASON_HEADER = 'waybill-reason';
 
 const TOKEN = /^[0-9a-f]{1,64}$/;
 

@@ -6,7 +6,7 @@ import { COMPRESSION_BITS } from './record-batch.ts';
 import type { Compression } from './record-batch.ts';
 import type { BrokerAddress } from './requests.ts';
 
-export const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
+const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 
 export interface KafkaLogin {
   readonly mechanism: (typeof MECHANISMS)[number];

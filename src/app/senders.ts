@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   describeDestinations,
   destinationScheme,
@@ -94,6 +95,8 @@ export function senders(options: SendersOptions): Senders {
       const parsed = parseDestination(job.destinationConf, policy);
       return {
         fingerprint: hasProblems(parsed) ? scheme : parsed.fingerprint,
+        // Receivers of forwarders answer for each stream by itself and have a breaker of their own.
+        ...(scheme === 'waybill' ? {} : { place: placeOf(job) }),
         ...(hasProblems(parsed) || !parsed.framing ? {} : { framing: parsed.framing }),
         ...(hasProblems(parsed) || !parsed.encoding ? {} : { encoding: parsed.encoding }),
         ...(batchBytes === undefined ? {} : { batchBytes }),
@@ -102,6 +105,11 @@ export function senders(options: SendersOptions): Senders {
       };
     },
   };
+}
+
+/** Names a job's place with its credentials; a hash, so that no copy of a secret is kept for it. */
+function placeOf({ account, destinationConf }: JobConfig): string {
+  return createHash('sha256').update(`${account}\n${destinationConf}`).digest('base64');
 }
 
 /** `serve` has refused every entry that is no range. */

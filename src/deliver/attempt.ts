@@ -3,6 +3,12 @@ import type { Batch, Sender, SendOutcome } from '../destinations/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 
+/** What a sender's fault counts as; told apart by identity, because it says nothing of the receiver. */
+export const OWN_FAULT: SendOutcome = {
+  kind: 'retry',
+  reason: 'Waybill met a fault of its own while sending.',
+};
+
 export interface AttemptBounds {
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
@@ -42,7 +48,7 @@ async function send(
   } catch (error) {
     const kind = error instanceof Error ? error.name : 'unknown';
     diagnostics.error('delivery.attempt.broke', { job: batch.job, plan: batch.id, kind });
-    return { kind: 'retry', reason: 'Waybill met a fault of its own while sending.' };
+    return OWN_FAULT;
   }
 }
 

@@ -19,6 +19,11 @@ export type DeliverLimits = {
 export interface ReceiverDescription {
   /** Short hash of what identifies the place, for waybills. */
   readonly fingerprint: string;
+  /**
+   * The same for jobs that deliver to the same place with the same credentials: they share its breaker. It is made of
+   * secrets and never shown. Absent: the job shares with none.
+   */
+  readonly place?: string;
   /** What the receiver takes at most in one batch, plain; absent: the engine's. */
   readonly batchBytes?: number;
   readonly batchLines?: number;

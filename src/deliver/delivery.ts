@@ -5,6 +5,7 @@ import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { Lane } from './lane.ts';
+import { Places } from './places.ts';
 import { Replays } from './replay/replays.ts';
 import { JobRunner } from './runner.ts';
 import type { RunnerTools } from './runner-tools.ts';
@@ -69,6 +70,7 @@ class ShardDelivery implements Delivery {
       },
       turns: this.#turns,
       senders: this.#senders,
+      places: new Places(deps),
       stop: this.#stop.signal,
       mayStart: () => !this.#draining,
       track: (job, work) => this.#track(job, work),

@@ -5,7 +5,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Random } from '../lib/random.ts';
 import type { Attempt } from '../model/delivery.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, probeDelayMs } from './backoff.ts';
 import { nextCircuit } from './circuit.ts';
 import type { CircuitEvent, CircuitState } from './circuit.ts';
 import type { DeliverLimits } from './contract.ts';
@@ -43,6 +43,8 @@ export class Health {
     reject: 0,
   };
   #lastAcceptedMs: number | undefined;
+  /** Time of the first of the failures in a row. */
+  #failingSinceMs = 0;
 
   constructor(tools: HealthTools) {
     this.#tools = tools;
@@ -76,15 +78,16 @@ export class Health {
    */
   failed(reason: string, planFailures: number, afterMs = 0): number {
     const { clock, random, limits } = this.#tools;
+    const nowMs = clock.monotonicMs();
+    if (this.failuresInRow === 0) this.#failingSinceMs = nowMs;
     this.failuresInRow += 1;
     this.noteError(reason);
     const obeyedMs = Math.min(Math.max(0, afterMs), limits.retryAfterMsMax);
     if (this.failuresInRow >= limits.breakerFailures) {
       this.step('tripped');
       // A probe at least every `probeMs`, however long the job has been failing.
-      const bounds = { firstMs: limits.backoffMs, mostMs: limits.probeMs };
-      const delayMs = Math.max(obeyedMs, backoffMs(this.failuresInRow, bounds, random));
-      this.probeAtMs = clock.monotonicMs() + delayMs;
+      const delayMs = probeDelayMs(nowMs - this.#failingSinceMs, limits, random);
+      this.probeAtMs = nowMs + Math.max(obeyedMs, delayMs);
     }
     return Math.max(obeyedMs, this.ownDelayMs(planFailures));
   }

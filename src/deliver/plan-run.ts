@@ -23,6 +23,8 @@ import { halves, makePlan } from './plan-name.ts';
 import { nextStage } from './plan-stage.ts';
 import type { PlanEvent, PlanStage } from './plan-stage.ts';
 import { withRefused } from './partial.ts';
+import { tellPlace } from './place-verdict.ts';
+import type { Place } from './places.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
 import { judgeRefusal, NEVER_REFUSED } from './refusal.ts';
@@ -40,7 +42,9 @@ export interface PlanHost {
   readonly job: () => JobConfig;
   /** The place that the newest settings lead to. */
   readonly receiver: () => ReceiverDescription;
-  readonly mayAttempt: () => boolean;
+  /** The breaker of the place that the newest settings lead to. */
+  readonly place: () => Place;
+  readonly mayAttempt: (run: PlanRun) => boolean;
   /** Compiled content of given settings; throws when they cannot be compiled. */
   readonly content: (job: JobConfig) => Content;
   readonly settle: (settlement: Settlement) => Promise<Settled>;
@@ -122,7 +126,7 @@ export class PlanRun {
       suspect: this.#host.health.suspect,
     });
     await this.#guarded(turn, async () => {
-      if (!turn || !this.#host.mayAttempt()) return this.#to('failed');
+      if (!turn || !this.#host.mayAttempt(this)) return this.#to('failed');
       if (!this.#isOpen(this.#host.tools.deps.buffer.job(this.plan.job)))
         return this.#to('dropped');
       this.#to('admitted');
@@ -210,12 +214,13 @@ export class PlanRun {
     this.#heldBytes = prepared.member.bytes;
     this.#costBytes = prepared.member.plainBytes;
     turn.prepared(prepared.member.bytes);
-    if (!this.#host.mayAttempt()) return { kind: 'rest', delayMs: 0 };
+    if (!this.#host.mayAttempt(this)) return { kind: 'rest', delayMs: 0 };
     // The job was pointed elsewhere meanwhile, where the body may have to look different.
     if (prepared.receiver !== this.#host.receiver()) return { kind: 'rest', delayMs: 0 };
     if (this.#isErased(prepared)) return { kind: 'rest', delayMs: 0 };
     this.#to('prepared');
     const job = this.#host.job();
+    const place = this.#host.place();
     const startedMs = clock.monotonicMs();
     const atMs = clock.wallMs();
     const { attemptMs, abortGraceMs } = deps.limits;
@@ -237,6 +242,7 @@ export class PlanRun {
     this.lastAttemptMs = clock.monotonicMs();
     if (ending.aborted && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
     const durationMs = this.lastAttemptMs - startedMs;
+    tellPlace(place, this.plan.job, this, outcome);
     const judged = this.#judged(outcome, prepared);
     const error = judged.kind === 'accepted' ? null : judged.reason;
     const kind = judged.kind === 'partial' ? 'accepted' : judged.kind;

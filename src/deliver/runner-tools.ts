@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { DeliveryDeps } from './contract.ts';
+import type { Places } from './places.ts';
 import type { PrepareTools } from './prepare.ts';
 import type { Senders } from './senders.ts';
 import type { Turns } from './turns.ts';
@@ -11,6 +12,7 @@ export interface RunnerTools {
   readonly prepare: PrepareTools;
   readonly turns: Pick<Turns, 'request'>;
   readonly senders: Senders;
+  readonly places: Places;
   /** Aborted when delivery closes. */
   readonly stop: AbortSignal;
   /** Whether anything new of a job may start: false from draining on, and while live delivery keeps a replay waiting. */

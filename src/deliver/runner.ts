@@ -10,6 +10,7 @@ import type { Content, DeliveryState, JobStatus, ReceiverDescription } from './c
 import { Health } from './health.ts';
 import { PlanRun } from './plan-run.ts';
 import type { PlanHost } from './plan-run.ts';
+import type { Place, Visitor } from './places.ts';
 import { Planner } from './planner.ts';
 import { NEVER_REFUSED } from './refusal.ts';
 import type { RunnerTools } from './runner-tools.ts';
@@ -32,6 +33,15 @@ export class JobRunner {
   #job: JobConfig;
   readonly #contents = new Map<string, Content>();
   #receiver: { readonly conf: string; readonly description: ReceiverDescription } | undefined;
+  /** Joined with the first plan. */
+  #place: Place | undefined;
+  readonly #visitor: Visitor = {
+    probe: (claim) => this.#probe(claim),
+    recovered: () => {
+      this.#retryAll();
+      this.#pump();
+    },
+  };
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
   #reconciling: Promise<void> | undefined;
   #reconcileFailures = 0;
@@ -58,7 +68,8 @@ export class JobRunner {
     };
     this.#host = {
       ...shared,
-      mayAttempt: () => this.#mayStart(),
+      place: () => this.#joined(),
+      mayAttempt: (run) => this.#mayStart() && this.#joined().admits(run),
       openPlans: () => this.#runs.length,
       mayExplore: () => this.#mayExplore(),
       replaced: (run, plans) => this.#replaced(run, plans),
@@ -73,8 +84,8 @@ export class JobRunner {
       },
       planned: (plan, made, prepared, turn) => {
         const run = this.#adopt(plan, made);
-        // A blocked job's new plan waits to be its next probe.
-        if (this.#health.circuit === 'flowing') this.#start(run, run.runPrepared(prepared, turn));
+        // A blocked job's new plan waits to be its next probe, and so does one for a place that is down.
+        if (this.#health.circuit === 'flowing' && this.#joined().admits(run)) this.#start(run, run.runPrepared(prepared, turn));
         else turn.release();
       },
     });
@@ -88,8 +99,10 @@ export class JobRunner {
     if (redirected) {
       this.#tools.senders.retire(this.id);
       this.#health.redirected();
+      this.#leave();
       for (const run of this.#runs) run.refusals = NEVER_REFUSED;
       this.#retryAll();
+      if (this.#runs.length > 0) this.#joined().hurry();
     }
     if (!job.enabled) this.#tools.senders.retire(this.id);
     this.#planner.reset();
@@ -126,14 +139,17 @@ export class JobRunner {
     this.#pump();
   }
 
-  /** Lets go of its timer. */
+  /** Lets go of its timer and its place: nothing more is started. */
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#disarm();
+    this.#leave();
   }
 
   status(): JobStatus {
     const health = this.#health;
+    const held = this.#runs.length > 0 ? this.#place?.trouble : undefined;
+    // What the place said last to another job, when that is newer, is why this one waits.
+    const isNewer = held && held.atWallMs >= (health.lastErrorWallMs ?? 0);
     const inFlight = this.#active() + (this.#planner.busy ? 1 : 0);
     const state = this.#visibleState(inFlight);
     const waits = state === 'backing_off' || state === 'blocked';
@@ -143,8 +159,8 @@ export class JobRunner {
       job: this.id,
       state,
       lastCompleteMs: this.#tools.deps.buffer.job(this.id)?.lastCompleteMs ?? null,
-      lastErrorMs: health.lastErrorWallMs,
-      errorMessage: health.errorMessage,
+      lastErrorMs: isNewer ? held.atWallMs : health.lastErrorWallMs,
+      errorMessage: isNewer ? held.reason : health.errorMessage,
       nextAttemptMs:
         nextMs === undefined
           ? null
@@ -179,7 +195,8 @@ export class JobRunner {
 
   /** While backing off, no more is planned than what is open: later batches will be larger. */
   #mayPlan(): boolean {
-    const most = this.#health.circuit === 'backing_off' ? 1 : this.#mostOpen();
+    const isDown = this.#health.circuit === 'backing_off' || this.#place?.isOpen;
+    const most = isDown ? 1 : this.#mostOpen();
     return this.#mayStart() && this.#reconciling === undefined && this.#runs.length < most;
   }
 
@@ -200,9 +217,14 @@ export class JobRunner {
   }
 
   #pump(): void {
-    if (!this.#mayStart() || this.#reconciling !== undefined) return this.stop();
+    if (!this.#mayStart() || this.#reconciling !== undefined) {
+      this.#place?.leave(this.id);
+      return this.#disarm();
+    }
     const nowMs = this.#tools.clock.monotonicMs();
-    if (this.#health.circuit === 'flowing') {
+    if (this.#place?.isOpen) {
+      if (this.#nextAtPlace()) this.#place.wait(this.id, this.#visitor);
+    } else if (this.#health.circuit === 'flowing') {
       let room = this.#mostOpen() - this.#active();
       for (const run of this.#nextInTurn()) {
         if (room <= 0 || run.active || run.dueMs > nowMs) continue;
@@ -224,8 +246,36 @@ export class JobRunner {
     return this.#runs.reduce((a, b) => (b.lastAttemptMs < a.lastAttemptMs ? b : a), oldest);
   }
 
+  /** What it sends to a place that is down: what was not tried for the longest. */
+  #nextAtPlace(): PlanRun | undefined {
+    let next: PlanRun | undefined;
+    for (const run of this.#nextInTurn()) {
+      if (!run.active && (!next || run.lastAttemptMs < next.lastAttemptMs)) next = run;
+    }
+    return next;
+  }
+
+  #probe(claim: (attempt: object) => void): boolean {
+    const run = this.#mayStart() && !this.#reconciling ? this.#nextAtPlace() : undefined;
+    if (!run) return false;
+    claim(run);
+    this.#start(run, run.run());
+    return true;
+  }
+
+  #joined(): Place {
+    return (this.#place ??= this.#tools.places.join(this.#describe().place));
+  }
+
+  #leave(): void {
+    if (this.#place) this.#tools.places.leave(this.#place, this.id);
+    this.#place = undefined;
+  }
+
   #start(run: PlanRun, work: Promise<void>): void {
+    const place = this.#joined();
     const ended = work.finally(() => {
+      place.ended(run);
       if (run.stage === 'ended') this.#runs = this.#runs.filter((other) => other !== run);
       this.#quietCheck();
       this.#pump();
@@ -234,6 +284,7 @@ export class JobRunner {
   }
 
   #nextAttemptMs(): number | undefined {
+    if (this.#place?.isOpen) return this.#place.probeAtMs;
     if (this.#health.circuit !== 'flowing') return this.#health.probeAtMs;
     let nextMs: number | undefined;
     for (const run of this.#nextInTurn()) {
@@ -245,12 +296,14 @@ export class JobRunner {
   #armTimer(): void {
     const flowing = this.#health.circuit === 'flowing';
     const active = this.#active();
-    const room = flowing ? active < this.#mostOpen() : active === 0;
+    const isDown = this.#place?.isOpen ?? false;
+    // Whoever waits at a place is called from there.
+    const room = isDown ? false : flowing ? active < this.#mostOpen() : active === 0;
     const attemptMs = room && this.#runs.length > active ? this.#nextAttemptMs() : undefined;
     const planMs = this.#mayPlan() ? this.#planner.wakeAtMs : undefined;
     const atMs = Math.min(attemptMs ?? Infinity, planMs ?? Infinity);
     if (this.#timer?.atMs === atMs) return;
-    this.stop();
+    this.#disarm();
     if (atMs === Infinity) return;
     const { clock } = this.#tools;
     const cancel = clock.after(Math.max(0, Math.ceil(atMs - clock.monotonicMs())), () => {
@@ -258,6 +311,11 @@ export class JobRunner {
       this.#pump();
     });
     this.#timer = { atMs, cancel };
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
   }
 
   #adopt(plan: Plan, made: JobConfig | undefined, refusals = NEVER_REFUSED): PlanRun {

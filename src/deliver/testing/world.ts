@@ -122,6 +122,7 @@ export class World {
       openSender: (job) => this.openSender(job),
       describe: (job) => ({
         fingerprint: `print of ${job.destinationConf}`,
+        place: `${job.account} ${job.destinationConf}`,
         ...(this.framing === undefined ? {} : { framing: this.framing }),
       }),
       inflateBlock: async ({ codec, stored }) =>

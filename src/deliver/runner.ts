@@ -6,19 +6,17 @@ import type { JobState } from '../buffer/index.ts';
 import type { Cancel } from '../lib/clock.ts';
 import type { Plan } from '../model/delivery.ts';
 import type { JobConfig } from '../model/snapshot.ts';
-import type { Content, DeliveryState, JobStatus, ReceiverDescription } from './contract.ts';
+import type { DeliveryState, JobStatus, ReceiverDescription } from './contract.ts';
 import { Health } from './health.ts';
+import { JobShape } from './job-shape.ts';
 import { PlanRun } from './plan-run.ts';
 import type { PlanHost } from './plan-run.ts';
-import type { Place, Visitor } from './places.ts';
 import { Planner } from './planner.ts';
 import { NEVER_REFUSED } from './refusal.ts';
 import type { RunnerTools } from './runner-tools.ts';
 import { startOf } from './start.ts';
 import { Settler } from './settler.ts';
-
-/** Compiled contents kept per job: today's, and those of the few plans that are still open. */
-const CONTENTS_KEPT = 4;
+import { Seat } from './seat.ts';
 
 export class JobRunner {
   readonly id: number;
@@ -31,17 +29,8 @@ export class JobRunner {
   /** Open plans in the order of their ranges. */
   #runs: PlanRun[] = [];
   #job: JobConfig;
-  readonly #contents = new Map<string, Content>();
-  #receiver: { readonly conf: string; readonly description: ReceiverDescription } | undefined;
-  /** Joined with the first plan. */
-  #place: Place | undefined;
-  readonly #visitor: Visitor = {
-    probe: (claim) => this.#probe(claim),
-    recovered: () => {
-      this.#retryAll();
-      this.#pump();
-    },
-  };
+  readonly #shape: JobShape;
+  readonly #seat: Seat;
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined;
   #reconciling: Promise<void> | undefined;
   #reconcileFailures = 0;
@@ -58,18 +47,27 @@ export class JobRunner {
     this.#tools = tools;
     this.#health = new Health({ ...tools.deps, clock: tools.clock });
     this.#settler = new Settler(job.id, tools);
+    this.#shape = new JobShape(tools.deps);
+    const visitor = {
+      probe: (claim: (attempt: object) => void) => this.#probe(claim),
+      recovered: () => {
+        this.#retryAll();
+        this.#pump();
+      },
+    };
+    this.#seat = new Seat(tools.places, job.id, visitor, () => this.#describe().place);
     const shared = {
       tools,
       health: this.#health,
       job: () => this.#job,
       receiver: () => this.#describe(),
-      content: (made: JobConfig) => this.#content(made),
+      content: (made: JobConfig) => this.#shape.content(made),
       settle: this.#settler.settle.bind(this.#settler),
     };
     this.#host = {
       ...shared,
-      place: () => this.#joined(),
-      mayAttempt: (run) => this.#mayStart() && this.#joined().admits(run),
+      place: () => this.#seat.place(),
+      mayAttempt: (run) => this.#mayStart() && this.#seat.place().admits(run),
       openPlans: () => this.#runs.length,
       mayExplore: () => this.#mayExplore(),
       replaced: (run, plans) => this.#replaced(run, plans),
@@ -85,7 +83,8 @@ export class JobRunner {
       planned: (plan, made, prepared, turn) => {
         const run = this.#adopt(plan, made);
         // A blocked job's new plan waits to be its next probe, and so does one for a place that is down.
-        if (this.#health.circuit === 'flowing' && this.#joined().admits(run)) this.#start(run, run.runPrepared(prepared, turn));
+        if (this.#health.circuit === 'flowing' && this.#seat.place().admits(run))
+          this.#start(run, run.runPrepared(prepared, turn));
         else turn.release();
       },
     });
@@ -99,10 +98,10 @@ export class JobRunner {
     if (redirected) {
       this.#tools.senders.retire(this.id);
       this.#health.redirected();
-      this.#leave();
+      this.#seat.leave();
       for (const run of this.#runs) run.refusals = NEVER_REFUSED;
       this.#retryAll();
-      if (this.#runs.length > 0) this.#joined().hurry();
+      if (this.#runs.length > 0) this.#seat.place().hurry();
     }
     if (!job.enabled) this.#tools.senders.retire(this.id);
     this.#planner.reset();
@@ -142,12 +141,12 @@ export class JobRunner {
   /** Lets go of its timer and its place: nothing more is started. */
   stop(): void {
     this.#disarm();
-    this.#leave();
+    this.#seat.leave();
   }
 
   status(): JobStatus {
     const health = this.#health;
-    const held = this.#runs.length > 0 ? this.#place?.trouble : undefined;
+    const held = this.#runs.length > 0 ? this.#seat.trouble : undefined;
     // What the place said last to another job, when that is newer, is why this one waits.
     const isNewer = held && held.atWallMs >= (health.lastErrorWallMs ?? 0);
     const inFlight = this.#active() + (this.#planner.busy ? 1 : 0);
@@ -195,7 +194,7 @@ export class JobRunner {
 
   /** While backing off, no more is planned than what is open: later batches will be larger. */
   #mayPlan(): boolean {
-    const isDown = this.#health.circuit === 'backing_off' || this.#place?.isOpen;
+    const isDown = this.#health.circuit === 'backing_off' || this.#seat.isDown;
     const most = isDown ? 1 : this.#mostOpen();
     return this.#mayStart() && this.#reconciling === undefined && this.#runs.length < most;
   }
@@ -218,12 +217,12 @@ export class JobRunner {
 
   #pump(): void {
     if (!this.#mayStart() || this.#reconciling !== undefined) {
-      this.#place?.leave(this.id);
+      this.#seat.standBack();
       return this.#disarm();
     }
     const nowMs = this.#tools.clock.monotonicMs();
-    if (this.#place?.isOpen) {
-      if (this.#nextAtPlace()) this.#place.wait(this.id, this.#visitor);
+    if (this.#seat.isDown) {
+      if (this.#nextAtPlace()) this.#seat.wait();
     } else if (this.#health.circuit === 'flowing') {
       let room = this.#mostOpen() - this.#active();
       for (const run of this.#nextInTurn()) {
@@ -263,17 +262,8 @@ export class JobRunner {
     return true;
   }
 
-  #joined(): Place {
-    return (this.#place ??= this.#tools.places.join(this.#describe().place));
-  }
-
-  #leave(): void {
-    if (this.#place) this.#tools.places.leave(this.#place, this.id);
-    this.#place = undefined;
-  }
-
   #start(run: PlanRun, work: Promise<void>): void {
-    const place = this.#joined();
+    const place = this.#seat.place();
     const ended = work.finally(() => {
       place.ended(run);
       if (run.stage === 'ended') this.#runs = this.#runs.filter((other) => other !== run);
@@ -284,7 +274,7 @@ export class JobRunner {
   }
 
   #nextAttemptMs(): number | undefined {
-    if (this.#place?.isOpen) return this.#place.probeAtMs;
+    if (this.#seat.isDown) return this.#seat.place().probeAtMs;
     if (this.#health.circuit !== 'flowing') return this.#health.probeAtMs;
     let nextMs: number | undefined;
     for (const run of this.#nextInTurn()) {
@@ -296,9 +286,8 @@ export class JobRunner {
   #armTimer(): void {
     const flowing = this.#health.circuit === 'flowing';
     const active = this.#active();
-    const isDown = this.#place?.isOpen ?? false;
     // Whoever waits at a place is called from there.
-    const room = isDown ? false : flowing ? active < this.#mostOpen() : active === 0;
+    const room = this.#seat.isDown ? false : flowing ? active < this.#mostOpen() : active === 0;
     const attemptMs = room && this.#runs.length > active ? this.#nextAttemptMs() : undefined;
     const planMs = this.#mayPlan() ? this.#planner.wakeAtMs : undefined;
     const atMs = Math.min(attemptMs ?? Infinity, planMs ?? Infinity);
@@ -336,25 +325,7 @@ export class JobRunner {
   }
 
   #describe(): ReceiverDescription {
-    const conf = this.#job.destinationConf;
-    if (this.#receiver?.conf !== conf) {
-      this.#receiver = { conf, description: this.#tools.deps.describe(this.#job) };
-    }
-    return this.#receiver.description;
-  }
-
-  #content(made: JobConfig): Content {
-    const epoch = this.#tools.deps.buffer.job(this.id)?.epoch ?? '';
-    const key = `${made.contentVersion} ${epoch}`;
-    let content = this.#contents.get(key);
-    if (content === undefined) {
-      content = this.#tools.deps.compileContent(made, epoch);
-      this.#contents.set(key, content);
-      for (const old of this.#contents.keys()) {
-        if (this.#contents.size > CONTENTS_KEPT) this.#contents.delete(old);
-      }
-    }
-    return content;
+    return this.#shape.receiver(this.#job);
   }
 
   /** Brings the buffer's record of the job (open or closed) to what the settings say. One at a time. */

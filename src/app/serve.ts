@@ -227,6 +227,7 @@ async function openStores(
   try {
     const watch = watching(watchingOptions);
     const onDropped = watch.dropped.bind(watch);
+    const keepDropped = watch.keepDropped.bind(watch);
     return {
       watch,
       books: await openBooks({
@@ -235,6 +236,7 @@ async function openStores(
         path: join(folder, 'books.db'),
         diagnostics,
         onDropped,
+        keepDropped,
       }),
       attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
       keptLines: openKeptLines(join(folder, 'kept-lines.db'), {

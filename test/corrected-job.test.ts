@@ -74,6 +74,11 @@ test('I3, I6: a key that is wrong while the queue fills is corrected by the SDK,
     await eventually('the backlog is there', () => locked.lines.length >= REQUESTS);
     assert.equal(locked.lines.length, REQUESTS);
     assert.deepEqual(new Set(locked.lines), new Set(sent));
+    // The receiver has a batch a moment before its receipt is on disk.
+    await eventually(
+      'all receipts are there',
+      async () => (await ledgerOf(server, job)).total.waiting === 0,
+    );
     const { total } = await ledgerOf(server, job);
     assert.deepEqual([total.delivered, total.waiting, total.balanced], [REQUESTS, 0, true]);
   } finally {

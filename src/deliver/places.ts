@@ -24,7 +24,7 @@ export interface Trouble {
   readonly atWallMs: number;
 }
 
-export interface Failure {
+interface Failure {
   readonly job: number;
   /** The attempt that failed: tells the probe from one that was under way before. */
   readonly attempt: object;

@@ -12,6 +12,7 @@ const mayImport = {
   pull: ['lib', 'model'],
   ledger: ['lib', 'model'],
   watch: ['lib', 'model'],
+  loss: ['lib', 'model'],
   destinations: ['lib', 'model'],
   deliver: ['lib', 'model', 'destinations'],
   control: ['lib', 'model', 'destinations', 'ledger', 'route'],
@@ -48,7 +49,7 @@ const openRooms = ['lib', 'model'];
 /** Who may import a module that reaches outside, or belongs to one vendor. */
 const fenced = [
   { what: 'the file system', module: '^(node:)?fs(/promises)?$', only: ['lib/fs', 'cli', 'app'] },
-  { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger', 'watch'] },
+  { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger', 'watch', 'loss'] },
   { what: 'WebSockets', module: '(^|/)node_modules/ws/|^ws$', only: ['control/api'] },
   {
     what: "Amazon's SDK",

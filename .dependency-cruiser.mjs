@@ -49,7 +49,11 @@ const openRooms = ['lib', 'model'];
 /** Who may import a module that reaches outside, or belongs to one vendor. */
 const fenced = [
   { what: 'the file system', module: '^(node:)?fs(/promises)?$', only: ['lib/fs', 'cli', 'app'] },
-  { what: 'SQLite', module: '^(node:)?sqlite$', only: ['lib/sqlite', 'control/store', 'ledger', 'watch', 'loss'] },
+  {
+    what: 'SQLite',
+    module: '^(node:)?sqlite$',
+    only: ['lib/sqlite', 'control/store', 'ledger', 'watch', 'loss'],
+  },
   { what: 'WebSockets', module: '(^|/)node_modules/ws/|^ws$', only: ['control/api'] },
   {
     what: "Amazon's SDK",

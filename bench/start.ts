@@ -27,6 +27,9 @@ const SEGMENT_BYTES = 128 * 2 ** 20;
 /** New streams may come at so many a minute; a folder of years has them all. */
 const unbounded = { newStreamsPerMinute: 1e9, newStreamsBurst: 1e9 };
 const LINE_BYTES = 1_000;
+const SETTLE_MS = 20_000;
+const IDLE_MS = 20_000;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-start-'));
 const shard = join(dir, 'data', 'shards', '0');
@@ -34,15 +37,17 @@ const shard = join(dir, 'data', 'shards', '0');
 await (await startServer({ dir })).stop();
 await generate();
 const server = await startServer({ dir });
-const idleFrom = cpuSeconds(server.pid);
 const peakMiB = peakRssMiB(server.pid);
-await new Promise((resolve) => setTimeout(resolve, 10_000));
+// What a start leaves to be done (sums of new events, the first garbage) is over by then.
+await sleep(SETTLE_MS);
+const idleFrom = cpuSeconds(server.pid);
+await sleep(IDLE_MS);
 console.log('start', {
   GB,
   streams: STREAMS,
   readyMs: Math.round(server.readyMs),
   peakMiB,
-  idleCoreShare: (cpuSeconds(server.pid) - idleFrom) / 10,
+  idleCoreShare: (cpuSeconds(server.pid) - idleFrom) / (IDLE_MS / 1_000),
 });
 await server.stop();
 rmSync(dir, { recursive: true });

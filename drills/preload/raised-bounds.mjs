@@ -14,7 +14,7 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (!url.endsWith('/src/model/limits.ts')) return loaded;
-    let source = String(loaded.source);
+    let source = Buffer.from(loaded.source).toString('utf8');
     for (const [name, value] of Object.entries(RAISED)) {
       const before = source;
       // Only the first of its name: that of ingest.

@@ -247,7 +247,10 @@ async function openStores(
           watch.dropped(waybill);
           losses.heard(waybill);
         },
-        beforeCommit: () => losses.keep(),
+        keepDropped() {
+          watch.keepDropped();
+          losses.keep();
+        },
       }),
       attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
       keptLines: openKeptLines(join(folder, 'kept-lines.db'), {

@@ -38,6 +38,8 @@ export interface Watching {
   beat(beat: Beat): void;
   shardState(state: ShardWatchState, detail: string): void;
   dropped(waybill: Waybill): void;
+  /** Writes down what `dropped` was told. */
+  keepDropped(): void;
   alarm(event: string, detail: string | undefined): void;
   published(version: number): void;
   list(): readonly Alert[];
@@ -83,6 +85,7 @@ export function watching(options: WatchingOptions): Watching {
         if (lines) watcher.lost({ job, stream, reason, lines, hour, atMs });
       }
     },
+    keepDropped: () => watcher.alerts.keep(),
     alarm: (event, detail) => watcher.logged(event, detail),
     published: (version) => watcher.published(version),
     list: () => watcher.alerts.list(),

@@ -43,6 +43,11 @@ export interface ControlClient {
   send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>;
 }
 
+/** How long a call is waited for; a document of 10,000 jobs is worked out for many seconds. */
+const CALL_MS = 30_000;
+const DOCUMENT_MS = 180_000;
+const isDocument = (path: string): boolean => path === '/v1/plan' || path === '/v1/apply';
+
 interface Envelope {
   readonly success?: boolean;
   readonly result?: unknown;
@@ -74,7 +79,7 @@ export function controlClient(
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(30_000),
+        signal: AbortSignal.timeout(isDocument(path) ? DOCUMENT_MS : CALL_MS),
       });
     } catch (error) {
       throw new CallFailed(

@@ -2,7 +2,7 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import { SCOPE_PATH } from '../model/scope.ts';
-import type { ProducerOptions } from './producer.ts';
+import type { ProducerOptions } from './contract.ts';
 import type { SpooledBody } from './spool.ts';
 
 const NEWLINE = 10;

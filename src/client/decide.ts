@@ -2,7 +2,7 @@
 import type { ErrorBody } from '../model/errors.ts';
 import type { Body } from './body.ts';
 import type { PostOutcome } from './post.ts';
-import type { BodyResult, StreamResult } from './producer.ts';
+import type { BodyResult, StreamResult } from './contract.ts';
 
 interface Answer {
   readonly accepted?: number;

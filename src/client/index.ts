@@ -12,7 +12,7 @@ export type {
   ProducerTotals,
   StreamResult,
   Target,
-} from './producer.ts';
+} from './contract.ts';
 export { createPoster } from './post.ts';
 export type { PostOutcome, Poster } from './post.ts';
 export { keepWanted } from './wanted.ts';

@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createProducer } from './producer.ts';
-import type { BodyResult, ProducerOptions } from './producer.ts';
+import type { BodyResult, ProducerOptions } from './contract.ts';
 
 interface Seen {
   readonly path: string;

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { PostOutcome, Poster } from './post.ts';
 import { createProducer } from './producer.ts';
-import type { ProducerOptions } from './producer.ts';
+import type { ProducerOptions } from './contract.ts';
 
 const hasty: Clock = {
   ...systemClock,

@@ -150,12 +150,11 @@ class OpenControl implements Control {
     this.#store = store;
     this.#snapshots = new Snapshots(sealer, diagnostics);
     const state = new State(contents);
-    const busyHours = dataPlane.busyHours;
     this.#guard = new Guard(state, {
       clock,
       random,
       diagnostics,
-      ...(busyHours ? { busyHours } : {}),
+      busyHours: (streams) => dataPlane.busyHours?.(streams) ?? Promise.resolve(new Map()),
     });
     const wanted = new WantedDesk({ store, clock, diagnostics, bounds: limits.forward });
     const desk = new Desk({

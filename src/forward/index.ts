@@ -3,6 +3,6 @@
  * log and buffer as a server, and sends those that somebody wants to a server, each once.
  */
 export { startForwarder } from './forwarder.ts';
-export type { Forwarder, ForwarderDeps } from './forwarder.ts';
+export type { Forwarder } from './forwarder.ts';
 export { FORWARD_SETTINGS, readForwardConfig } from './settings.ts';
 export type { ForwardConfig, SettingProblem } from './settings.ts';

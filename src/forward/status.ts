@@ -76,7 +76,7 @@ function problemsOf(facts: ForwardFacts): string[] {
 }
 
 /** The status as JSON. */
-export function statusOf(facts: ForwardFacts): object {
+function statusOf(facts: ForwardFacts): object {
   const { wanted, ingest, buffer, waiting, tail, nowMs } = facts;
   const problems = problemsOf(facts);
   return {
@@ -110,7 +110,7 @@ export function statusOf(facts: ForwardFacts): object {
 }
 
 /** The metrics as text. */
-export function metricsOf(facts: ForwardFacts): string {
+function metricsOf(facts: ForwardFacts): string {
   const { wanted, ingest, buffer, waiting, tail, nowMs } = facts;
   const one = (name: string, type: Metric['type'], help: string, value: number): Metric => ({
     name: `waybill_forward_${name}`,

@@ -26,8 +26,8 @@ export interface BooksOptions {
   readonly diagnostics: Diagnostics;
   /** Told of each waybill that drops lines, when it is summed: once, also over restarts. */
   readonly onDropped?: (waybill: Waybill) => void;
-  /** Called before the sums of a piece of the archive are committed: what `onDropped` told may be written down first. */
-  readonly beforeCommit?: () => void;
+  /** Called before what was told by `onDropped` is taken note of: a crash before it tells the same waybills again. */
+  readonly keepDropped?: () => void;
 }
 
 /** One account's use of one UTC day. */
@@ -160,10 +160,10 @@ class SqliteBooks implements Books {
       this.#database.exec('BEGIN');
       try {
         for (const event of piece.events) this.#add(event);
+        this.#options.keepDropped?.();
         this.#database
           .prepare('UPDATE progress SET file = ?, bytes = ?')
           .run(piece.mark.file, piece.mark.bytes);
-        this.#options.beforeCommit?.();
         this.#database.exec('COMMIT');
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');

@@ -96,10 +96,7 @@ interface Counts {
   readonly jobs: number;
 }
 
-function countsOf({
-  accounts,
-  datasets,
-}: Pick<ConfigDocument, 'accounts' | 'datasets'>): Counts {
+function countsOf({ accounts, datasets }: Pick<ConfigDocument, 'accounts' | 'datasets'>): Counts {
   const zones = accounts.flatMap((one) => one.zones);
   const jobs = [...accounts, ...zones].reduce((sum, one) => sum + one.jobs.length, 0);
   return { accounts: accounts.length, zones: zones.length, datasets: datasets.length, jobs };

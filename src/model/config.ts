@@ -21,7 +21,8 @@ export interface ConfigSources {
 }
 
 /** Environment variables that begin with `WAYBILL_` and are no settings of the server. */
-const OTHER_VARIABLES = /^WAYBILL_(TOKEN|URL|INGEST_URL|CONFIG|SEALING_KEY|LAUNCHED|TEST_.*|CRASH_.*)$/;
+const OTHER_VARIABLES =
+  /^WAYBILL_(TOKEN|URL|INGEST_URL|CONFIG|SEALING_KEY|LAUNCHED|TEST_.*|CRASH_.*)$/;
 
 /** Puts the sources together, or says everything that is wrong with them at once. */
 export function readConfig(sources: ConfigSources): Config | readonly ConfigProblem[] {

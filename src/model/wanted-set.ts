@@ -9,7 +9,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { parseStreamKey } from './scope.ts';
 import type { StreamKey } from './scope.ts';
 
-export const WANTED_FORMAT = 'waybill-wanted/1';
+const WANTED_FORMAT = 'waybill-wanted/1';
 
 /** A stream that somebody wants. */
 export interface WantedStream {

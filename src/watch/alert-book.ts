@@ -138,7 +138,7 @@ export class AlertBook implements Verdicts {
       if (unsaid && sinceToldMs >= flapMs) this.#tell('firing', alert);
       else if (!unsaid && sinceToldMs >= reminderMs) this.#tell('reminder', alert);
     }
-    this.#write();
+    this.keep();
   }
 
   #tell(reason: 'firing' | 'reminder', alert: Alert): void {
@@ -168,7 +168,8 @@ export class AlertBook implements Verdicts {
     }
   }
 
-  #write(): void {
+  /** Writes down what has changed. */
+  keep(): void {
     if (this.#changed.size === 0 && this.#removed.size === 0) return;
     try {
       this.#deps.store.write([...this.#changed.values()], [...this.#removed]);

@@ -92,7 +92,9 @@ export async function forwardLoop(options: ForwardLoopOptions): Promise<ForwardL
       server = await startServer({ dataDir, flags, ...ports });
     }
     if (whom !== 1) forwarder = await startForwarder(again);
-    options.say?.(`${kills} kills, ${oracle.promisedLines} lines promised, ${between.lost} answers lost, ${repeats} repeats`);
+    options.say?.(
+      `${kills} kills, ${oracle.promisedLines} lines promised, ${between.lost} answers lost, ${repeats} repeats`,
+    );
   }
   for (const producer of producers) producer.stop();
   await Promise.all(running);

@@ -178,14 +178,14 @@ const FUTURE: readonly (readonly [string, (bytes: Buffer) => void])[] = [
   [
     '.seg',
     (bytes) => {
-      bytes.writeUInt16LE(2, 8);
+      bytes.writeUInt16LE(99, 8);
       bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
     },
   ],
   [
     '.wbc',
     (bytes) => {
-      bytes.writeUInt16LE(2, 4);
+      bytes.writeUInt16LE(99, 4);
       bytes.writeUInt32LE(crc32(bytes.subarray(0, 12)), 12);
     },
   ],
@@ -218,7 +218,7 @@ test('an archive file of a future format is left as it is, and delivery goes on'
   const files = await filesOf(folders.closed.directory);
   const name = shardFile(files, '.wba', -1);
   const bytes = files.get(name)!;
-  bytes.writeUInt16LE(2, 8);
+  bytes.writeUInt16LE(99, 8);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 24)), 24);
   const work = join(root.path, 'work');
   const trial = await tryStart(folders.closed, files, name, receiver, work, 0);

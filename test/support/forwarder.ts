@@ -15,7 +15,7 @@ export interface ForwarderOptions {
 }
 
 /** What `/v1/status` says, as far as tests look at it. */
-export interface ForwarderStatus {
+interface ForwarderStatus {
   readonly ok: boolean;
   readonly problems: readonly string[];
   readonly wanted: {

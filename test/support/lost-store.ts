@@ -125,8 +125,10 @@ export async function surviveLoss(dataDir: string, loss: Loss, when: When): Prom
     const { changes } = await server.call<{ changes: { what: string }[] }>('GET', '/v1/changes');
     const whats = changes.map(({ what }) => what);
     assert.ok(whats.includes('zone.create') && whats.includes('token.create'), whats.join());
-    await eventually('everything is delivered', () => receiver.lines().length >= sent.length);
-    assert.deepEqual(receiver.lines(), sent);
+    // A kill between a delivery and its waybill has an HTTP receiver see the batch again.
+    const arrived = () => [...new Set(receiver.lines())];
+    await eventually('everything is delivered', () => arrived().length >= sent.length);
+    assert.deepEqual(arrived(), sent);
   } finally {
     await server.end('SIGKILL');
     receiver.close();

@@ -27,7 +27,7 @@ export interface ForwardParts {
   }) => Promise<number>;
 }
 
-export const DEFAULT_STATUS_URL = 'http://127.0.0.1:4513';
+const DEFAULT_STATUS_URL = 'http://127.0.0.1:4513';
 
 const camel = (flag: string) =>
   flag.replace(/-(.)/g, (_match, letter: string) => letter.toUpperCase());

@@ -30,8 +30,7 @@ export function senderOf(state: StateView, headers: TokenHeaders): Principal | R
   if (sent === undefined) return refuse('token_missing');
   const token = state.token(tokenHash(sent));
   if (!token) return refuse('token_unknown');
-  if (token.kind === 'account')
-    return refuse('permission_missing', 'This takes an ingest token.');
+  if (token.kind === 'account') return refuse('permission_missing', 'This takes an ingest token.');
   return { kind: 'principal', token };
 }
 

@@ -242,3 +242,19 @@ test('I5: the folder is bounded, oldest history first, and never below two files
   assert.ok((await history.oldest()) > 1);
   assert.equal(await history.change(1), undefined);
 });
+
+test('a new file whose name could not be put on stable storage is never older than what is in force', async () => {
+  const { disk, journal } = await folderWith(2, { changeBytesLeast: 1 << 20 });
+  disk.plan({ operation: 'syncDirectory', nth: 1, effect: { kind: 'fail', code: 'EIO' } });
+  await assert.rejects(journal.rebase());
+  disk.heal();
+  for (let n = 2; n < 5; n++) {
+    await journal.append(change(n, 'b', `later ${n}`));
+    await journal.confirm();
+  }
+  await journal.close();
+  disk.kill();
+  const found = await recoverSnapshots(disk.files(), FOLDER);
+  assert.ok(found.kind === 'whole', JSON.stringify(found));
+  assert.equal(found.found.holdings.version, 5);
+});

@@ -249,7 +249,7 @@ export class Journal {
     const draft = await writeDraft(files, directory, number, freeze(this.#holdings), atMs);
     try {
       await draft.handle.sync();
-      await nameDraft(files, directory, number);
+      await this.#name(number);
     } catch (error) {
       await draft.handle.close().catch(() => {});
       throw error;
@@ -263,6 +263,16 @@ export class Journal {
       offsets: [],
       bytes: draft.bytes,
     };
+  }
+
+  /** Should it fail, the new name may stand or not: nothing is appended to the file before it any more. */
+  async #name(number: number): Promise<void> {
+    try {
+      await nameDraft(this.#deps.files, this.#deps.directory, number);
+    } catch (error) {
+      await this.#leaveFile();
+      throw error;
+    }
   }
 
   /** Says in `head` what was answered. A failure is told and costs nothing but that knowledge. */
@@ -316,7 +326,7 @@ export class Journal {
           bytes += encoded.length;
         }
         await draft.handle.sync();
-        await nameDraft(files, directory, number);
+        await this.#name(number);
         await this.#file?.handle.close().catch(() => {});
         const { version: baseVersion } = frozen;
         this.#file = {

@@ -29,7 +29,7 @@ export interface FailoverLimits {
   readonly uncertainBatches: number;
 }
 
-export const FAILOVER: FailoverLimits = {
+const FAILOVER: FailoverLimits = {
   pauseMs: 500,
   pauseMsMost: 10_000,
   uncertainMs: 60_000,

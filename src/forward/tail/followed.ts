@@ -7,7 +7,7 @@ import type { Print } from './print.ts';
 import type { Remembered } from './registry.ts';
 
 /** Takes lines. `again`: none of it, or not all of it, could be stored; the same is offered again. */
-export type Accept = (
+type Accept = (
   followed: Followed,
   piece: Buffer,
   lines: readonly CutLine[],

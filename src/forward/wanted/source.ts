@@ -2,7 +2,7 @@
 import { exchange } from '../../lib/net/exchange.ts';
 import type { ExchangeTools } from '../../lib/net/exchange.ts';
 
-export type WantedAnswer =
+type WantedAnswer =
   | { readonly kind: 'document'; readonly text: string }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'failed'; readonly detail: string };

@@ -12,6 +12,7 @@ const mayImport = {
   pull: ['lib', 'model'],
   ledger: ['lib', 'model'],
   watch: ['lib', 'model'],
+  loss: ['lib', 'model'],
   destinations: ['lib', 'model'],
   deliver: ['lib', 'model', 'destinations'],
   control: ['lib', 'model', 'destinations', 'ledger', 'route'],
@@ -51,7 +52,7 @@ const fenced = [
   {
     what: 'SQLite',
     module: '^(node:)?sqlite$',
-    only: ['lib/sqlite', 'control/store', 'ledger', 'watch'],
+    only: ['lib/sqlite', 'control/store', 'ledger', 'watch', 'loss'],
   },
   { what: 'WebSockets', module: '(^|/)node_modules/ws/|^ws$', only: ['control/api'] },
   {

@@ -8,6 +8,9 @@ import { identify } from './lines.ts';
 const ACKED = 1;
 const DELIVERED = 2;
 
+/** How a marker for lost lines begins: it is no line, and whether lines are missing is counted without it. */
+const LOSS_NOTICE = '{"waybill_notice":"lines_lost",';
+
 /** How many of the first things that are wrong are named. */
 const EXAMPLES = 8;
 
@@ -93,9 +96,10 @@ export class Counter {
   /**
    * A line was found at a customer's destination.
    *
-   * @returns when it was made; undefined when it is damaged or not this customer's
+   * @returns when it was made; undefined when it is damaged, not this customer's, or the product's word on lost lines
    */
   arrived(place: string, line: string): number | undefined {
+    if (line.startsWith(LOSS_NOTICE)) return undefined;
     const account = this.#of(place);
     const known = identify(line);
     if (!known) {

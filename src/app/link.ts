@@ -18,6 +18,7 @@ import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
 import type { KeptLineEntry } from '../ledger/index.ts';
 import type { TappedLines, Watch } from '../live/index.ts';
+import type { LossAnswer, LossMarker } from '../loss/index.ts';
 import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { ShardErasure } from './shard-lines.ts';
@@ -99,6 +100,8 @@ export type ShardMethods = {
   stats(): ShardStats;
   setTls(files: TlsFiles): void;
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
+  /** Sends a marker of lost lines to the job's destination; nothing of it reaches the books. */
+  tellLoss(marker: LossMarker): Promise<LossAnswer>;
   /** Whose lines are looked at as they come in, in full (Instant Logs). */
   watch(watches: readonly Watch[]): void;
   /** The session's last lines were taken; more may be handed over. */

@@ -15,6 +15,7 @@ import { limits } from '../model/limits.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
 import { keySource } from './key-source.ts';
+import { losses as openLosses } from './losses.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { guardedDialler } from './senders.ts';
@@ -84,7 +85,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     dialler: guardedDialler({ config, clock, diagnostics }),
   });
   if (typeof stores === 'string') return refused(stores);
-  const { books, attempts, keptLines, watch } = stores;
+  const { books, attempts, keptLines, watch, losses } = stores;
   parts.books = books;
   heard.watch = watch;
   const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
@@ -162,6 +163,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
 
   const started = await shards.start();
   if (started.kind === 'refused') return refused(started.detail);
+  losses.start();
   const controlTls = tls.control();
   const controlAddress = await control.listen({
     host: config.control.host,
@@ -204,6 +206,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     await control.close();
     await books.catchUp().catch(() => {});
     books.close();
+    losses.close();
     watch.close();
     attempts.close();
     keptLines.close();
@@ -226,17 +229,28 @@ async function openStores(
 ) {
   try {
     const watch = watching(watchingOptions);
-    const onDropped = watch.dropped.bind(watch);
-    const keepDropped = watch.keepDropped.bind(watch);
+    const losses = await openLosses({
+      ...watchingOptions,
+      files,
+      path: join(folder, 'losses.db'),
+      isOn: watchingOptions.config.deliver.lossMarkers,
+    });
     return {
       watch,
+      losses,
       books: await openBooks({
         files,
         archive,
         path: join(folder, 'books.db'),
         diagnostics,
-        onDropped,
-        keepDropped,
+        onDropped(waybill) {
+          watch.dropped(waybill);
+          losses.heard(waybill);
+        },
+        keepDropped() {
+          watch.keepDropped();
+          losses.keep();
+        },
       }),
       attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
       keptLines: openKeptLines(join(folder, 'kept-lines.db'), {

@@ -30,6 +30,7 @@ import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
 import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
+import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { jobSums } from './job-sums.ts';
@@ -127,6 +128,7 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       diagnostics,
       trialMs: limits.control.trialMs,
     }),
+  tellLoss: (marker) => sendLossMarker(marker, { ...parts(), snapshot, clock }),
   watch: (watches) => tap.watch(watches),
   tapTaken: (session) => tap.taken(session),
   pullWindow: (...wish) => parts().pull.window(...wish),

@@ -5,6 +5,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import { connect } from '../lib/rpc.ts';
 import type { Connection } from '../lib/rpc.ts';
 import type { Watch } from '../live/index.ts';
+import type { LossAnswer, LossMarker } from '../loss/index.ts';
 import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { PullReader } from '../pull/index.ts';
@@ -75,6 +76,8 @@ export interface Shards {
   readonly lines: ShardLines;
   /** Rejects when the shard does not answer. */
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
+  /** Rejects when the shard does not answer. */
+  tellLoss(marker: LossMarker): Promise<LossAnswer>;
   ready(): { readonly ready: boolean; readonly reason?: string };
   /** Where producers reach it, as `host:port`. */
   ingestAddress(): string | undefined;
@@ -225,6 +228,7 @@ export function superviseShard(options: ShardsOptions): Shards {
       page: (...wish) => ask((remote) => remote.pullPage(...wish)),
     },
     tryDestination: (trial) => ask((remote) => remote.tryDestination(trial)),
+    tellLoss: (marker) => ask((remote) => remote.tellLoss(marker)),
     ready: () => (reason === undefined ? { ready: true } : { ready: false, reason }),
     ingestAddress: () => address,
     async drain(waitMs) {

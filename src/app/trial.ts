@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { gzipSync } from 'node:zlib';
 import type { DestinationTrial, TrialOutcome } from '../control/index.ts';
-import { frameLines, hasProblems, parseDestination } from '../destinations/index.ts';
-import type { Batch, Framing } from '../destinations/index.ts';
+import type { Batch } from '../destinations/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import { formFor, packed } from './one-line.ts';
 import type { Senders } from './senders.ts';
 
 export interface TrialTools {
@@ -62,9 +60,6 @@ async function send(
 function batchOf({ name, text, gzip, destinationConf }: DestinationTrial, nowMs: number): Batch {
   const place = { job: 0, epoch: '0'.repeat(16) };
   const form = gzip ? formFor(destinationConf) : { isCompressed: false };
-  const line = { ...place, bytes: Buffer.from(text.trimEnd()), offset: 0, receivedMs: nowMs };
-  const plain = form.framing ? frameLines(form.framing, [line]) : Buffer.from(text);
-  const body = form.isCompressed ? gzipSync(plain) : plain;
   return {
     ...place,
     id: `trial-${name}`,
@@ -74,23 +69,7 @@ function batchOf({ name, text, gzip, destinationConf }: DestinationTrial, nowMs:
     lines: 1,
     name,
     receivedMs: { first: nowMs, last: nowMs },
-    contentType: form.framing?.contentType ?? (gzip ? 'application/x-ndjson' : 'text/plain'),
-    ...(form.isCompressed ? {} : { encoding: 'identity' }),
-    body: [body],
-    bodyBytes: body.length,
-    plainBytes: plain.length,
-    sha256: createHash('sha256').update(body).digest('hex'),
+    ...packed(text, form, { ...place, receivedMs: nowMs }),
+    ...(gzip ? {} : { contentType: 'text/plain' }),
   };
-}
-
-/** How the receiver wants its lines. What is allowed has been judged before; here only the form is asked for. */
-function formFor(conf: string): { readonly framing?: Framing; readonly isCompressed: boolean } {
-  const parsed = parseDestination(conf, {
-    allowHttp: true,
-    fileRoots: ['/'],
-    ambientCredentials: true,
-  });
-  if (hasProblems(parsed)) return { isCompressed: true };
-  const { framing, encoding } = parsed;
-  return { isCompressed: encoding !== 'identity', ...(framing ? { framing } : {}) };
 }

@@ -251,6 +251,32 @@ export const limits = {
     keptLines: 10_000,
     keptBytes: 64 * MIB,
   },
+  /** Notices of lost lines at destinations. */
+  lossNotices: {
+    /** Losses that come together are told together. */
+    gatherMs: 2_000,
+    /** A job that loses lines all the time gets a notice a minute. */
+    spacingMs: MINUTE,
+    /** Waits for a destination that does not take one. */
+    retryMs: 2_000,
+    retryMsMost: 10 * MINUTE,
+    /** Notices that wait: two days of hours for a job, some 50 MiB in all. */
+    owedPerJob: 48,
+    owed: 100_000,
+    /** Ranges of offsets in a notice: it stays one short line. */
+    ranges: 20,
+    /** Waybills with losses that are remembered, some 60 bytes each. */
+    heard: 200_000,
+    /** What a server tells that has lost its memory of what it told. */
+    reachBackMs: DAY,
+    /** A deleted job can be restored for a while. */
+    keepMs: 7 * DAY,
+    /** Each takes a connection for seconds, at most. */
+    atOnce: 4,
+    /** One attempt: less than the control thread waits for a shard's answer. */
+    attemptMs: 8_000,
+    tendMs: 1_000,
+  },
   watch: {
     /** How often a shard says how it stands; also its sign of life. */
     beatMs: 1_000,

@@ -137,6 +137,11 @@ export const SETTINGS = {
       most: 300_000,
       help: 'How often a job delivers what has come, in milliseconds.',
     },
+    lossMarkers: {
+      kind: 'switch',
+      default: true,
+      help: 'Whether a destination gets a marker object or line when lines of its job are lost. See docs/loss-notices.md.',
+    },
   },
   destinations: {
     allowHttp: {

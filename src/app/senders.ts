@@ -16,6 +16,7 @@ import type { OpenedRange } from '../lib/net/addresses.ts';
 import type { GuardedDialler } from '../lib/net/dialler.ts';
 import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
 import { cAresResolver } from '../lib/net/resolver.ts';
+import { PassedThrough } from '../lib/via.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig } from '../model/snapshot.ts';
@@ -32,6 +33,8 @@ export interface SendersOptions {
 }
 
 export interface Senders {
+  /** Which servers the lines of each stream have come through; to be told by ingest. */
+  readonly passedThrough: PassedThrough;
   readonly openSender: (job: Pick<JobConfig, 'account' | 'destinationConf'>) => Promise<Sender>;
   readonly describe: (job: JobConfig) => ReceiverDescription;
 }
@@ -60,6 +63,7 @@ export function guardedDialler({
 /** Makes senders for jobs, all of them behind the one guarded dialler. */
 export function senders(options: SendersOptions): Senders {
   const { config, files, clock, instance } = options;
+  const passedThrough = new PassedThrough(clock, limits.via);
   const { awsAccessKeyId, awsSecretAccessKey } = config.destinations;
   const roleKeys =
     awsAccessKeyId === '' || awsSecretAccessKey === ''
@@ -72,6 +76,7 @@ export function senders(options: SendersOptions): Senders {
   };
   const kinds = describeDestinations();
   return {
+    passedThrough,
     openSender: (job) =>
       openDestination(job.destinationConf, {
         dialler,
@@ -82,7 +87,7 @@ export function senders(options: SendersOptions): Senders {
         attemptMs: limits.deliver.attemptMs,
         stallMs: limits.deliver.stallMs,
         responseBytes: limits.deliver.responseBytes,
-        instance,
+        via: (batch) => [instance, ...passedThrough.names(batch.stream, batch)],
         // The account's own, which it does not choose; see docs/destinations/s3.md.
         externalId: `waybill-${job.account}`,
         ...roleKeys,

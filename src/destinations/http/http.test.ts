@@ -68,6 +68,19 @@ describe('http', () => {
     );
   });
 
+  test('the servers that a batch passed through are named, this one first', async () => {
+    const receiver = await startScriptedReceiver();
+    const dialler = testDialler();
+    const via = ({ from, to }: { from: number; to: number }) => ['me', `${from}-${to}`];
+    const conf = `http://receiver.test:${receiver.port}/`;
+    const sender = await httpDestination.open(conf, testTools({ dialler, via }));
+    const batch = sampleBatch();
+    await sender.send(batch, going);
+    assert.equal(receiver.received[0]?.headers['waybill-via'], `me, 0-${batch.to}`);
+    dialler.close();
+    await receiver.close();
+  });
+
   test('a header of the customer replaces the content type', async () => {
     await withReceiver('?header_Content-Type=application/json', async (receiver, sender) => {
       await sender.send(sampleBatch(), going);

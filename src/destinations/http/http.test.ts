@@ -109,11 +109,12 @@ describe('http', () => {
     });
   });
 
-  test('batches go over one connection', async () => {
+  test('fifty batches go over one connection', async () => {
     await withReceiver('', async (receiver, sender) => {
-      for (const id of ['a', 'b', 'c']) {
-        assert.equal((await sender.send(sampleBatch(500, id), going)).kind, 'accepted');
+      for (let n = 0; n < 50; n += 1) {
+        assert.equal((await sender.send(sampleBatch(500, `b${n}`), going)).kind, 'accepted');
       }
+      assert.equal(receiver.received.length, 50);
       assert.equal(receiver.connections(), 1);
     });
   });

@@ -17,6 +17,7 @@ import type { OpenedRange } from '../lib/net/addresses.ts';
 import type { GuardedDialler } from '../lib/net/dialler.ts';
 import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
 import { cAresResolver } from '../lib/net/resolver.ts';
+import { PassedThrough } from '../lib/via.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig } from '../model/snapshot.ts';
@@ -33,6 +34,8 @@ export interface SendersOptions {
 }
 
 export interface Senders {
+  /** Which servers the lines of each stream have come through; to be told by ingest. */
+  readonly passedThrough: PassedThrough;
   readonly openSender: (job: Pick<JobConfig, 'account' | 'destinationConf'>) => Promise<Sender>;
   readonly describe: (job: JobConfig) => ReceiverDescription;
 }
@@ -61,6 +64,7 @@ export function guardedDialler({
 /** Makes senders for jobs, all of them behind the one guarded dialler. */
 export function senders(options: SendersOptions): Senders {
   const { config, files, clock, instance } = options;
+  const passedThrough = new PassedThrough(clock, limits.via);
   const { awsAccessKeyId, awsSecretAccessKey } = config.destinations;
   const roleKeys =
     awsAccessKeyId === '' || awsSecretAccessKey === ''
@@ -73,6 +77,7 @@ export function senders(options: SendersOptions): Senders {
   };
   const kinds = describeDestinations();
   return {
+    passedThrough,
     openSender: (job) =>
       openDestination(job.destinationConf, {
         dialler,
@@ -83,7 +88,7 @@ export function senders(options: SendersOptions): Senders {
         attemptMs: limits.deliver.attemptMs,
         stallMs: limits.deliver.stallMs,
         responseBytes: limits.deliver.responseBytes,
-        instance,
+        via: (batch) => [instance, ...passedThrough.names(batch.stream, batch)],
         // The account's own, which it does not choose; see docs/destinations/s3.md.
         externalId: `waybill-${job.account}`,
         ...roleKeys,

@@ -274,6 +274,7 @@ async function run(): Promise<void> {
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
     instance: start.instance,
+    passedThrough: outgoing.passedThrough,
     tap,
     keysReachBackMs: () => limits.buffer.keyMs,
     clock,

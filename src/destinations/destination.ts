@@ -145,6 +145,8 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+export type Via = (batch: Pick<Batch, 'stream' | 'from' | 'to'>) => readonly string[];
+
 /** Everything outside that a destination may use. */
 export interface DestinationTools {
   readonly dialler: GuardedDialler;
@@ -164,8 +166,8 @@ export interface DestinationTools {
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
-  /** Name of this installation, said in each request so that one that comes back to it is known. */
-  readonly instance?: string;
+  /** Servers that a batch's lines have passed through, this one first: said in each request, so that a loop is found. */
+  readonly via?: Via;
 }
 
 export interface DestinationKind {

@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { exchange } from '../lib/net/exchange.ts';
 import type { ExchangeResult } from '../lib/net/exchange.ts';
 import { VERSION } from '../lib/version.ts';
-import type { Batch, DestinationTools } from './destination.ts';
+import type { Batch, DestinationTools, Via } from './destination.ts';
 import type { WebTarget } from './web-conf.ts';
 
 export const USER_AGENT = `Waybill/${VERSION}`;
@@ -44,8 +44,14 @@ function batchHeaders(batch: Batch, tools: DestinationTools): Record<string, str
     'waybill-stream': batch.stream,
     // The end is not included, as everywhere in Waybill.
     'waybill-offsets': `${batch.epoch}:${batch.from}-${batch.to}`,
-    ...(tools.instance === undefined ? {} : { 'waybill-via': tools.instance }),
+    ...viaHeader(batch, tools.via),
   };
+}
+
+/** Says which servers the lines have passed through; a server that meets its own name refuses them. */
+export function viaHeader(batch: Batch, via: Via | undefined): Record<string, string> {
+  const names = via?.(batch) ?? [];
+  return names.length === 0 ? {} : { 'waybill-via': names.join(', ') };
 }
 
 /**

@@ -6,6 +6,7 @@ import { createIngest } from '../ingest/index.ts';
 import type { IngestDeps } from '../ingest/index.ts';
 import type { KeptLines } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
+import { PassedThrough } from '../lib/via.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
 import type { FollowedFiles } from '../lib/fs/followed.ts';
@@ -63,11 +64,12 @@ const JOB_RETRY_MS = 1_000;
 export async function startForwarder(deps: ForwarderDeps): Promise<StartForwarder> {
   const { config, clock, diagnostics, files } = deps;
   const startedMs = clock.wallMs();
+  const passedThrough = new PassedThrough(clock, limits.via);
   const receivers = new Receivers(config.receiver.urls.map(receiverOf), clock);
   const opened = await openSpool({
     ...deps,
     fingerprint: config.receiver.urls.join(' '),
-    openSender: () => Promise.resolve(senderOf(deps, receivers)),
+    openSender: () => Promise.resolve(senderOf(deps, receivers, passedThrough)),
   });
   if (opened.kind === 'refused') return opened;
   const { spool } = opened;
@@ -97,10 +99,11 @@ export async function startForwarder(deps: ForwarderDeps): Promise<StartForwarde
     await jobs.use(keeper.current);
   }
   const append = appendTo(spool, jobs);
-  const ingest = createIngest(ingestDeps(deps, spool, append, () => way.route));
+  const doorDeps = ingestDeps(deps, spool, append, passedThrough);
+  const ingest = createIngest({ ...doorDeps, route: () => way.route });
   const door = openDoor({
     ingest,
-    notYet: createIngest(ingestDeps(deps, spool, append, () => undefined)),
+    notYet: createIngest({ ...doorDeps, route: () => undefined }),
     canSort: () => keeper.current !== undefined,
     asksForToken: deps.producerTokens !== undefined,
     limits: limits.ingest,
@@ -171,12 +174,18 @@ function receiverOf(text: string): WaybillReceiver {
   return { name: url.host, secure, hostname: url.hostname, port };
 }
 
-function senderOf({ dialler, clock, token }: ForwarderDeps, receivers: Receivers) {
+function senderOf(
+  { dialler, clock, token }: ForwarderDeps,
+  receivers: Receivers,
+  passedThrough: PassedThrough,
+) {
   const { attemptMs, stallMs, responseBytes } = limits.deliver;
   return waybillSender({
     receivers,
     token,
     tools: { dialler, clock, attemptMs, stallMs, responseBytes },
+    // Not its own name: nothing leads back to a forwarder but through a server.
+    via: (batch) => passedThrough.names(batch.stream, batch),
   });
 }
 
@@ -242,10 +251,9 @@ function ingestDeps(
   { clock, random, diagnostics }: ForwarderDeps,
   { buffer }: Spool,
   append: Append,
-  route: IngestDeps['route'],
-): IngestDeps {
+  passedThrough: PassedThrough,
+): Omit<IngestDeps, 'route'> {
   return {
-    route,
     append,
     countRefusal: (entry) => buffer.countRefusal(entry),
     // Bad lines travel with the others: the receiver keeps them apart, where their owner can fetch them.
@@ -258,6 +266,7 @@ function ingestDeps(
       return kept.kind === 'stored' ? 'kept' : 'failed';
     },
     durability: buffer.durability,
+    passedThrough,
     keysReachBackMs: () => limits.buffer.keyMs,
     clock,
     random,

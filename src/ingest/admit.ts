@@ -1,5 +1,7 @@
 /** Everything that can be said of a request before a byte of its body is read. */
 import type { IncomingMessage } from 'node:http';
+import { readVia } from '../lib/via.ts';
+import { limits as defaults } from '../model/limits.ts';
 import type { IngestTokenConfig } from '../model/snapshot.ts';
 import type { RouteTable } from '../route/index.ts';
 import type { IngestLimits } from './contract.ts';
@@ -29,6 +31,8 @@ export interface Admission {
   readonly coding: Coding;
   /** Whom the body's memory is charged to: an account, or the token of a sender for many. */
   readonly payer: string;
+  /** Servers that the lines have passed through, as the sender says. */
+  readonly via: readonly string[];
 }
 
 /** A refusal before the body; `place` when it concerns one stream that the token may write to. */
@@ -46,6 +50,9 @@ export interface Gatekeepers {
   readonly instance: string | undefined;
   readonly rate: FairRate | undefined;
 }
+
+/** A sender's own name and those of its stream. */
+const MOST_VIA = defaults.via.namesPerStream + 1;
 
 /** @param draining whether new requests are to be refused, once it is known whom that concerns */
 export function admit(
@@ -69,8 +76,8 @@ export function admit(
   const away = (refusal: Refusal): TurnedAway =>
     place === undefined ? { refusal } : { refusal, place };
 
-  if (instance !== undefined && request.headers['waybill-via'] === instance)
-    return away({ code: 'delivery_loop' });
+  const via = readVia(request.headers['waybill-via'], MOST_VIA);
+  if (instance !== undefined && via.includes(instance)) return away({ code: 'delivery_loop' });
   if (draining !== undefined) return away(draining);
   const identity = readIdentity(request.headers, limits.keyBytes);
   if (identity !== undefined && 'code' in identity) return away(identity);
@@ -95,5 +102,6 @@ export function admit(
     identity,
     coding,
     payer,
+    via,
   };
 }

@@ -4,6 +4,7 @@ import type { AppendRequest, AppendResult, Lines, RefusalCount } from '../buffer
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
+import type { PassedThrough } from '../lib/via.ts';
 import type { ErrorCode } from '../model/errors.ts';
 import type { limits } from '../model/limits.ts';
 import type { StreamKey } from '../model/scope.ts';
@@ -70,6 +71,8 @@ export interface IngestDeps {
   };
   /** This server's name as its own deliveries say it; they are refused. Absent: nobody's are. */
   readonly instance?: string;
+  /** Is told which servers a stream's lines have passed through. Absent: nobody is. */
+  readonly passedThrough?: Pick<PassedThrough, 'note'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;

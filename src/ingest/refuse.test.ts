@@ -52,6 +52,12 @@ const cases: readonly Case[] = [
     door: { deps: { instance: 'me' } },
     counted: 0,
   },
+  {
+    code: 'delivery_loop',
+    headers: { 'Waybill-Via': 'other, me' },
+    door: { deps: { instance: 'me' } },
+    counted: 0,
+  },
   { code: 'method_not_allowed', headers: { method: 'PUT' } },
   { code: 'query_invalid', path: `${PATH}?colour=red` },
   { code: 'query_invalid', path: `${PATH}?invalid=drop`, at: 'invalid' },

@@ -174,6 +174,7 @@ async function store(
       admission.identity && identityFor(admission.identity, admission.token.id, stream);
     const result = await deps.append({ stream, account, lines, ...(identity && { identity }) });
     if (result.kind !== 'stored') return refused(appendRefusal(result));
+    deps.passedThrough?.note(stream, result.range, admission.via);
     const stored = { epoch: result.epoch, range: result.range, repeat: result.repeat };
     return { ...accepted, lines: lines.ends.length, bytes: lines.bytes.length, stored };
   } catch (error) {

@@ -490,6 +490,14 @@ export const limits = {
     /** The reason that an operator gives. */
     reasonLength: 1_000,
   },
+  via: {
+    /** Servers that a stream's lines may have passed through: enough for many forwarders, a header of 2 KiB. */
+    namesPerStream: 64,
+    /** Such names in all, some 200 bytes each. */
+    names: 50_000,
+    /** How long lines count as having come through a server that is not heard of any more. */
+    keepMs: DAY,
+  },
   snapshots: {
     /** History of the configuration: as long as the archive of waybills that name its versions. */
     keepMs: 90 * DAY,

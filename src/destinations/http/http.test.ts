@@ -68,6 +68,19 @@ describe('http', () => {
     );
   });
 
+  test('the servers that a batch passed through are named, this one first', async () => {
+    const receiver = await startScriptedReceiver();
+    const dialler = testDialler();
+    const via = ({ from, to }: { from: number; to: number }) => ['me', `${from}-${to}`];
+    const conf = `http://receiver.test:${receiver.port}/`;
+    const sender = await httpDestination.open(conf, testTools({ dialler, via }));
+    const batch = sampleBatch();
+    await sender.send(batch, going);
+    assert.equal(receiver.received[0]?.headers['waybill-via'], `me, 0-${batch.to}`);
+    dialler.close();
+    await receiver.close();
+  });
+
   test('a header of the customer replaces the content type', async () => {
     await withReceiver('?header_Content-Type=application/json', async (receiver, sender) => {
       await sender.send(sampleBatch(), going);
@@ -96,11 +109,12 @@ describe('http', () => {
     });
   });
 
-  test('batches go over one connection', async () => {
+  test('fifty batches go over one connection', async () => {
     await withReceiver('', async (receiver, sender) => {
-      for (const id of ['a', 'b', 'c']) {
-        assert.equal((await sender.send(sampleBatch(500, id), going)).kind, 'accepted');
+      for (let n = 0; n < 50; n += 1) {
+        assert.equal((await sender.send(sampleBatch(500, `b${n}`), going)).kind, 'accepted');
       }
+      assert.equal(receiver.received.length, 50);
       assert.equal(receiver.connections(), 1);
     });
   });

@@ -50,7 +50,7 @@ export const waybillDestination: DestinationKind = {
         token: () => settings.token,
         ...(settings.stream === undefined ? {} : { stream: settings.stream }),
         tools,
-        ...(tools.instance === undefined ? {} : { instance: tools.instance }),
+        ...(tools.via === undefined ? {} : { via: tools.via }),
       }),
     );
   },

@@ -95,7 +95,8 @@ export class Receivers {
     const uncertain = this.#uncertain.get(batch);
     const bound = uncertain && nowMs < uncertain.untilMs ? uncertain.at : undefined;
     let waitMs = Infinity;
-    let reason = 'no receiver is left to ask';
+    // What the last one said that was asked in this attempt: of a lone receiver, what is wrong with it.
+    let reason = this.#known[from - 1]?.problem ?? 'no receiver is left to ask';
     for (const [index, known] of this.#known.entries()) {
       if (index < from || (bound && known !== bound)) continue;
       if (known.nextMs <= nowMs) {

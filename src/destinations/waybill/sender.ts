@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { exchange } from '../../lib/net/exchange.ts';
 import type { ExchangeTools } from '../../lib/net/exchange.ts';
-import type { Batch, Sender, SendOutcome } from '../destination.ts';
-import { USER_AGENT } from '../web-send.ts';
+import type { Batch, Sender, SendOutcome, Via } from '../destination.ts';
+import { USER_AGENT, viaHeader } from '../web-send.ts';
 import { verdictOf } from './answers.ts';
 import type { Verdict } from './answers.ts';
 import type { Receivers } from './receivers.ts';
@@ -15,8 +15,8 @@ export interface WaybillSenderOptions {
   /** The stream there; absent: the same as here. */
   readonly stream?: string;
   readonly tools: ExchangeTools;
-  /** Name of this installation, by which a loop is found. */
-  readonly instance?: string;
+  /** Servers that a batch's lines have passed through, by which a loop is found. */
+  readonly via?: Via;
 }
 
 /** A producer of this epoch numbers its requests by the offset of their first line. */
@@ -85,7 +85,7 @@ function settle(
 function requestOf(
   { secure, hostname, port }: WaybillReceiver,
   batch: Batch,
-  { token, stream, instance }: WaybillSenderOptions,
+  { token, stream, via }: WaybillSenderOptions,
 ) {
   return {
     secure,
@@ -101,7 +101,7 @@ function requestOf(
       authorization: `Bearer ${token()}`,
       'waybill-producer': `${producerOf(batch)};epoch=${EPOCH};seq=${batch.from}`,
       'waybill-batch-id': batch.id,
-      ...(instance === undefined ? {} : { 'waybill-via': instance }),
+      ...viaHeader(batch, via),
     },
     body: batch.body,
   };

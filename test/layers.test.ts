@@ -41,7 +41,7 @@ test('the layer check reports every known breach', () => {
   const { breaches } = cruise(join(root, 'test/fixtures/layers'));
   assert.deepEqual(breaches, [
     "Amazon's SDK: only in src/destinations/s3: src/destinations/http/index.ts -> @aws-sdk/client-s3",
-    'SQLite: only in src/lib/sqlite, src/control/store, src/ledger, src/watch: src/lib/files.ts -> node:sqlite',
+    'SQLite: only in src/lib/sqlite, src/control/store, src/ledger, src/watch, src/loss: src/lib/files.ts -> node:sqlite',
     'a destination is entered by its index.ts: src/destinations/catalog.ts -> src/destinations/http/send.ts',
     'a room is entered by its index.ts: src/app/index.ts -> src/buffer/inner.ts',
     'deliver may import only types of: buffer: src/deliver/runner.ts -> src/buffer/index.ts',

@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 
-import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
-import { COUNTERS } from './support/flood.worker.ts';
-import type { Flood } from './support/flood.worker.ts';
-import { eventually, startReceiver } from './support/receiver.ts';
-import { LOCAL_DESTINATIONS, MAIN, startServer, temporaryFolder } from './support/server.ts';
-import type { Server } from './support/server.ts';
+import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import { COUNTERS } from '../support/flood.worker.ts';
+import type { Flood } from '../support/flood.worker.ts';
+import { eventually, startReceiver } from '../support/receiver.ts';
+import { LOCAL_DESTINATIONS, MAIN, startServer, temporaryFolder } from '../support/server.ts';
+import type { Server } from '../support/server.ts';
 
 const LINE = `{"RayID":"ray","ClientRequestURI":"/${'saturated/'.repeat(40)}"}\n`;
 /** Below the bound of connections of one address, so that the test itself has some left. */

@@ -45,7 +45,7 @@ function startFlood(server: Server, token: string, zone: string) {
     connections: CONNECTIONS,
     counters: count.buffer as SharedArrayBuffer,
   };
-  const worker = new Worker(new URL('support/flood.worker.ts', import.meta.url), { workerData });
+  const worker = new Worker(new URL('../support/flood.worker.ts', import.meta.url), { workerData });
   const read = (name: keyof typeof COUNTERS) => Atomics.load(count, COUNTERS[name]);
   return {
     read,

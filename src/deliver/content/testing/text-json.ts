@@ -20,7 +20,8 @@ export function parseText(text: string): TextValue {
 }
 
 const SCALAR =
-  /"(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
+  // oxlint-disable-next-line no-control-regex -- RFC 8259 keeps exactly these out of strings
+  /"(?:[^"\\\u0000-\u001f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
 
 function valueAt(text: string, at: number): [TextValue, number] {
   if (text[at] === '[') {

@@ -14,6 +14,8 @@ export interface ServerOptions {
   readonly dir: string;
   /** Flags of `waybill serve` beyond ports and folder. */
   readonly flags?: readonly string[];
+  /** Flags of Node itself, such as `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export interface BenchServer {
@@ -30,7 +32,11 @@ export interface BenchServer {
 }
 
 /** Starts a server that may deliver to loopback, and waits until it accepts lines. */
-export async function startServer({ dir, flags = [] }: ServerOptions): Promise<BenchServer> {
+export async function startServer({
+  dir,
+  flags = [],
+  nodeFlags = [],
+}: ServerOptions): Promise<BenchServer> {
   mkdirSync(dir, { recursive: true });
   const data = join(dir, 'data');
   const [ingestPort, controlPort] = await freePorts(2);
@@ -44,7 +50,7 @@ export async function startServer({ dir, flags = [] }: ServerOptions): Promise<B
   ];
   const child = spawn(
     process.execPath,
-    [LAUNCHER, 'serve', '--data-dir', data, ...ports, ...loopback, ...flags],
+    [...nodeFlags, LAUNCHER, 'serve', '--data-dir', data, ...ports, ...loopback, ...flags],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const log = createWriteStream(join(dir, 'waybill.log'), { flags: 'a' });

@@ -17,6 +17,7 @@ import type { DeliveryStats, JobStatus } from '../deliver/index.ts';
 import type { IngestStats } from '../ingest/index.ts';
 import type { ArchiveMark, JobCut } from '../ledger/index.ts';
 import type { KeptLineEntry } from '../ledger/index.ts';
+import type { TurnTimes } from '../lib/longest-turns.ts';
 import type { TappedLines, Watch } from '../live/index.ts';
 import type { LossAnswer, LossMarker } from '../loss/index.ts';
 import type { Config } from '../model/settings.ts';
@@ -79,6 +80,7 @@ export interface ShardStats {
   readonly delivery: DeliveryStats;
   readonly durability: 'disk' | 'memory';
   readonly heapBytes: number;
+  readonly turns: TurnTimes;
 }
 
 /** What a job's books rest on, at one instant. */

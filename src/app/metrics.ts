@@ -1,5 +1,7 @@
 import { exposition } from '../ledger/index.ts';
 import type { Metric } from '../ledger/index.ts';
+import { TURN_CLASSES_MS } from '../lib/longest-turns.ts';
+import type { TurnTimes } from '../lib/longest-turns.ts';
 import { DROP_REASONS, EXCLUDE_REASONS } from '../model/delivery.ts';
 import type { JobLag, JobSums } from './job-sums.ts';
 import type { ShardStats } from './link.ts';
@@ -95,9 +97,26 @@ function shardMetrics(
       buffer.serviceMs / 1000,
     ),
     one('shard_heap_bytes', 'gauge', "JavaScript heap of the shard's thread.", stats.heapBytes),
+    turnMetric(stats.turns),
     ...counters('ingest', stats.ingest),
     ...counters('delivery', stats.delivery),
   ];
+}
+
+function turnMetric({ seconds, sumMs }: TurnTimes): Metric {
+  let sum = 0;
+  const buckets = seconds.map((count, index) => {
+    sum += count;
+    const boundMs = TURN_CLASSES_MS[index];
+    const le = boundMs === undefined ? '+Inf' : boundMs / 1000;
+    return { part: '_bucket', labels: { le }, value: sum } as const;
+  });
+  return {
+    name: 'waybill_shard_longest_turn_seconds',
+    type: 'histogram',
+    help: "Longest turn of the shard's thread in each second that followed a busy one.",
+    series: [...buckets, { part: '_sum', value: sumMs / 1000 }, { part: '_count', value: sum }],
+  };
 }
 
 /** A room's own counters, under the room's name: `heldBytes` becomes `waybill_ingest_held_bytes`. */

@@ -46,9 +46,13 @@ export function guardedDialler({
   clock,
   diagnostics,
 }: Pick<SendersOptions, 'config' | 'clock' | 'diagnostics'>): GuardedDialler {
-  const { allowPorts } = config.destinations;
+  const { allowPorts, nameServers } = config.destinations;
   return createGuardedDialler({
-    resolver: cAresResolver({ timeoutMs: limits.deliver.dnsMs, tries: limits.deliver.dnsTries }),
+    resolver: cAresResolver({
+      timeoutMs: limits.deliver.dnsMs,
+      tries: limits.deliver.dnsTries,
+      ...(nameServers.length > 0 ? { servers: nameServers } : {}),
+    }),
     allow: config.destinations.allowAddresses.map(openedRange),
     ...(allowPorts.length > 0 ? { allowPorts: allowPorts.map(Number) } : {}),
     ownPorts: [config.ingest.port, config.control.port],

@@ -8,6 +8,7 @@ import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
+import { isNameServer } from '../lib/net/resolver.ts';
 import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import type { Config } from '../model/settings.ts';
@@ -57,6 +58,12 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   if (badRange !== undefined) {
     return refused(
       `destinations.allowAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
+    );
+  }
+  const badServer = config.destinations.nameServers.find((text) => !isNameServer(text));
+  if (badServer !== undefined) {
+    return refused(
+      `destinations.nameServers: ${badServer} is no name server; write 10.0.0.2 or 10.0.0.2:5353`,
     );
   }
 

@@ -16,6 +16,7 @@ import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { threadBusy } from '../lib/busy.ts';
+import { LongestTurns } from '../lib/longest-turns.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { connect } from '../lib/rpc.ts';
@@ -75,6 +76,7 @@ let running:
 /** However many scrapes there are at once, they share one sum. */
 let summing: Promise<JobSums> | undefined;
 let applying: Promise<unknown> = Promise.resolve();
+const turns = new LongestTurns(threadBusy());
 const subscription = new Subscription(() => snapshot);
 /** Stands in the way of lines for Instant Logs. */
 const tap = new Tap({
@@ -119,6 +121,7 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
     delivery: parts().delivery.stats(),
     durability: parts().buffer.durability,
     heapBytes: process.memoryUsage().heapUsed,
+    turns: turns.times(),
   }),
   setTls: (tls) => ingest?.setTls(tls),
   tryDestination: (trial) =>
@@ -307,7 +310,10 @@ function showSignsOfLife(buffer: ShardBuffer, delivery: Delivery): void {
     clock,
     limits: limits.watch,
   });
-  clock.every(limits.watch.beatMs, () => supervisor.notify('beat', observer.beat()));
+  clock.every(limits.watch.beatMs, () => {
+    turns.second();
+    supervisor.notify('beat', observer.beat());
+  });
 }
 
 /** Attempts go to the control thread in bunches: it only lists them. */

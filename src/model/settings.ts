@@ -159,6 +159,11 @@ export const SETTINGS = {
       default: [] as readonly string[],
       help: 'Ports that may be dialled, as 443, 8088, 9200. Empty: every port.',
     },
+    nameServers: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Name servers that are asked for destinations, as 10.0.0.2 or 10.0.0.2:5353. Empty: those of the system.',
+    },
     awsAccessKeyId: text(
       '',
       'Key with which customers’ roles in AWS are assumed (sts:AssumeRole). Empty: roles are not offered.',

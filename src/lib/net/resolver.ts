@@ -25,6 +25,16 @@ export function cAresResolver(options: ResolverOptions): NameResolver {
   };
 }
 
+/** Whether c-ares takes a text as the address of a name server. */
+export function isNameServer(text: string): boolean {
+  try {
+    new dns.Resolver().setServers([text]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The name has no address, or nobody could be asked. `code` is c-ares's (`ENOTFOUND`, `ETIMEOUT`, `ESERVFAIL`, ...). */
 export class NameUnresolved extends Error {
   override readonly name = 'NameUnresolved';

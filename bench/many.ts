@@ -1,0 +1,131 @@
+/**
+ * Question: what do ten thousand customers cost, beside one who sends as much?
+ *
+ *     node bench/many.ts [seconds] [streams] [loads]
+ *
+ * Loads, in turn against one server: `whole` (one stream, bodies of 1 MiB over 4 connections), `zones` (a stream after the other
+ * in bodies of 64 KiB over 64), `by-runs` (bodies of 64 KiB through `?by=`, ten lines of one zone after the other), `by-lines`
+ * (the same with a zone drawn for each line: 10,000 streams have some 70 lines of a body between them, one each).
+ * Every stream has an account, and a job with a path of its own, to one receiver.
+ *
+ * Bar: each at least 60 % of the rate of `whole`.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sendBodies } from './lib/bodies.ts';
+import { makeFolder } from './lib/folder.ts';
+import { cutBodies } from './lib/http-lines.ts';
+import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { ingestToken, startServer } from './lib/server.ts';
+import { openSink } from './lib/sink.ts';
+
+const SECONDS = Number(process.argv[2] ?? 10);
+const STREAMS = Number(process.argv[3] ?? 10_000);
+const LOADS = (process.argv[4] ?? 'whole,zones,whole,by-runs').split(',');
+const FLAGS = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
+const DRAIN_MS = 120_000;
+const PATH = '/v1/ingest/http_requests?by=ZoneName';
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const dir = mkdtempSync(join(tmpdir(), 'waybill-many-'));
+const sink = await openSink(undefined, false);
+// The last zone is the one that sends as much as all others.
+await makeFolder({
+  dir: join(dir, 'data'),
+  zones: STREAMS + 1,
+  accounts: STREAMS + 1,
+  destination: (job) => `http://127.0.0.1:${sink.port}/${job}`,
+});
+const server = await startServer({ dir, nodeFlags: FLAGS });
+const headers = { authorization: `Bearer ${await ingestToken(server)}` };
+const pathOf = (zone: number): string => `/v1/ingest/zones/z${zone}/http_requests`;
+console.log('start', { readyMs: Math.round(server.readyMs), rssMiB: rssMiB(server.pid) });
+
+interface Load {
+  readonly paths: readonly string[];
+  readonly bodies: readonly Uint8Array[];
+  readonly connections: number;
+}
+
+const small = cutBodies(32 * 2 ** 20, 2 ** 16);
+let seed = 1;
+const anyZone = (): number => (seed = (seed * 48_271) % 2_147_483_647) % STREAMS;
+
+/** The same lines, each given to a zone. */
+function dealt(body: Buffer, linesPerZone: number): Buffer {
+  let zone = 0;
+  const lines = body.toString().trimEnd().split('\n');
+  const given = lines.map((line, n) => {
+    if (n % linesPerZone === 0) zone = anyZone();
+    return `${line.replace(/"ZoneName":"[^"]*"/, `"ZoneName":"z${zone}.example"`)}\n`;
+  });
+  return Buffer.from(given.join(''));
+}
+
+function loadOf(name: string): Load {
+  switch (name) {
+    case 'whole':
+      return { paths: [pathOf(STREAMS)], bodies: cutBodies(32 * 2 ** 20, 2 ** 20), connections: 4 };
+    case 'zones': {
+      const paths = Array.from({ length: STREAMS }, (_, n) => pathOf(n));
+      return { paths, bodies: small, connections: 64 };
+    }
+    case 'by-runs':
+      return { paths: [PATH], bodies: small.map((body) => dealt(body, 10)), connections: 64 };
+    case 'by-lines':
+      return { paths: [PATH], bodies: small.map((body) => dealt(body, 1)), connections: 64 };
+    default:
+      throw new Error(`no such load: ${name}`);
+  }
+}
+
+const rates: { readonly name: string; readonly intake: number; readonly whole: number }[] = [];
+for (const name of LOADS) {
+  const load = loadOf(name);
+  const lines = load.bodies.map((body) => body.reduce((sum, byte) => sum + Number(byte === 10), 0));
+  const before = { ...sink.taken };
+  const counted = await server.metrics(/_(syncs|written_bytes)_total /);
+  const cpuBefore = cpuSeconds(server.pid);
+  const began = performance.now();
+  const sent = await sendBodies({ port: server.ingestPort, headers, seconds: SECONDS, ...load });
+  const bytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
+  const accepted = sent.taken.reduce((sum, times, n) => sum + times * lines[n]!, 0);
+  const arrived = (): number => sink.taken.lines - before.lines;
+  const backlog = accepted - arrived();
+  while (arrived() < accepted && performance.now() - began < DRAIN_MS) await sleep(20);
+  const took = (performance.now() - began) / 1_000;
+  const cpu = cpuSeconds(server.pid) - cpuBefore;
+  const now = await server.metrics(/_(syncs|written_bytes)_total /);
+  const grown = (metric: string): number => (now.get(metric) ?? 0) - (counted.get(metric) ?? 0);
+  const intake = bytes / 1e6 / sent.seconds;
+  const batches = sink.taken.batches - before.batches;
+  console.log(name, {
+    intakeMBs: Math.round(intake),
+    endToEndMBs: Math.round(bytes / 1e6 / took),
+    cpuSPerGB: Number((cpu / (bytes / 1e9)).toFixed(2)),
+    GB: Number((bytes / 1e9).toFixed(2)),
+    behindLines: backlog,
+    missing: accepted - arrived(),
+    refused: sent.failed,
+    p99AnswerMs: Math.round(
+      sent.tookMs.toSorted()[Math.floor(sent.tookMs.length * 0.99)] ?? Number.NaN,
+    ),
+    batches,
+    batchBytes: Math.round(bytes / batches),
+    timesSmaller: Number((bytes / (sink.taken.wireBytes - before.wireBytes)).toFixed(2)),
+    syncsPerGB: Math.round(grown('waybill_syncs_total') / (bytes / 1e9)),
+    writtenMBPerGB: Math.round(grown('waybill_written_bytes_total') / 1e6 / (bytes / 1e9)),
+    rssMiB: rssMiB(server.pid),
+    peakMiB: peakRssMiB(server.pid),
+  });
+  if (sink.taken.lines - before.lines !== accepted) process.exitCode = 1;
+  rates.push({ name, intake, whole: name === 'whole' ? intake : (rates.at(-1)?.whole ?? 0) });
+}
+for (const { name, intake, whole } of rates) {
+  if (name !== 'whole') console.log(`${name}: ${((intake / whole) * 100).toFixed(0)} % of whole`);
+}
+await server.stop();
+sink.close();
+rmSync(dir, { recursive: true });
+process.exit();

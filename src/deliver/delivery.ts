@@ -5,6 +5,7 @@ import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { Lane } from './lane.ts';
+import { Pace } from './pace.ts';
 import { Places } from './places.ts';
 import { Replays } from './replay/replays.ts';
 import { JobRunner } from './runner.ts';
@@ -69,6 +70,11 @@ class ShardDelivery implements Delivery {
         limits,
       },
       turns: this.#turns,
+      pace: new Pace({
+        intervalMs: deps.intervalMs,
+        intervalMsMost: Math.max(deps.intervalMs, limits.stretchedMs),
+        batchesPerSecond: limits.batchesPerSecond,
+      }),
       senders: this.#senders,
       places: new Places(deps),
       stop: this.#stop.signal,

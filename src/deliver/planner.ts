@@ -50,6 +50,8 @@ export class Planner {
   #closing: { readonly from: number; readonly atMs: number } | undefined;
   #failures = 0;
   #notBeforeMs = 0;
+  /** The account among whose jobs with lines it counts. */
+  #paced: string | undefined;
 
   constructor(host: PlannerHost) {
     this.#host = host;
@@ -68,8 +70,15 @@ export class Planner {
     return closesAtMs ?? retryAtMs;
   }
 
+  /** It may make no batch for now: others need not wait because of its lines. */
+  rest(): void {
+    if (this.#paced !== undefined) this.#host.tools.pace.end(this.#paced);
+    this.#paced = undefined;
+  }
+
   /** The job's settings changed: bounds and interval are taken anew. */
   reset(): void {
+    this.rest();
     this.#filling = undefined;
     this.#closing = undefined;
   }
@@ -94,10 +103,17 @@ export class Planner {
     this.#filling = undefined;
     if (!this.hasUnplanned()) {
       this.#failures = 0;
-      return;
+      return this.rest();
     }
+    this.#pace();
     this.#busy = true;
     this.#host.tools.track(this.#host.job().id, this.#plan());
+  }
+
+  #pace(): void {
+    if (this.#paced !== undefined) return;
+    this.#paced = this.#host.job().account;
+    this.#host.tools.pace.begin(this.#paced);
   }
 
   #stillFilling(): boolean {
@@ -130,7 +146,8 @@ export class Planner {
     const job = this.#host.job();
     const state = deps.buffer.job(job.id);
     if (!state || state.closedMs !== null) return { kind: 'nothing' };
-    const caps = batchCaps(job, this.#host.receiver(), deps.limits, deps.intervalMs);
+    const intervalMs = this.#host.tools.pace.intervalMs(job.account);
+    const caps = batchCaps(job, this.#host.receiver(), deps.limits, intervalMs);
     const next = nextUnplanned(state);
     const most = deps.limits.batchBlocks;
     // What is read first is a lower bound of what the index then shows: a batch may close sooner, never later.

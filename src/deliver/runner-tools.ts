@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { DeliveryDeps } from './contract.ts';
+import type { Pace } from './pace.ts';
 import type { Places } from './places.ts';
 import type { PrepareTools } from './prepare.ts';
 import type { Senders } from './senders.ts';
@@ -11,6 +12,8 @@ export interface RunnerTools {
   readonly clock: Clock;
   readonly prepare: PrepareTools;
   readonly turns: Pick<Turns, 'request'>;
+  /** Shared by live jobs and replays. */
+  readonly pace: Pace;
   readonly senders: Senders;
   readonly places: Places;
   /** Aborted when delivery closes. */

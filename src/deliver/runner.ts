@@ -140,6 +140,7 @@ export class JobRunner {
 
   /** Lets go of its timer and its place: nothing more is started. */
   stop(): void {
+    this.#planner.rest();
     this.#disarm();
     this.#seat.leave();
   }
@@ -218,6 +219,7 @@ export class JobRunner {
   #pump(): void {
     if (!this.#mayStart() || this.#reconciling !== undefined) {
       this.#seat.standBack();
+      this.#planner.rest();
       return this.#disarm();
     }
     const nowMs = this.#tools.clock.monotonicMs();
@@ -289,7 +291,9 @@ export class JobRunner {
     // Whoever waits at a place is called from there.
     const room = this.#seat.isDown ? false : flowing ? active < this.#mostOpen() : active === 0;
     const attemptMs = room && this.#runs.length > active ? this.#nextAttemptMs() : undefined;
-    const planMs = this.#mayPlan() ? this.#planner.wakeAtMs : undefined;
+    const mayPlan = this.#mayPlan();
+    if (!mayPlan) this.#planner.rest();
+    const planMs = mayPlan ? this.#planner.wakeAtMs : undefined;
     const atMs = Math.min(attemptMs ?? Infinity, planMs ?? Infinity);
     if (this.#timer?.atMs === atMs) return;
     this.#disarm();

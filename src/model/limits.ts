@@ -127,6 +127,10 @@ export const limits = {
     /** Seconds' worth of lines in a batch: how often a job delivers. */
     intervalMs: 5_000,
     intervalMsMin: 200,
+    /** Unfilled batches a second from which on a shard makes fewer and larger ones: each costs a millisecond or two of CPU. */
+    batchesPerSecond: 200,
+    /** How long a batch waits at most because of that: what Logpush's own jobs wait. */
+    stretchedMs: 30_000,
     /** A batch's plain bytes, whatever the job says. */
     batchBytes: 64 * MIB,
     /** A batch's lines, whatever the job says (Logpush's default of `max_upload_records`). */

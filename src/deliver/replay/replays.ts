@@ -80,13 +80,13 @@ export class Replays {
     const job = this.#host.applied.get(id);
     const status = this.#host.runners.get(id)?.status();
     if (!job || job.replay || !status) return undefined;
-    const { deps } = this.#host;
+    const { deps, tools } = this.#host;
     return {
       account: job.account,
       state: status.state,
       destinationConf: job.destinationConf,
       oldestWaitingMs: deps.buffer.waiting(id)?.oldestReceivedMs ?? null,
-      intervalMs: Math.max(deps.intervalMs, job.maxUploadIntervalMs),
+      intervalMs: Math.max(tools.pace.intervalMs(job.account), job.maxUploadIntervalMs),
     };
   }
 }

@@ -1,0 +1,50 @@
+/**
+ * How long a batch waits for more lines when very many jobs have some.
+ *
+ * A batch costs a plan, a waybill and a request, however small it is. A shard that has ten thousand customers with a few lines
+ * each would spend its core on those alone. So beyond so many unfilled batches a second the interval of whoever has most of them
+ * grows, up to a bound: fewer and larger batches. Each account has an equal part of the number, and who stays within it waits no
+ * longer than ever (I6). Batches that fill up close at once, as always.
+ */
+
+export interface PaceLimits {
+  /** How long a batch waits while there are few. */
+  readonly intervalMs: number;
+  readonly intervalMsMost: number;
+  /** Unfilled batches a second from which on the interval grows. */
+  readonly batchesPerSecond: number;
+}
+
+export class Pace {
+  readonly #limits: PaceLimits;
+  /** Jobs with lines that are in no batch yet, by account. */
+  readonly #jobs = new Map<string, number>();
+  #all = 0;
+
+  constructor(limits: PaceLimits) {
+    this.#limits = limits;
+  }
+
+  /** A job of the account has lines for a batch now. */
+  begin(account: string): void {
+    this.#jobs.set(account, (this.#jobs.get(account) ?? 0) + 1);
+    this.#all += 1;
+  }
+
+  /** It has none any more, or may make no batch. */
+  end(account: string): void {
+    const left = (this.#jobs.get(account) ?? 0) - 1;
+    if (left > 0) this.#jobs.set(account, left);
+    else this.#jobs.delete(account);
+    this.#all -= 1;
+  }
+
+  /** How long a batch of the account's jobs waits after its first line. */
+  intervalMs(account: string): number {
+    const { intervalMs, intervalMsMost, batchesPerSecond } = this.#limits;
+    if (this.#all <= (batchesPerSecond * intervalMs) / 1_000) return intervalMs;
+    const part = batchesPerSecond / Math.max(1, this.#jobs.size);
+    const wantedMs = ((this.#jobs.get(account) ?? 0) / part) * 1_000;
+    return Math.max(intervalMs, Math.min(wantedMs, intervalMsMost));
+  }
+}

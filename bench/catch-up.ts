@@ -14,23 +14,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sendBodies } from './lib/bodies.ts';
 import type { BodiesOptions } from './lib/bodies.ts';
+import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
-import { peakRssMiB, rssMiB } from './lib/process-stats.ts';
-import { ingestToken, startServer, zonesWithJobs } from './lib/server.ts';
+import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { ingestToken, startServer } from './lib/server.ts';
 import { openSink } from './lib/sink.ts';
 
 const GIB = Number(process.argv[2] ?? 1);
 const many = process.argv[3] === 'many';
 const SLICE_SECONDS = 10;
-const DRAIN_MS = 30 * 60_000;
+const DRAIN_MS = Number(process.env['BENCH_DRAIN_MS'] ?? 30 * 60_000);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-catch-up-'));
 const sink = await openSink();
 sink.open = false;
-const server = await startServer({ dir });
-const zones = await zonesWithJobs(server, many ? 1_000 : 1, `http://127.0.0.1:${sink.port}/`);
+const STREAMS = many ? 1_000 : 1;
+await makeFolder({
+  dir: join(dir, 'data'),
+  zones: STREAMS,
+  accounts: 1,
+  destination: () => `http://127.0.0.1:${sink.port}/`,
+});
+const server = await startServer({
+  dir,
+  nodeFlags: process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [],
+});
+const zones = Array.from({ length: STREAMS }, (_, n) => `z${n}`);
 const bodies = cutBodies(16 * 2 ** 20, many ? 4_096 : 2 ** 20);
 const lines = bodies.map((body) => body.filter((byte) => byte === 10).length);
 const load: Omit<BodiesOptions, 'seconds'> = {
@@ -70,11 +81,13 @@ while (arrivedBytes < GIB * 2 ** 30) {
 }
 const arriving = arrivedBytes / 1e6 / arrivedSeconds;
 const before = rssMiB(server.pid);
+const arrivedCpuS = cpuSeconds(server.pid);
 console.log('arrived', {
   GB: arrivedBytes / 1e9,
   arrivingMBs: Math.round(arriving),
   quietMs,
   before,
+  cpuS: arrivedCpuS,
 });
 
 sink.open = true;
@@ -93,6 +106,7 @@ console.log('drained', {
   missing: accepted - sink.taken.lines,
   p99Ms: drainingMs,
   p99OfQuiet: Math.max(...drainingMs) / quietMs,
+  cpuSPerGB: (cpuSeconds(server.pid) - arrivedCpuS) / (arrivedBytes / 1e9),
   rssMiB: rssMiB(server.pid),
   peakMiB: peakRssMiB(server.pid),
 });

@@ -16,6 +16,10 @@ export interface BodiesOptions {
 
 export interface BodiesResult {
   readonly answered: number;
+  /** Lines that the answers say are stored: a `?by=` answer with 200 may refuse some of its streams. */
+  readonly acceptedLines: number;
+  /** Codes of those refusals, with the streams that met them. */
+  readonly refusedStreams: Readonly<Record<string, number>>;
   /** How often each body was taken. */
   readonly taken: readonly number[];
   /** Answers other than 200; they are tried again after a short wait. */
@@ -45,6 +49,13 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
   const tookMs: number[] = [];
   const taken = bodies.map(() => 0);
   let failed = 0;
+  let acceptedLines = 0;
+  const refusedStreams: Record<string, number> = {};
+  const read = (answer: string): void => {
+    acceptedLines += Number(/"accepted":(\d+)/.exec(answer)?.[1] ?? 0);
+    for (const [, code = ''] of answer.matchAll(/"refused":\{"code":"(\w+)"/g))
+      refusedStreams[code] = (refusedStreams[code] ?? 0) + 1;
+  };
   let next = 0;
   const post = (path: string, body: Uint8Array): Promise<number> =>
     new Promise((resolve) => {
@@ -56,8 +67,12 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
         headers: { ...headers, 'content-length': body.length },
       });
       sent.on('response', (answer) => {
-        answer.resume();
-        answer.on('end', () => resolve(answer.statusCode ?? 0));
+        const pieces: Buffer[] = [];
+        answer.on('data', (piece: Buffer) => pieces.push(piece));
+        answer.on('end', () => {
+          if (answer.statusCode === 200) read(Buffer.concat(pieces).toString('latin1'));
+          resolve(answer.statusCode ?? 0);
+        });
       });
       sent.on('error', () => resolve(0));
       sent.end(body);
@@ -83,6 +98,8 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
   agent.destroy();
   return {
     answered: tookMs.length,
+    acceptedLines,
+    refusedStreams,
     taken,
     failed,
     seconds: (performance.now() - began) / 1_000,

@@ -64,6 +64,7 @@ let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
 let weights = weightsOf(snapshot);
 let diskShares = diskSharesOf(snapshot);
+let ambient = ambientOf(snapshot);
 let running:
   | {
       buffer: ShardBuffer;
@@ -161,6 +162,7 @@ async function apply(next: Snapshot): Promise<void> {
   snapshot = next;
   weights = weightsOf(next);
   diskShares = diskSharesOf(next);
+  ambient = ambientOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
   await running?.delivery.apply([...next.jobs, ...(next.replays ?? [])], next.version);
   route = routeTable(next);
@@ -232,8 +234,7 @@ async function run(): Promise<void> {
     files,
     clock,
     diagnostics,
-    ambientCredentials: (id) =>
-      snapshot.accounts.some((account) => account.id === id && account.ambientCredentials),
+    ambientCredentials: (id) => ambient.has(id),
   });
   const delivery = createDelivery({
     buffer,
@@ -362,6 +363,11 @@ function diskSharesOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
       diskShare === undefined ? [] : [[id, diskShare] as const],
     ),
   );
+}
+
+/** Accounts that may use the server's own credentials. Asked whenever a sender is opened, which is once a batch with many jobs. */
+function ambientOf({ accounts }: Snapshot): ReadonlySet<string> {
+  return new Set(accounts.filter((each) => each.ambientCredentials).map(({ id }) => id));
 }
 
 /** The job as it was when a plan was made; undefined when that is not known any more. */

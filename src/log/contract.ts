@@ -102,8 +102,12 @@ export interface ShardLog {
   start(): Position;
   /** Records from `from` on, about `maxBytes` of them and at least one if there is one. */
   read(from: Position, maxBytes: number): Promise<ReadOutcome>;
-  /** The one record at `position`, as `append` or `read` named it. */
-  readOne(position: Position): Promise<ReadOneOutcome>;
+  /**
+   * The one record at `position`, as `append` or `read` named it.
+   *
+   * @param expectedBytes about its length, so that no more is read and held than that; a longer one costs a second reading
+   */
+  readOne(position: Position, expectedBytes?: number): Promise<ReadOneOutcome>;
   /** Gives up records before `position`. Whole segments only, so less than asked may go; returns the new `start()`. */
   trimBefore(position: Position): Promise<Position>;
   stats(): LogStats;

@@ -31,6 +31,10 @@ const BLOCKS = 4_096;
 const DAMAGED_PLACES = 10_000;
 /** Bytes that one reading of neighbours may bring. */
 const RUN_BYTES = 4 << 20;
+/** What may lie between neighbours beside as much as they have themselves: read along, checked, and held for nothing. */
+const BETWEEN_BYTES = 4 << 10;
+/** Blocks that stand alone and are read side by side; how many of them at once the gate says. */
+const SCATTERED = 32;
 type Fetched = BlockRecord | 'damaged' | 'trimmed';
 
 export class Reader {
@@ -153,20 +157,18 @@ export class Reader {
       cached.push(block);
     }
     if (cached.length > 0) return cached;
-    const [first, second] = refs;
-    assert(first !== undefined, 'a run has a block');
-    const lone = second === undefined || second.position < first.position;
-    return lone ? [await this.#fetchOne(stream, first)] : this.#fetchNeighbours(stream, refs);
+    const near = neighbours(refs);
+    if (near.length > 1) return this.#fetchNeighbours(stream, near);
+    const alone = scattered(refs);
+    return Promise.all(alone.map((ref) => this.#fetchOne(stream, ref)));
   }
 
   /** Reads on from the first block, and takes of the following ones what came along. */
   async #fetchNeighbours(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
     const [first] = refs;
     assert(first !== undefined, 'a run has a block');
-    const wanted = Math.min(
-      RUN_BYTES,
-      refs.reduce((sum, ref) => sum + recordBytes(ref), 0),
-    );
+    const last = refs.at(-1)!;
+    const wanted = Math.min(RUN_BYTES, last.position + recordBytes(last) - first.position);
     const outcome = await this.#deps.reads.run(() =>
       this.#deps.log.read(first.position as Position, wanted),
     );
@@ -186,7 +188,7 @@ export class Reader {
 
   async #fetchOne(stream: StreamEntry, ref: BlockRef): Promise<Fetched> {
     const outcome = await this.#deps.reads.run(() =>
-      this.#deps.log.readOne(ref.position as Position),
+      this.#deps.log.readOne(ref.position as Position, recordBytes(ref)),
     );
     switch (outcome.kind) {
       case 'record':
@@ -248,6 +250,32 @@ function gap(
   const hour = stream.hourAt(from);
   const range = { from, to: Math.max(from + 1, Math.min(to, hour.to)) };
   return { kind: 'gap', range, receivedMs: hour.receivedMs, reason };
+}
+
+/**
+ * The first blocks as far as they stand together. Where the log has blocks of very many streams between two of one, reading on
+ * would bring mostly what belongs to others: a backlog of 1,000 streams was read a hundred times over.
+ */
+function neighbours(refs: readonly BlockRef[]): readonly BlockRef[] {
+  let count = 1;
+  while (count < refs.length && isNear(refs[count - 1]!, refs[count]!)) count += 1;
+  return refs.slice(0, count);
+}
+
+function isNear(ref: BlockRef, next: BlockRef): boolean {
+  const apart = next.position - ref.position;
+  return apart >= 0 && apart <= 2 * recordBytes(ref) + BETWEEN_BYTES;
+}
+
+/** The first blocks that have no neighbour. */
+function scattered(refs: readonly BlockRef[]): readonly BlockRef[] {
+  let count = 1;
+  while (count < Math.min(SCATTERED, refs.length)) {
+    const next = refs[count + 1];
+    if (next !== undefined && isNear(refs[count]!, next)) break;
+    count += 1;
+  }
+  return refs.slice(0, count);
 }
 
 /** About what a block takes in the log: enough for a reading that should bring it whole. */

@@ -106,9 +106,9 @@ export class FilesLog implements ShardLog {
     return readRecords(this.#source, from, maxBytes);
   }
 
-  async readOne(position: Position): Promise<ReadOneOutcome> {
+  async readOne(position: Position, expectedBytes?: number): Promise<ReadOneOutcome> {
     if (this.#isFenced()) return { kind: 'fenced' };
-    return readRecord(this.#source, position);
+    return readRecord(this.#source, position, expectedBytes);
   }
 
   async trimBefore(position: Position): Promise<Position> {

@@ -1,7 +1,7 @@
 /** Reading: verified frames from any position up to the frontier, over segments, past damage. */
 import { FsError } from '../../lib/fs/file-system.ts';
 import type { Damage, LogRecord, Position, ReadOneOutcome, ReadOutcome } from '../contract.ts';
-import { ALIGNMENT } from './format.ts';
+import { ALIGNMENT, frameBytes } from './format.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ReadHandles } from './handles.ts';
 import type { Segment } from './segment.ts';
@@ -55,7 +55,11 @@ export async function readRecords(
 }
 
 /** The record at a position; the caller has checked that the log is open. */
-export async function readRecord(source: ReadSource, position: Position): Promise<ReadOneOutcome> {
+export async function readRecord(
+  source: ReadSource,
+  position: Position,
+  expectedBytes = ONE_CHUNK_BYTES,
+): Promise<ReadOneOutcome> {
   const start = source.start();
   if (position < start) return { kind: 'trimmed', start };
   const segment = segmentAt(source.segments(), position);
@@ -63,7 +67,7 @@ export async function readRecord(source: ReadSource, position: Position): Promis
   if (!segment || position >= end) return { kind: 'damaged', reason: 'nothing is stored here' };
   try {
     const read = await source.handles.with(segment, (file) =>
-      new FrameReader(file, segment.base, end, ONE_CHUNK_BYTES).frameAt(position),
+      new FrameReader(file, segment.base, end, frameBytes(expectedBytes)).frameAt(position),
     );
     switch (read.kind) {
       case 'frame':

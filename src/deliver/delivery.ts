@@ -1,6 +1,8 @@
 /** All jobs of a shard: who runs, who is woken when a stream grows, and what all of them share. */
+import type { JobState } from '../buffer/index.ts';
 import { AssertionError } from '../lib/assert.ts';
 import { deflateFragment } from '../lib/gzip.ts';
+import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
@@ -26,6 +28,7 @@ class ShardDelivery implements Delivery {
   readonly #byStream = new Map<string, Set<JobRunner>>();
   /** Settings as last applied: unchanged ones are told apart by identity or version. */
   readonly #applied = new Map<number, JobConfig>();
+  readonly #nextTurn: () => Promise<void>;
   readonly #turns: Turns;
   readonly #senders: Senders;
   readonly #tools: RunnerTools;
@@ -37,6 +40,7 @@ class ShardDelivery implements Delivery {
 
   constructor(deps: DeliveryDeps) {
     this.#deps = deps;
+    this.#nextTurn = deps.nextTurn ?? (() => new Promise<void>((resolve) => setImmediate(resolve)));
     this.#turns = new Turns(deps.limits);
     this.#senders = new Senders(deps.openSender, deps.limits.senders, deps.diagnostics);
     this.#tools = this.#makeTools();
@@ -58,7 +62,6 @@ class ShardDelivery implements Delivery {
     const deps = this.#deps;
     const { clock, random, limits } = deps;
     const lane = new Lane(limits.compressions);
-    const nextTurn = deps.nextTurn ?? (() => new Promise<void>((resolve) => setImmediate(resolve)));
     return {
       deps,
       clock,
@@ -66,7 +69,7 @@ class ShardDelivery implements Delivery {
         buffer: deps.buffer,
         inflate: (block) => lane.run(() => deps.inflateBlock(block)),
         deflate: (plain) => lane.run(() => deflateFragment(plain, DEFLATE_LEVEL)),
-        nextTurn,
+        nextTurn: this.#nextTurn,
         limits,
       },
       turns: this.#turns,
@@ -90,19 +93,25 @@ class ShardDelivery implements Delivery {
     if (this.#draining) return;
     const wanted = new Set<number>();
     const changes: Promise<void>[] = [];
+    const slices = new TurnSlices(this.#deps.clock, this.#nextTurn);
     for (const job of jobs) {
+      if (slices.isDue()) await slices.next();
       wanted.add(job.id);
       const before = this.#applied.get(job.id);
       if (before === job || before?.version === job.version) continue;
       this.#applied.set(job.id, job);
       changes.push(this.#change(job.id, () => this.#runner(job).configure(job)));
     }
+    if (this.#draining) return;
     for (const [id, runner] of this.#runners) {
       if (wanted.has(id)) continue;
       this.#applied.delete(id);
       changes.push(this.#change(id, () => runner.remove()));
     }
-    changes.push(...this.#closeUnknown(wanted));
+    for (const state of this.#deps.buffer.jobs()) {
+      if (slices.isDue()) await slices.next();
+      if (this.#isUnknown(state, wanted)) changes.push(this.#closeJob(state.job));
+    }
     this.#replays.look();
     await Promise.all(changes);
     const { length } = changes;
@@ -190,15 +199,9 @@ class ShardDelivery implements Delivery {
     return runner;
   }
 
-  /** Jobs that the buffer has open although no snapshot names them: deleted just before a crash. */
-  #closeUnknown(wanted: ReadonlySet<number>): Promise<void>[] {
-    const closing: Promise<void>[] = [];
-    for (const state of this.#deps.buffer.jobs()) {
-      if (state.closedMs !== null) continue;
-      if (wanted.has(state.job) || this.#runners.has(state.job)) continue;
-      closing.push(this.#closeJob(state.job));
-    }
-    return closing;
+  /** A job that the buffer has open although no snapshot names it: deleted just before a crash. */
+  #isUnknown({ job, closedMs }: JobState, wanted: ReadonlySet<number>): boolean {
+    return closedMs === null && !wanted.has(job) && !this.#runners.has(job);
   }
 
   async #closeJob(job: number): Promise<void> {

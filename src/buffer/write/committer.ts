@@ -8,6 +8,7 @@ import { assert } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { Random } from '../../lib/random.ts';
+import { TurnSlices } from '../../lib/turn-slices.ts';
 import type { AppendFailure, ShardLog } from '../../log/index.ts';
 import type { AppendRefusal, AppendResult, RecordResult } from '../contract.ts';
 import { encodeIndexPage, packRefs, PAGE_ENTRIES } from '../format/index-page.ts';
@@ -150,12 +151,14 @@ export class Committer {
     const group = new Group(state, random, clock.wallMs(), service.nowMs());
     this.stampMs = group.wallMs;
     const staged: Control[] = [];
+    const slices = new TurnSlices(clock, nextTurn);
     for (const control of controls) {
+      if (slices.isDue()) await slices.next();
       const answer = control.stage(group);
       if (answer === undefined) staged.push(control);
       else control.done(answer);
     }
-    const answers = await stageRequests(group, requests, limits, compressions);
+    const answers = await stageRequests(group, requests, limits, compressions, slices);
     const failure = await this.#append(group.drafts());
     this.stampMs = Infinity;
     if (failure === undefined) {
@@ -205,11 +208,14 @@ export class Committer {
     }
     this.commits += 1;
     assert(outcome.positions.length === drafts.length, 'the log names a place for each record');
-    drafts.forEach((draft, index) => {
+    const slices = new TurnSlices(this.#deps.clock, nextTurn);
+    for (const [index, draft] of drafts.entries()) {
+      // What is durable is applied record by record: whoever looks in between sees a prefix, as after a crash.
+      if (slices.isDue()) await slices.next();
       const position = outcome.positions[index]!;
       state.apply(draft.record, position, outcome.positions[index + 1] ?? outcome.end);
       this.#deps.applied(draft, position);
-    });
+    }
     return undefined;
   }
 
@@ -220,7 +226,13 @@ export class Committer {
     if (!full && !this.#sealAsked) return;
     this.#sealAsked = false;
     if (spans.tailRecords === 0) return;
-    const failure = await this.#append(indexDrafts(state, this.#deps.service.nowMs()), true);
+    const drafts = [];
+    for (const draft of indexDrafts(state, this.#deps.service.nowMs())) {
+      drafts.push(draft);
+      // A page takes a millisecond. Nothing else adds to the tail meanwhile.
+      await nextTurn();
+    }
+    const failure = await this.#append(drafts, true);
     if (failure !== undefined && !this.#sealRefused) {
       this.#deps.diagnostics.warn('buffer.index_refused', { detail: detailOf(failure) });
     }
@@ -229,17 +241,17 @@ export class Committer {
 }
 
 /** The pages of the tail's index, as one group's records. */
-export function indexDrafts(state: ShardState, serviceMs: number): Draft[] {
+export function* indexDrafts(state: ShardState, serviceMs: number): Generator<Draft> {
   const { spans } = state;
   const refs = spans.sortedTail();
   // A tail without blocks is sealed by one empty page.
   const pages = Math.max(1, Math.ceil(refs.length / PAGE_ENTRIES));
-  return Array.from({ length: pages }, (_, page): Draft => {
+  for (let page = 0; page < pages; page += 1) {
     const entries = refs.slice(page * PAGE_ENTRIES, (page + 1) * PAGE_ENTRIES);
     const head = { serviceMs, span: spans.nextId, page, pages, spanStart: spans.tailStart };
     const record: IndexPageRecord = { kind: 'index', ...head, entries: packRefs(entries) };
-    return { record, parts: [encodeIndexPage(head, entries)] };
-  });
+    yield { record, parts: [encodeIndexPage(head, entries)] };
+  }
 }
 
 function pieceBytes(pending: Pending): number {

@@ -2,6 +2,7 @@
  * Puts ready requests into a group: large ones as the blocks that they were cut into, small ones of a stream together in
  * shared blocks.
  */
+import type { TurnSlices } from '../../lib/turn-slices.ts';
 import type { AppendRequest, AppendResult } from '../contract.ts';
 import type { IdentityEntry } from '../format/block.codec.ts';
 import { nextTurn } from '../gate.ts';
@@ -65,17 +66,20 @@ export function batchRequests(requests: readonly Pending[], limits: ShareLimits)
  * Deflates what shares blocks and gives out offsets.
  *
  * @param compressions blocks deflated on the thread pool side by side: a commit of many streams has many of them
+ * @param slices ends the turn in between: nothing else gives out offsets meanwhile
  */
 export async function stageRequests(
   group: Group,
   requests: readonly Pending[],
   limits: ShareLimits,
   compressions: Gate,
+  slices: TurnSlices,
 ): Promise<Answers> {
   const batches = batchRequests(requests, limits);
   const pieces = await deflateShared(batches, compressions);
   const answers: Answers = new Map();
   for (const batch of batches) {
+    if (slices.isDue()) await slices.next();
     const [first] = batch.members;
     if (first === undefined) continue;
     const stream = group.stream(first.request.stream, first.request.account);

@@ -1,0 +1,77 @@
+/** A backlog of many streams: what is read for one of them is its own, not what stands between. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Position, ShardLog } from '../log/index.ts';
+import { readAll, request, smallLimits, texts, TestShard } from './testing.ts';
+
+const STREAMS = 40;
+const ROUNDS = 12;
+/** Large enough that a stream's blocks stand far apart, and do not shrink into one another. */
+const PAD = 150;
+
+/** The same log; bytes of records that reading brought are counted. */
+function counting(log: ShardLog): { readonly log: ShardLog; readonly read: () => number } {
+  let bytes = 0;
+  const counted = new Proxy(log, {
+    get(target, name, receiver) {
+      if (name === 'read')
+        return async (from: Position, most: number) => {
+          const outcome = await target.read(from, most);
+          if (outcome.kind === 'records')
+            for (const { payload } of outcome.records) bytes += payload.length;
+          return outcome;
+        };
+      if (name === 'readOne')
+        return async (at: Position, expected?: number) => {
+          const outcome = await target.readOne(at, expected);
+          if (outcome.kind === 'record') bytes += outcome.record.payload.length;
+          return outcome;
+        };
+      const value: unknown = Reflect.get(target, name, receiver);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return { log: counted, read: () => bytes };
+}
+
+for (const kind of ['memory', 'disk'] as const) {
+  test(`one of ${STREAMS} streams is read back by its own blocks alone (${kind})`, async () => {
+    const limits = smallLimits({ tailCacheBytes: 0, spanBlocks: 100_000 });
+    const shard = new TestShard({ ...limits, log: { ...limits.log, segmentBytes: 1 << 20 } }, kind);
+    const { log, read } = counting(await shard.log());
+    const buffer = await shard.open(log);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (let n = 0; n < STREAMS; n += 1) {
+        const lines = texts(3, round * 3, PAD).map((text) => text.replace('"n"', `"n${n}"`));
+        await buffer.append(request(lines, { stream: `zones/z${n}/http_requests` }));
+      }
+    }
+    const before = read();
+    const found = await readAll(buffer, 'zones/z7/http_requests', 0, 1 << 20);
+    const expected = texts(ROUNDS * 3, 0, PAD).map((text) => text.replace('"n"', '"n7"'));
+    assert.deepEqual(found, expected);
+    const own = read() - before;
+    const all = ROUNDS * STREAMS * 3 * PAD;
+    assert.ok(own < all / 10, `${own} bytes read of some ${all}`);
+    await buffer.close();
+  });
+}
+
+test('blocks that stand together are read in one go', async () => {
+  const shard = new TestShard(smallLimits({ tailCacheBytes: 0 }), 'disk');
+  let reads = 0;
+  const log = await shard.log();
+  const counted = new Proxy(log, {
+    get(target, name, receiver) {
+      const value: unknown = Reflect.get(target, name, receiver);
+      if (name === 'read' || name === 'readOne') reads += 1;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const buffer = await shard.open(counted);
+  await buffer.append(request(texts(100, 0, PAD)));
+  reads = 0;
+  assert.equal((await readAll(buffer, undefined, 0, 1 << 20)).length, 100);
+  assert.ok(reads <= 2, `${reads} readings for ten blocks`);
+  await buffer.close();
+});

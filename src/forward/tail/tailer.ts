@@ -138,7 +138,7 @@ export class Tailer {
 
   /** Reads what ends with this process, writes positions down, and lets go of the files. */
   async close(): Promise<void> {
-    for (const followed of [...this.#open.values()])
+    for (const followed of this.#open.values())
       await this.#guarded(followed.path, () => this.#readIfRemoved(followed));
     if (this.#isDirty) await this.#remember();
     for (const { file } of this.#open.values()) await file?.close();

@@ -9,6 +9,7 @@ import type { TextStore } from './registry.ts';
 import { Tailer } from './tailer.ts';
 import type { Source } from './tailer.ts';
 import { SimFiles, SimStore } from './testing.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const SOURCE: Source = {
   name: 'app',
@@ -305,6 +306,6 @@ test('over random writes, rotations, truncations, crashes and refusals each line
         Array.from({ length: written }, (_, n) => n).filter((n) => has.has(n) || !gone.has(n)),
       );
     }),
-    { numRuns: 300, examples: FAILED },
+    { numRuns: runs(300), examples: FAILED },
   );
 });

@@ -98,9 +98,9 @@ export function webSubject(subject: WebSubject): Subject {
 }
 
 /** Batches as delivery makes them; the largest is the largest that the kind says it takes. */
-function framedBatches({ kind, conf }: WebSubject): Pick<Subject, 'batch' | 'largestBytes'> {
-  const { batchBytes = 3_000_000, batchLines = 10_000 } = kind.describe;
-  const place = conf('receiver.test:1');
+function framedBatches(subject: WebSubject): Pick<Subject, 'batch' | 'largestBytes'> {
+  const { batchBytes = 3_000_000, batchLines = 10_000 } = subject.kind.describe;
+  const place = subject.conf('receiver.test:1');
   const made = new Map<number, Batch>();
   return {
     largestBytes: batchBytes,

@@ -13,6 +13,7 @@ import {
   parseDestination,
   redactDestination,
 } from './index.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const policy: DestinationPolicy = { allowHttp: false, fileRoots: ['/logs'] };
 const KEYS = 'access-key-id=AKIA1&secret-access-key=topsecret';
@@ -165,7 +166,7 @@ describe('redaction', () => {
           assert.ok(!redactDestination(conf).includes(SECRETS), conf);
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 

@@ -38,7 +38,7 @@ describe('destination_conf', () => {
       /s3:\/\/.*https:\/\/, http:\/\/, splunk:\/\/.*file:\/\//,
     );
     assert.match(problemsOf(''), /known destination/);
-    assert.match(problemsOf(`https://x/${'a'.repeat(5000)}`), /at most 4096 bytes/);
+    assert.match(problemsOf(`https://x/${'a'.repeat(20_000)}`), /at most 16384 bytes/);
     assert.equal(destinationScheme('S3://bucket'), 's3');
     assert.equal(destinationScheme('nothing'), '');
   });

@@ -9,7 +9,7 @@ import { seededRandom } from '../lib/random.ts';
 import { ARCHIVE_HEADER_BYTES, archiveFileName } from './archive-format.ts';
 import { readArchive } from './archive-reader.ts';
 import { openArchiveWriter } from './archive-writer.ts';
-import { stride } from '../lib/test-depth.ts';
+import { stride } from '../lib/testing/depth.ts';
 
 const EVENTS = 5;
 

@@ -71,9 +71,12 @@ export class Mailroom {
       this.#changed.clear();
       this.#gone.clear();
     } catch (error) {
-      this.#diagnostics.warn('messages of webhooks could not be written down; they are tried again', {
-        error: String(error),
-      });
+      this.#diagnostics.warn(
+        'messages of webhooks could not be written down; they are tried again',
+        {
+          error: String(error),
+        },
+      );
     }
   }
 }

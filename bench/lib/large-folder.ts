@@ -82,6 +82,7 @@ const perStream = Math.max(1, Math.floor((GB * 1e9) / STREAMS / LINE_BYTES));
 const pools = new Map<number, { readonly bytes: Buffer; readonly ends: Uint32Array }[]>();
 let waiting: Promise<unknown>[] = [];
 let full = true;
+let rounds = 0;
 // Stream after stream a little, so that each lies all over the log.
 for (let from = 0; from < perStream && full; from += MOST_LINES) {
   for (let n = 0; n < STREAMS && full; n++) {
@@ -92,8 +93,8 @@ for (let from = 0; from < perStream && full; from += MOST_LINES) {
     waiting.push(buffer.append({ stream, account: `a${n % 100}`, lines }).then(mustBeStored));
     if (waiting.length < 64) continue;
     await Promise.all(waiting);
-    await buffer.tend();
     waiting = [];
+    if (++rounds % 32 === 0) await buffer.tend();
     full = performance.now() < until;
   }
 }

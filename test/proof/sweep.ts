@@ -63,7 +63,7 @@ export async function sweepShard(directory: string, most: number): Promise<Sweep
 type Seen = Awaited<ReturnType<typeof openRooms>>;
 
 /** Two lives on damaged files: lines are taken in the first, and both serve the same besides. */
-async function lives(
+export async function lives(
   files: ReadonlyMap<string, Buffer>,
   judge: (seen: Seen) => string[],
 ): Promise<string[]> {

@@ -10,6 +10,7 @@ import type { Position } from '../contract.ts';
 import { openFilesLog } from './open.ts';
 import type { FilesLogOptions } from './options.ts';
 import { DIRECTORY, opened, putFiles, salvage, segmentFiles, smallOptions } from './testing.ts';
+import { runs, stride } from '../../lib/test-depth.ts';
 
 /** Texts of different lengths, one of them with a whole frame within. */
 const TEXTS = Array.from({ length: 12 }, (_, index) => `record ${index} `.repeat(1 + (index % 4)));
@@ -54,7 +55,7 @@ test('I10: each byte flipped in turn costs at most its record and is told, and n
   const files = await build();
   assert.equal(files.size, 3);
   for (const [name, bytes] of files) {
-    for (let at = 0; at < bytes.length; at++) {
+    for (let at = 0; at < bytes.length; at += stride()) {
       const changed = Buffer.from(bytes);
       changed[at]! ^= 1 << (at % 8);
       const found = await survive(await diskOf(new Map(files).set(name, changed)));
@@ -70,7 +71,7 @@ test('I10: each byte flipped in turn costs at most its record and is told, and n
 test('I10: without a closing, a byte flipped in the last commit cuts that commit alone, and says so', async () => {
   const files = await build(false);
   const [name, bytes] = [...files].at(-1)!;
-  for (let at = 64; at < bytes.length; at++) {
+  for (let at = 64; at < bytes.length; at += stride()) {
     const changed = Buffer.from(bytes);
     changed[at]! ^= 0x10;
     const found = await survive(await diskOf(new Map(files).set(name, changed)));
@@ -101,7 +102,7 @@ async function marked(): Promise<{ disk: SimDisk; name: string; texts: string[] 
 test('I10: once the frontier is on record, a byte flipped in the last commit is damage and no torn tail, without a closing too', async () => {
   const { disk, name, texts } = await marked();
   const bytes = disk.content(`${DIRECTORY}/${name}`)!;
-  for (let at = 64; at < bytes.length; at++) {
+  for (let at = 64; at < bytes.length; at += stride()) {
     const changed = Buffer.from(bytes);
     changed[at]! ^= 1 << (at % 8);
     const found = await survive(await diskOf(new Map([[name, changed]])));
@@ -114,7 +115,7 @@ test('I10: once the frontier is on record, a byte flipped in the last commit is 
 });
 
 test('I1: a mark that a power cut keeps or loses, alone or under a commit that was cut, costs nothing', async () => {
-  for (let seed = 0; seed < 200; seed += 1) {
+  for (let seed = 0; seed < runs(200); seed += 1) {
     const disk = new SimDisk({ random: seededRandom(seed) });
     const { log } = opened(await openFilesLog(smallOptions(disk.files())));
     durable(await log.append([record('one')]));
@@ -134,7 +135,7 @@ test('I1: a mark that a power cut keeps or loses, alone or under a commit that w
 test('I10: a segment cut at any length costs only what was cut off', async () => {
   const files = await build();
   for (const [name, bytes] of files) {
-    for (let length = 0; length < bytes.length; length += 3) {
+    for (let length = 0; length < bytes.length; length += 3 * stride()) {
       const found = await survive(
         await diskOf(new Map(files).set(name, bytes.subarray(0, length))),
       );
@@ -200,7 +201,7 @@ test('a last segment shorter than what a checkpoint knows to be durable is told 
   const files = await build();
   const [name, bytes] = [...files].at(-1)!;
   const knownEnd = (Number(name.slice(17, 33)) + bytes.length - 64) as Position;
-  for (let length = 0; length < bytes.length; length += 7) {
+  for (let length = 0; length < bytes.length; length += 7 * stride()) {
     const disk = await diskOf(new Map(files).set(name, bytes.subarray(0, length)));
     const { log, damage } = opened(await openFilesLog(smallOptions(disk.files(), { knownEnd })));
     assert.equal(damage.at(-1)?.to, knownEnd, `cut at ${length}`);

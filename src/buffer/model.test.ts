@@ -20,7 +20,7 @@ import {
   TestShard,
   waybill,
 } from './testing.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 /** How many histories are tried; the long runs raise it. */
 const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(30));

@@ -14,7 +14,7 @@ import {
   TestShard,
   waybill,
 } from './testing.ts';
-import { runs, stride } from '../lib/test-depth.ts';
+import { runs, stride } from '../lib/testing/depth.ts';
 
 test('I1: recovered from every prefix of the log, a shard holds what was durable by then', async () => {
   const shard = new TestShard();

@@ -8,7 +8,7 @@ import { silent as diagnostics } from '../lib/diagnostics.ts';
 import { writeAll } from '../lib/fs/file-system.ts';
 import { SimDisk } from '../lib/fs/sim.ts';
 import { seededRandom } from '../lib/random.ts';
-import { runs, stride } from '../lib/test-depth.ts';
+import { runs, stride } from '../lib/testing/depth.ts';
 import { ARCHIVE_HEADER_BYTES, FRAME_HEADER_BYTES, archiveFileName } from './archive-format.ts';
 import { readArchive } from './archive-reader.ts';
 import { openArchiveWriter } from './archive-writer.ts';

@@ -15,7 +15,7 @@ import { openArchiveWriter } from './archive-writer.ts';
 import { readArchive } from './archive-reader.ts';
 import { openBooks } from './books.ts';
 import type { JobCut } from './contract.ts';
-import { stride } from '../lib/test-depth.ts';
+import { stride } from '../lib/testing/depth.ts';
 
 const folders: string[] = [];
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));

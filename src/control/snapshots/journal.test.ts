@@ -11,7 +11,7 @@ import { Journal } from './journal.ts';
 import { judgeStart } from './judge.ts';
 import { recoverSnapshots, withoutUnconfirmed } from './recover.ts';
 import { FOLDER, change, depsOn } from './testing.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(150, 30));
 

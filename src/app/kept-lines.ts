@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { openKeptLines } from '../ledger/index.ts';
 import type { KeptLines } from '../ledger/index.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
-import { openOrSetAside } from '../lib/sqlite/set-aside.ts';
+import { openOrSetAside } from './set-aside.ts';
 import { limits } from '../model/limits.ts';
 
 /** Opens the lines kept apart in a ledger's folder. */

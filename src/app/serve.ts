@@ -4,7 +4,7 @@ import { openControl } from '../control/index.ts';
 import type { Control, OwnershipChallenge } from '../control/index.ts';
 import type { Books } from '../ledger/index.ts';
 import { openAttemptStore, openBooks } from '../ledger/index.ts';
-import { openOrSetAside } from '../lib/sqlite/set-aside.ts';
+import { openOrSetAside } from './set-aside.ts';
 import { keptLinesIn } from './kept-lines.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';

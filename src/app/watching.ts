@@ -1,4 +1,4 @@
-import { openOrSetAside } from '../lib/sqlite/set-aside.ts';
+import { openOrSetAside } from './set-aside.ts';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Control } from '../control/index.ts';

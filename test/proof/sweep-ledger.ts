@@ -11,7 +11,7 @@ import { openAttemptStore, openBooks } from '../../src/ledger/index.ts';
 import type { KeptLineEntry } from '../../src/ledger/index.ts';
 import { silent } from '../../src/lib/diagnostics.ts';
 import { nodeFileSystem } from '../../src/lib/fs/node.ts';
-import { openOrSetAside } from '../../src/lib/sqlite/set-aside.ts';
+import { openOrSetAside } from '../../src/app/set-aside.ts';
 import { openAlertStore } from '../../src/watch/index.ts';
 import { filesOf } from './folder.ts';
 import { spread } from './sweep.ts';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { silent } from '../diagnostics.ts';
-import { openDatabase } from './open.ts';
+import { silent } from '../lib/diagnostics.ts';
+import { openDatabase } from '../lib/sqlite/open.ts';
 import { openOrSetAside } from './set-aside.ts';
 
 const open = (path: string) => openDatabase(path, 'CREATE TABLE IF NOT EXISTS t (a INTEGER)');

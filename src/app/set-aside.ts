@@ -1,7 +1,7 @@
 /** Opening SQLite files whose content helps and is not needed to go on: what is damaged must not keep a server from starting. */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import type { Diagnostics } from '../diagnostics.ts';
-import { resultCode } from './lock.ts';
+import type { Diagnostics } from '../lib/diagnostics.ts';
+import { resultCode } from '../lib/sqlite/lock.ts';
 
 /** SQLite's primary result codes (sqlite.org/rescode.html) of a file that is damaged, or none of SQLite's. */
 const DAMAGED: readonly (number | undefined)[] = [11, 26];

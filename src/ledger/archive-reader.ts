@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import type { LedgerEvent } from '../buffer/index.ts';
 import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
 import { readFully } from '../lib/fs/file-system.ts';
-import type { ArchiveMark, ArchivePiece } from './contract.ts';
+import type { LedgerEvent } from '../buffer/index.ts';
+import type { ArchivePiece } from './archive-piece.ts';
+import type { ArchiveMark } from './contract.ts';
 import {
   ARCHIVE_HEADER_BYTES,
   archiveFileName,

@@ -5,7 +5,7 @@
  * segments. On the control thread the books read those files into SQLite sums (a cache: it can be deleted and is rebuilt)
  * and answer questions by scope, job and hour.
  */
-import type { LedgerEvent, LedgerSink } from '../buffer/index.ts';
+import type { LedgerSink } from '../buffer/index.ts';
 import type { OutcomeCounts } from '../model/delivery.ts';
 import type { Scope } from '../model/scope.ts';
 
@@ -13,15 +13,6 @@ import type { Scope } from '../model/scope.ts';
 export interface ArchiveMark {
   readonly file: number;
   readonly bytes: number;
-}
-
-/** Some of the archive's events in order. */
-export interface ArchivePiece {
-  readonly events: readonly LedgerEvent[];
-  /** Just behind the last of them, or behind what cannot be read: where to read on. */
-  readonly mark: ArchiveMark;
-  /** What cannot be read before the mark, if anything. The end of a file after a crash is no damage: it comes again. */
-  readonly damaged?: string;
 }
 
 export interface ArchiveWriter extends LedgerSink {

@@ -25,6 +25,7 @@ import { zoneFinder } from './place.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
 import { slots } from './slots.ts';
+import { Standings } from './standing.ts';
 import { Tally } from './tally.ts';
 import { take } from './take.ts';
 import type { Taking } from './take.ts';
@@ -70,8 +71,10 @@ class Door implements Ingest {
     const { fair } = deps;
     this.#rate = fair && new FairRate({ ...fair, clock: deps.clock, limits });
     this.#gate = {
-      tokens: tokenReader(limits.tokensCached),
-      zones: zoneFinder(limits.zonesCached),
+      standings: new Standings(
+        { tokens: tokenReader(limits.tokensCached), zones: zoneFinder(limits.zonesCached) },
+        limits.standingsCached,
+      ),
       budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
       limits,
       instance: deps.instance,

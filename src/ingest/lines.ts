@@ -98,19 +98,34 @@ export interface Work {
 }
 
 /**
- * Does all of the work, and charges what it holds as that grows.
+ * Does all of the work, and charges what it holds as that grows. Most bodies are done in their first turn; those cost no
+ * promise.
  *
  * @returns why it was given up, or undefined when it is done
  */
-export async function inTurns(work: Work, lease: Lease): Promise<Refusal | undefined> {
-  let charged = 0;
+export function inTurns(
+  work: Work,
+  lease: Lease,
+): Refusal | undefined | Promise<Refusal | undefined> {
+  const more = work.step();
+  const verdict = lease.grow(work.heldBytes);
+  if (verdict !== 'ok') return outOfMemory(verdict);
+  return more ? laterTurns(work, lease, work.heldBytes) : undefined;
+}
+
+async function laterTurns(
+  work: Work,
+  lease: Lease,
+  chargedBefore: number,
+): Promise<Refusal | undefined> {
+  let charged = chargedBefore;
   for (;;) {
+    await new Promise<void>((resolve) => void setImmediate(resolve));
     const more = work.step();
     const verdict = lease.grow(work.heldBytes - charged);
     if (verdict !== 'ok') return outOfMemory(verdict);
     charged = work.heldBytes;
     if (!more) return undefined;
-    await new Promise<void>((resolve) => void setImmediate(resolve));
   }
 }
 

@@ -5,6 +5,7 @@ import type { IngestLimits, LineProblem } from './contract.ts';
 import type { Lease } from './memory.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import type { Wheel } from './wheel.ts';
 
 const NEWLINE = 0x0a;
 
@@ -98,34 +99,77 @@ export interface Work {
 }
 
 /**
- * Does all of the work, and charges what it holds as that grows. Most bodies are done in their first turn; those cost no
- * promise.
+ * Does all of the work when it is the payer's turn, and charges what it holds as that grows.
  *
- * @returns why it was given up, or undefined when it is done
+ * @returns why it was given up, or undefined when it is done; at once when the first step did it all
  */
 export function inTurns(
   work: Work,
   lease: Lease,
+  wheel: Wheel,
+  payer: string,
 ): Refusal | undefined | Promise<Refusal | undefined> {
-  const more = work.step();
-  const verdict = lease.grow(work.heldBytes);
-  if (verdict !== 'ok') return outOfMemory(verdict);
-  return more ? laterTurns(work, lease, work.heldBytes) : undefined;
-}
-
-async function laterTurns(
-  work: Work,
-  lease: Lease,
-  chargedBefore: number,
-): Promise<Refusal | undefined> {
-  let charged = chargedBefore;
-  for (;;) {
-    await new Promise<void>((resolve) => void setImmediate(resolve));
+  let charged = 0;
+  let givenUp: Refusal | undefined;
+  const waiting = wheel.run(payer, true, () => {
     const more = work.step();
     const verdict = lease.grow(work.heldBytes - charged);
-    if (verdict !== 'ok') return outOfMemory(verdict);
-    charged = work.heldBytes;
-    if (!more) return undefined;
+    if (verdict !== 'ok') givenUp = outOfMemory(verdict);
+    else charged = work.heldBytes;
+    return more && givenUp === undefined;
+  });
+  return waiting === undefined ? givenUp : waiting.then(() => givenUp);
+}
+
+/** A shorter line than this is looked at for whether it is blank. */
+const BLANK_BYTES = 16;
+
+/** How many lines a body holds, blank ones apart; of lines that nobody wants no more is looked at. */
+export class LineCount {
+  lines = 0;
+  readonly #pieces: readonly Buffer[];
+  #next = 0;
+  /** Bytes of a line that the piece before has begun, and whether any of them is no white space. */
+  #openBytes = 0;
+  #openFilled = false;
+
+  constructor(pieces: readonly Buffer[]) {
+    this.#pieces = pieces;
+  }
+
+  /** Goes through one turn's worth of pieces. @returns whether there are more */
+  step(): boolean {
+    for (let bytes = 0; bytes < TURN_BYTES && this.#next < this.#pieces.length; this.#next++) {
+      const piece = this.#pieces[this.#next]!;
+      bytes += piece.length;
+      this.#count(piece);
+    }
+    if (this.#next < this.#pieces.length) return true;
+    this.#close();
+    return false;
+  }
+
+  #count(piece: Buffer): void {
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
+      this.#open(piece, start, end);
+      this.#close();
+      start = end + 1;
+    }
+    this.#open(piece, start, piece.length);
+  }
+
+  #open(piece: Buffer, start: number, end: number): void {
+    this.#openBytes += end - start;
+    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) return;
+    for (let at = start; at < end && !this.#openFilled; at++)
+      this.#openFilled = !isSpace(piece[at]);
+  }
+
+  #close(): void {
+    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) this.lines++;
+    this.#openBytes = 0;
+    this.#openFilled = false;
   }
 }
 

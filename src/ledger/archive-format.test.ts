@@ -54,7 +54,7 @@ const golden = (version: 1 | 2) => readFileSync(new URL(`golden/v${version}.wba`
 function written(): Buffer {
   const parts = [encodeHeader(42, 1_793_880_000_000)];
   let [at, syncedBytes] = [ARCHIVE_HEADER_BYTES, ARCHIVE_HEADER_BYTES];
-  for (const [index, event] of [...EVENTS.entries()]) {
+  for (const [index, event] of EVENTS.entries()) {
     parts.push(encodeFrames([encodeEvent(event)], { file: 42, at, syncedBytes }));
     at += parts.at(-1)!.length;
     if (index !== 1) continue;

@@ -8,9 +8,9 @@ function costly() {
   let nowMs = 0;
   const order: string[] = [];
   const wheel = new Wheel({ monotonicMs: () => nowMs });
-  const work = (name: string, steps: number, payer = name, isWanted = true) => {
+  const work = async (name: string, steps: number, payer = name, isWanted = true) => {
     let left = steps;
-    return wheel.run(payer, isWanted, () => {
+    await wheel.run(payer, isWanted, () => {
       nowMs += 1;
       order.push(name);
       return --left > 0;

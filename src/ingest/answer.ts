@@ -2,7 +2,6 @@
 import { ERRORS } from '../model/errors.ts';
 import type { Range } from '../model/delivery.ts';
 import type { StreamKey } from '../model/scope.ts';
-import { acceptedText } from './accepted-text.ts';
 import { refusalBody, spokesman } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -52,16 +51,6 @@ export function refusalReply(refusal: Refusal): Reply {
 
 /** The answer to a body of which at least a part may have been taken. */
 export function takenReply(parts: readonly PartAnswer[], facts: AnswerFacts): Reply {
-  const text = acceptedText(parts, facts);
-  return text === undefined
-    ? fullReply(parts, facts)
-    : { status: 200, headers: NO_HEADERS, body: text };
-}
-
-const NO_HEADERS = {};
-
-/** The same, for whatever there may be to say. */
-export function fullReply(parts: readonly PartAnswer[], facts: AnswerFacts): Reply {
   let accepted = 0;
   let unwanted = 0;
   let quarantined = 0;

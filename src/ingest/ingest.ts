@@ -12,6 +12,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cancel } from '../lib/clock.ts';
 import { hourOf } from '../model/delivery.ts';
+import { acceptedReply } from './accepted-reply.ts';
 import { admit } from './admit.ts';
 import type { Admission, Gatekeepers } from './admit.ts';
 import { refusalReply, takenReply } from './answer.ts';
@@ -208,7 +209,8 @@ class Door implements Ingest {
   #replyTo(outcome: Outcome): Reply {
     if (outcome.kind === 'refused') return refusalReply(outcome.refusal);
     const keysReachBackS = Math.floor(this.#deps.keysReachBackMs() / 1000);
-    return takenReply(outcome.parts, { durability: this.#deps.durability, keysReachBackS });
+    const facts = { durability: this.#deps.durability, keysReachBackS };
+    return acceptedReply(outcome.parts, facts) ?? takenReply(outcome.parts, facts);
   }
 
   /** Refuses a request whose body has not been read to its end. */

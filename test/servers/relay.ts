@@ -84,12 +84,18 @@ function relay(
   if (moodNow() === 'cuts at once') return void client.destroy();
   if (moodNow() === 'takes nothing') return void client.pause();
   const broker = keep(connect({ ...HALF_OPEN, port, host: '127.0.0.1' }));
+  const lateMs = (): number => (moodNow() === 'slow' ? 60 : 0);
   let sent = 0;
+  let isPouring = false;
   client.on('data', (chunk: Buffer) => {
     sent += chunk.length;
     const mood = moodNow();
     if (mood === 'answers nonsense') return void client.end('220 mail.example ESMTP ready\r\n');
-    if (mood === 'answers endlessly') return pour(client);
+    if (mood === 'answers endlessly') {
+      if (!isPouring) pour(client);
+      isPouring = true;
+      return;
+    }
     if (mood === 'is silent') return;
     if (mood === 'cuts in the batch' && sent > BATCH_BYTES) {
       client.destroy();
@@ -100,12 +106,12 @@ function relay(
   broker.on('data', (chunk: Buffer) => {
     const mood = moodNow();
     if (mood === 'loses the answer' && sent > BATCH_BYTES) return void client.destroy();
-    setTimeout(() => client.destroyed || client.write(chunk), mood === 'slow' ? 60 : 0);
+    setTimeout(() => client.destroyed || client.write(chunk), lateMs());
   });
   client.on('end', () => moodNow() === 'is silent' || broker.end());
-  broker.on('end', () => client.end());
+  broker.on('end', () => setTimeout(() => client.end(), 2 * lateMs()));
   client.on('close', () => broker.destroy());
-  broker.on('close', () => setTimeout(() => client.destroy(), 50));
+  broker.on('close', () => setTimeout(() => client.destroy(), 50 + 4 * lateMs()));
 }
 
 /** An answer that is as long as a length can say, and never ends. */

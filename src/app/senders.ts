@@ -54,6 +54,7 @@ export function guardedDialler({
       ...(nameServers.length > 0 ? { servers: nameServers } : {}),
     }),
     allow: config.destinations.allowAddresses.map(openedRange),
+    deny: config.destinations.denyAddresses.map(openedRange),
     ...(allowPorts.length > 0 ? { allowPorts: allowPorts.map(Number) } : {}),
     ownPorts: [config.ingest.port, config.control.port],
     clock,

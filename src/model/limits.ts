@@ -57,6 +57,10 @@ export const limits = {
     tokensCached: 1_000,
     /** Zones found by a `?by=` value that are remembered, some 200 bytes each. */
     zonesCached: 50_000,
+    /** Bodies to streams that nobody wants that are read at once, so that a flood of them leaves the thread to the others. */
+    unwantedUploads: 4,
+    /** For how long one of them keeps the next from being read. */
+    unwantedUploadMs: 100,
     /** Streams whose unwanted lines are counted one by one; those of all others are summed. */
     unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */
@@ -396,7 +400,8 @@ export const limits = {
     bodyBytes: MIB,
     /** A configuration as one document: 10,000 jobs with long destinations. */
     documentBytes: 16 * MIB,
-    destinationConfBytes: 4_096,
+    /** Room for a client's certificate with its chain, its key and an authority (mutual TLS); Logpush takes 4 KiB. */
+    destinationConfBytes: 16 * KIB,
     filterBytes: 4_096,
     filterConditions: 30,
     /** What output options add to each record by themselves (names, delimiters, template): a block of 1,000 lines grows by

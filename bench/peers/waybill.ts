@@ -122,7 +122,7 @@ async function syncs(ports: Ports, data: string): Promise<string> {
 async function ready(url: string, exited: Promise<void>): Promise<void> {
   let over = false;
   void exited.then(() => (over = true));
-  for (const until = Date.now() + 20_000; Date.now() < until && !over;) {
+  for (const until = Date.now() + 60_000; Date.now() < until && !over;) {
     if ((await fetch(url).catch(() => undefined))?.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

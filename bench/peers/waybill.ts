@@ -17,6 +17,8 @@ interface Variant {
 }
 
 const launcher = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));
+/** For profiles: `--cpu-prof`, `--trace-gc`, `--perf-basic-prof`. */
+const nodeFlags = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const variant = (jobs: number, job: Variant['job'] = {}): Variant => ({
   load: { proto: 'http', path: '/v1/ingest/zones/bench/http_requests', headers: {} },
   jobs,
@@ -62,6 +64,7 @@ export const waybill = {
     const child = spawn(
       process.execPath,
       [
+        ...nodeFlags,
         launcher,
         'serve',
         '--data-dir',

@@ -6,11 +6,11 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
-import type { ShardBuffer } from '../buffer/index.ts';
+import type { AppendRequest, AppendResult, ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
-import { createIngest } from '../ingest/index.ts';
-import type { KeepEntry } from '../ingest/index.ts';
+import { createIngest, HeldElsewhere } from '../ingest/index.ts';
+import type { IngestDeps, KeepEntry } from '../ingest/index.ts';
 import { openArchiveWriter } from '../ledger/index.ts';
 import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
@@ -25,6 +25,7 @@ import type { Position } from '../log/index.ts';
 import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
+import { Owners, Peers } from '../peers/index.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
@@ -36,9 +37,11 @@ import type { Senders } from './senders.ts';
 import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
+import type { ListenWhere } from './ingest-listener.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
 import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
+import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
@@ -46,6 +49,8 @@ import { tryDestination } from './trial.ts';
 /** How often the buffer's chores are looked at, attempts are handed over, and the archive's memory is emptied. */
 const TEND_MS = 1_000;
 const ATTEMPTS_MS = 250;
+/** When to come back with lines that could not be stored here just now. */
+const HANDED_RETRY_MS = 1_000;
 
 const start = workerData as ShardStart;
 const { config, paths } = start;
@@ -58,6 +63,16 @@ const onStep = crashAt(process.env['WAYBILL_CRASH_AT']);
 
 assert(parentPort, 'a shard runs in a thread of its own');
 
+/** Several: streams of others are handed over. */
+const isAlone = start.shards === 1;
+const owners = new Owners(start.shard, start.shards);
+const bounds = boundsOfShard(start.shards, config);
+const peers = new Peers({
+  store: storeHanded,
+  regain: (memory) => ingest?.ingest.regain(memory),
+  mostBytes: limits.shards.handedBytes,
+  atTurnEnd: (work) => void setImmediate(work),
+});
 let snapshot = start.snapshot;
 let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
@@ -69,6 +84,7 @@ let running:
       delivery: Delivery;
       archive: OpenArchiveWriter;
       openSender: Senders['openSender'];
+      passedThrough: Senders['passedThrough'];
       pull: PullReader;
     }
   | undefined;
@@ -85,19 +101,23 @@ const tap = new Tap({
 });
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
-  apply(newer) {
+  apply(newer, places) {
     return inTurn(() => {
+      owners.learn(places);
       subscription.reset();
       return apply(newer);
     });
   },
-  applyDelta: (delta) =>
+  applyDelta: (delta, places) =>
     inTurn(async () => {
+      owners.learn(places);
       const next = subscription.next(delta);
       if (!next) return 'whole';
       await apply(next);
       return 'applied';
     }),
+  peer: (shard, port) => peers.join(shard, port),
+  peerHangs: (shard, hangs) => peers.hangs(shard, hangs),
   sums: () =>
     (summing ??= jobSums({
       buffer: parts().buffer,
@@ -108,11 +128,6 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       summing = undefined;
     })),
   cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
-  streams: (names) =>
-    names.flatMap((name) => {
-      const state = parts().buffer.stream(name);
-      return state ? [state] : [];
-    }),
   stats: () => ({
     buffer: parts().buffer.stats(),
     ingest: parts().ingest.stats(),
@@ -159,7 +174,9 @@ async function apply(next: Snapshot): Promise<void> {
   weights = weightsOf(next);
   diskShares = diskSharesOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
-  await running?.delivery.apply([...next.jobs, ...(next.replays ?? [])], next.version);
+  const jobs = [...next.jobs, ...(next.replays ?? [])];
+  const own = isAlone ? jobs : jobs.filter(({ stream }) => owners.isOwn(stream));
+  await running?.delivery.apply(own, next.version);
   route = routeTable(next);
 }
 
@@ -175,7 +192,7 @@ async function run(): Promise<void> {
     segmentBytes: config.buffer.segmentBytes,
     recordBytes: limits.log.recordBytes,
     commitBytes: limits.log.commitBytes,
-    openSegments: limits.log.openSegments,
+    openSegments: bounds.log.openSegments,
     shard: start.shard,
     onStep,
     ...(known === undefined ? {} : { knownEnd: known as Position }),
@@ -206,10 +223,7 @@ async function run(): Promise<void> {
     onStep,
     weightOf: (account) => weights.get(account) ?? 1,
     diskShares: () => diskShares,
-    limits: {
-      log: { ...limits.log, segmentBytes: config.buffer.segmentBytes },
-      buffer: { ...limits.buffer, ...config.buffer },
-    },
+    limits: bounds,
   });
   if (openedBuffer.kind !== 'open') {
     await openedLog.log.close();
@@ -253,7 +267,7 @@ async function run(): Promise<void> {
     clock,
     random,
     diagnostics,
-    limits: { ...limits.deliver, openPlans: limits.buffer.openPlans },
+    limits: { ...bounds.deliver, openPlans: limits.buffer.openPlans },
     intervalMs: config.deliver.intervalMs,
   });
   running = {
@@ -261,8 +275,13 @@ async function run(): Promise<void> {
     delivery,
     archive,
     openSender: outgoing.openSender,
+    passedThrough: outgoing.passedThrough,
     pull: pullReader(buffer),
   };
+  if (!isAlone) {
+    const joined = await joinOthers(buffer);
+    if (joined !== undefined) return started({ kind: 'refused', detail: joined });
+  }
   await apply(snapshot);
   tendEvery(buffer, archive);
   showSignsOfLife(buffer, delivery);
@@ -270,6 +289,7 @@ async function run(): Promise<void> {
     route: () => route,
     fair: { busyShare: threadBusy(), weightOf: (account) => weights.get(account) ?? 1 },
     append: (request) => buffer.append(request),
+    ...(isAlone ? {} : foreignShards()),
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
@@ -280,13 +300,9 @@ async function run(): Promise<void> {
     clock,
     random,
     diagnostics,
-    limits: {
-      ...limits.ingest,
-      bodyBytes: config.ingest.bodyBytes,
-      lineBytes: config.ingest.lineBytes,
-    },
+    limits: bounds.ingest,
   });
-  ingest = await listenForIngest(door, config, diagnostics);
+  ingest = await listenForIngest(door, config, diagnostics, await whereToListen());
   started({
     kind: 'ready',
     host: ingest.host,
@@ -295,6 +311,49 @@ async function run(): Promise<void> {
     jobs: buffer.stats().jobs,
     durability: buffer.durability,
   });
+}
+
+/** Says what this shard has, and learns who owns what. @returns why it cannot; undefined when all is well */
+async function joinOthers(buffer: ShardBuffer): Promise<string | undefined> {
+  const own = [...buffer.streams()].map(({ stream }) => stream);
+  try {
+    owners.learn(await supervisor.remote.join(own));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function foreignShards(): Pick<IngestDeps, 'foreign' | 'heldElsewhere'> {
+  return {
+    foreign: {
+      ownerOf: (stream) => owners.foreignOwner(stream),
+      append: (owner, handed) => peers.append(owner, handed),
+    },
+    heldElsewhere: new HeldElsewhere(start.held, start.shard),
+  };
+}
+
+async function whereToListen(): Promise<ListenWhere> {
+  if (isAlone) return { port: config.ingest.port, shared: 'no' };
+  const port = await supervisor.remote.listenAt();
+  return { port, shared: start.shard === 0 ? 'first' : 'further' };
+}
+
+/** Stores lines that another shard has received. Never rejects. */
+async function storeHanded(request: AppendRequest, via: readonly string[]): Promise<AppendResult> {
+  if (!running || !ingest)
+    return { kind: 'refused', reason: 'draining', retryAfterMs: HANDED_RETRY_MS };
+  const waitMs = ingest.ingest.admitHanded(request.account, request.lines.bytes.length);
+  if (waitMs > 0) return { kind: 'refused', reason: 'over_fair_share', retryAfterMs: waitMs };
+  try {
+    const result = await running.buffer.append(request);
+    if (result.kind === 'stored') running.passedThrough.note(request.stream, result.range, via);
+    return result;
+  } catch (error) {
+    diagnostics.error('lines of another shard could not be stored', { error: String(error) });
+    return { kind: 'refused', reason: 'not_durable', retryAfterMs: HANDED_RETRY_MS };
+  }
 }
 
 /** What the watchdogs look at; that it comes at all is the thread's sign of life. */
@@ -392,6 +451,7 @@ async function drain(waitMs: number): Promise<void> {
     await buffer.close();
     await archive.close();
   }
+  peers.flush();
   stopTimer();
   diagnostics.info('shard closed');
   process.exit(0);

@@ -65,7 +65,10 @@ test('I1, I2: two shards own half of the streams each, whichever of them receive
     const single = ZONES.flatMap((zone) =>
       [1, 1, 200_000].map(async (bytes) => {
         const lines = [line(zone, bytes), line(zone)];
-        keep(await sendTo(to, token, `zones/${zone}/http_requests`, lines.join('\n'), ALONE), lines);
+        keep(
+          await sendTo(to, token, `zones/${zone}/http_requests`, lines.join('\n'), ALONE),
+          lines,
+        );
       }),
     );
     const split = [1, 2, 3, 4].map(async (bytes) => {
@@ -80,7 +83,10 @@ test('I1, I2: two shards own half of the streams each, whichever of them receive
   for (const [index, repeat] of [false, true, true, true].entries()) {
     const key = { ...ALONE, 'idempotency-key': 'k' };
     const answer = await sendTo(server, token, 'http_requests?by=zone', once.join('\n'), key);
-    assert.ok(answer.body.streams!.every((part) => (part.repeat ?? false) === repeat), `${index}`);
+    assert.ok(
+      answer.body.streams!.every((part) => (part.repeat ?? false) === repeat),
+      `${index}`,
+    );
   }
   sent.push(...once);
   const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text();

@@ -85,6 +85,9 @@ export interface ShardCut {
   readonly jobs: readonly ShardJob[];
 }
 
+/** Accounts with bytes on disk. */
+export type Backlogs = readonly (readonly [account: string, bytes: number])[];
+
 export type ShardMethods = {
   /** Puts a snapshot in force. `places`: the owners of streams that were not told before. */
   apply(snapshot: Snapshot, places: StreamPlaces): Promise<void>;
@@ -92,6 +95,8 @@ export type ShardMethods = {
   applyDelta(delta: SnapshotDelta, places: StreamPlaces): Promise<'applied' | 'whole'>;
   /** Another shard's thread has started. */
   peer(shard: number, port: MessagePort): void;
+  /** What waits on disk at the other shards, for accounts that are bounded to a share of it. */
+  backlogsElsewhere(backlogs: Backlogs): void;
   /** Another shard's thread hangs, or does so no more. */
   peerHangs(shard: number, hangs: boolean): void;
   /** Jobs (all, or those named) together with the point in the archive that holds exactly the events behind them. */
@@ -145,6 +150,8 @@ export type SupervisorMethods = {
   started(outcome: ShardReady): void;
   /** A sign of life, each `limits.watch.beatMs`. */
   beat(beat: Beat): void;
+  /** What waits on disk here, for accounts that are bounded to a share of it. */
+  backlogs(backlogs: Backlogs): void;
   /** The thread has logged an alarm. */
   alarm(event: string, detail?: string): void;
   attempts(attempts: readonly Attempt[]): void;

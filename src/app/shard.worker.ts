@@ -88,6 +88,8 @@ let running:
       pull: PullReader;
     }
   | undefined;
+/** What waits on disk at the other shards, for accounts that are bounded to a share of it. */
+let backlogsElsewhere: ReadonlyMap<string, number> = new Map();
 /** However many scrapes there are at once, they share one sum. */
 let summing: Promise<JobSums> | undefined;
 let applying: Promise<unknown> = Promise.resolve();
@@ -117,6 +119,9 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       return 'applied';
     }),
   peer: (shard, port) => peers.join(shard, port),
+  backlogsElsewhere(backlogs) {
+    backlogsElsewhere = new Map(backlogs);
+  },
   peerHangs: (shard, hangs) => peers.hangs(shard, hangs),
   sums: () =>
     (summing ??= jobSums({
@@ -223,6 +228,13 @@ async function run(): Promise<void> {
     onStep,
     weightOf: (account) => weights.get(account) ?? 1,
     diskShares: () => diskShares,
+    diskSharers: {
+      shards: start.shards,
+      backlogOf: (account) => backlogsElsewhere.get(account) ?? 0,
+      tell(backlogs) {
+        if (!isAlone) supervisor.notify('backlogs', [...backlogs]);
+      },
+    },
     limits: bounds,
   });
   if (openedBuffer.kind !== 'open') {

@@ -20,6 +20,7 @@ import { streamsOf } from '../route/index.ts';
 import type { JobSums } from './job-sums.ts';
 import { jobStreams } from './job-streams.ts';
 import type {
+  Backlogs,
   ShardJob,
   ShardMethods,
   ShardPaths,
@@ -49,7 +50,10 @@ export interface ShardsOptions {
   readonly paths: readonly ShardPaths[];
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
-  readonly supervisor: Omit<SupervisorMethods, 'started' | 'join' | 'listenAt' | 'tapped'> & {
+  readonly supervisor: Omit<
+    SupervisorMethods,
+    'started' | 'join' | 'listenAt' | 'tapped' | 'backlogs'
+  > & {
     tapped(lines: TappedLines, shard: number): void;
   };
   /** Told of a shard that is down, hangs, or runs; `detail` says why. */
@@ -151,6 +155,15 @@ export function superviseShards(options: ShardsOptions): Shards {
     }
   };
 
+  /** Tells each shard what waits at the others. */
+  const backlogs = new Map<number, Backlogs>();
+  const passBacklogs = (shard: number, own: Backlogs) => {
+    backlogs.set(shard, own);
+    for (const [other, thread] of threads.entries()) {
+      if (other !== shard) thread.notify('backlogsElsewhere', elsewhere(backlogs, other));
+    }
+  };
+
   const threads: ShardThread[] = paths.map((own, shard) =>
     superviseShard({
       ...options,
@@ -158,6 +171,7 @@ export function superviseShards(options: ShardsOptions): Shards {
       supervisor: {
         ...options.supervisor,
         tapped: (lines) => options.supervisor.tapped(lines, shard),
+        backlogs: (own) => passBacklogs(shard, own),
         join: async (streams) => {
           await join(shard, streams);
           return [];
@@ -299,6 +313,16 @@ function firstRunning(threads: readonly ShardThread[]): number {
     0,
     threads.findIndex(({ reason }) => reason === undefined),
   );
+}
+
+/** What waits at all shards but one, by account. */
+function elsewhere(backlogs: ReadonlyMap<number, Backlogs>, but: number): Backlogs {
+  const sums = new Map<string, number>();
+  for (const [shard, rows] of backlogs) {
+    if (shard === but) continue;
+    for (const [account, bytes] of rows) sums.set(account, (sums.get(account) ?? 0) + bytes);
+  }
+  return [...sums];
 }
 
 /** Two shards that have started, as one. */

@@ -2,6 +2,7 @@
 // The launcher. Plain JavaScript for an old Node too: it must be able to say that Node is too old.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { constants, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +13,11 @@ const NEEDED = 24;
 process.env.UV_THREADPOOL_SIZE ??= String(Math.max(8, 4 * cpus().length));
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
+  // Types are stripped and code is compiled once and not at each start. Beside the code, so that only who may change the
+  // code may change what it was compiled to; where that cannot be written to, nothing is kept.
+  nodeModule.enableCompileCache(
+    fileURLToPath(new URL('../node_modules/.cache/waybill', import.meta.url)),
+  );
   await import('../src/main.ts');
 } else {
   runWithOurNode();

@@ -1,4 +1,5 @@
-// The quick check, for every save: types, lint, format, layers and unit tests, side by side, in seconds.
+// The quick check, for every save: types, lint, format, layers and unit tests, side by side. What unit tests try at random
+// or in turn they only sample here; `npm test` runs more of it and `npm run test:long` all.
 // Prints what failed, and nothing of what did not; the last line says which checks ran.
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
@@ -8,7 +9,7 @@ const checks = {
   types: ['tsc'],
   lint: ['oxlint'],
   format: ['oxfmt', '--check'],
-  tests: `node scripts/run-tests.ts --timeout-min 4 --isolation none
+  'tests (random and exhaustive ones sampled)': `node scripts/run-tests.ts --timeout-min 4 --depth quick --isolation none --concurrency 2
     src/**/*.test.ts !src/**/*.long.test.ts test/layers.test.ts`.split(/\s+/),
 } satisfies Record<string, readonly string[]>;
 

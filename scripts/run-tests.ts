@@ -2,14 +2,18 @@
 //
 //   12 passed, 0 failed, 1 skipped
 //
-// node scripts/run-tests.ts [--timeout-min 3] [--name <regular expression>] \
+// node scripts/run-tests.ts [--timeout-min 3] [--name <regular expression>] [--depth quick|short|full] \
 //   [--isolation none|process] [--concurrency 2] <glob>… [!<glob>…] [--and <the same for more tests>]
+//
+// --isolation none: the files share as many processes as --concurrency says; process: each has one of its own.
+// --depth: what src/lib/test-depth.ts says.
 //
 // Exit code 1 when a test failed, when a glob matches no file, when a file holds no test, when time is up,
 // and when the process that runs the tests ends before it said that it is done.
 //
 // The tests run in a child process, so that the bound holds even against a test that blocks the event
-// loop; the child is the leader of a process group, so that what tests started ends with it.
+// loop; the child is the leader of a process group, so that what tests started ends with it. The group's memory is
+// bounded too: a test that runs away ends by itself, and not with the machine.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -17,6 +21,7 @@ import { relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect, parseArgs } from 'node:util';
+import { groupBytes } from './group-memory.ts';
 
 type Isolation = 'none' | 'process';
 
@@ -46,13 +51,22 @@ type Message =
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const slow: Result[] = [];
 
+/** All processes that one group's tests have started, taken together. */
+const MOST_BYTES = 8 * 2 ** 30;
+/** The objects of one process that runs tests. */
+const MOST_HEAP_MIB = 2_048;
+/** Compiled code is kept: every start of the real process by a test would strip and compile the same files again. */
+const COMPILED = fileURLToPath(new URL('../node_modules/.cache/waybill', import.meta.url));
+
 /** Parent: splits the command line, runs one child per group, sums up. */
 async function main(): Promise<void> {
   const started = performance.now();
-  const { groups, timeoutMin } = readCommandLine(process.argv.slice(2));
+  const { groups, timeoutMin, depth } = readCommandLine(process.argv.slice(2));
   const deadline = started + timeoutMin * 60_000;
+  process.env['WAYBILL_TEST_DEPTH'] = depth;
+  process.env['NODE_COMPILE_CACHE'] ??= COMPILED;
   for (const group of groups) {
-    await runGroup(group, deadline, timeoutMin);
+    await Promise.all(parts(group).map((part) => runGroup(part, deadline, timeoutMin)));
   }
   const found = totals.passed + totals.failed + totals.skipped;
   if (found === 0) say('No test was found.');
@@ -60,19 +74,36 @@ async function main(): Promise<void> {
     say(`slow: ${(ms / 1000).toFixed(1)} s  ${file}: ${path.join(' > ')}`);
   }
   say(`\n${((performance.now() - started) / 1000).toFixed(1)} s`);
+  if (depth !== 'full') say(`what is tried at random or in turn: ${depth} runs, not all`);
   say(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
   process.exitCode = totals.failed > 0 || found === 0 ? 1 : 0;
 }
 
-function readCommandLine(args: readonly string[]): { groups: Group[]; timeoutMin: number } {
-  const parts: string[][] = [[]];
+/** Files that share a process are dealt out to as many as may run at once. */
+function parts(group: Group): Group[] {
+  if (group.isolation === 'process') return [group];
+  const count = Math.min(group.concurrency, group.files.length);
+  return Array.from({ length: count }, (_, part) => {
+    return { ...group, files: group.files.filter((_file, index) => index % count === part) };
+  });
+}
+
+interface CommandLine {
+  readonly groups: readonly Group[];
+  readonly timeoutMin: number;
+  readonly depth: string;
+}
+
+function readCommandLine(args: readonly string[]): CommandLine {
+  const lines: string[][] = [[]];
   for (const arg of args) {
-    if (arg === '--and') parts.push([]);
-    else parts.at(-1)?.push(arg);
+    if (arg === '--and') lines.push([]);
+    else lines.at(-1)?.push(arg);
   }
   let timeoutMin = 10;
   let name: string | undefined;
-  const groups = parts.map((part): Group => {
+  let depth = 'full';
+  const groups = lines.map((part): Group => {
     const { values, positionals } = parseArgs({
       args: part,
       allowPositionals: true,
@@ -81,8 +112,10 @@ function readCommandLine(args: readonly string[]): { groups: Group[]; timeoutMin
         concurrency: { type: 'string', default: '2' },
         'timeout-min': { type: 'string' },
         name: { type: 'string' },
+        depth: { type: 'string' },
       },
     });
+    depth = values.depth ?? depth;
     if (values['timeout-min'] !== undefined) timeoutMin = positive(values['timeout-min']);
     name = values.name ?? name;
     const { isolation } = values;
@@ -92,7 +125,7 @@ function readCommandLine(args: readonly string[]): { groups: Group[]; timeoutMin
     const concurrency = positive(values.concurrency);
     return { files: findFiles(positionals), isolation, concurrency, name };
   });
-  return { groups: groups.map((group) => ({ ...group, name })), timeoutMin };
+  return { groups: groups.map((group) => ({ ...group, name })), timeoutMin, depth };
 }
 
 function positive(text: string): number {
@@ -124,7 +157,8 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
   }
 
   return new Promise((ended) => {
-    const child = spawn(process.execPath, [fileURLToPath(import.meta.url)], {
+    const heap = `--max-old-space-size=${MOST_HEAP_MIB}`;
+    const child = spawn(process.execPath, [heap, fileURLToPath(import.meta.url)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, RUN_TESTS_GROUP: JSON.stringify(group) },
       detached: true,
@@ -135,6 +169,13 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
       done = true;
       killGroup(child);
     }, deadline - performance.now());
+    const memory = setInterval(() => {
+      if (child.pid === undefined || groupBytes(child.pid) <= MOST_BYTES) return;
+      const most = `${MOST_BYTES / 2 ** 30} GiB`;
+      fail('the whole run', [], `more than ${most} of memory, ${whatRuns(running, untested)}`);
+      done = true;
+      killGroup(child);
+    }, 1_000);
     const interrupted = (): void => {
       killGroup(child);
       process.exit(130);
@@ -166,6 +207,7 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
     });
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
+      clearInterval(memory);
       process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       killGroup(child);
       if (!done) {
@@ -223,7 +265,7 @@ async function runAsChild(group: Group): Promise<void> {
   const stream = run({
     files: [...group.files],
     isolation,
-    ...(isolation === 'process' ? { concurrency } : {}),
+    ...(isolation === 'process' ? { concurrency, execArgv: process.execArgv } : {}),
     ...(group.name === undefined ? {} : { testNamePatterns: [group.name] }),
   });
 

@@ -9,9 +9,10 @@ import type { Change } from './proof/noise.ts';
 import { diskOf, openRooms } from './proof/open-rooms.ts';
 import type { Seen } from './proof/open-rooms.ts';
 import { bytesOf, makeFolder, namesIn, SHARD } from './proof/small-folder.ts';
+import { runs } from '../src/lib/test-depth.ts';
 
 /** Runs of each property. */
-const RUNS = 120;
+const RUNS = runs(120);
 
 const whole = new Map<string, Buffer>();
 

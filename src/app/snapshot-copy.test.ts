@@ -6,6 +6,7 @@ import { silent } from '../lib/diagnostics.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Publication, Subscription } from './publication.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const job = (id: number, name: string): JobConfig => ({
   id,
@@ -80,7 +81,7 @@ test('whatever changes, the other side ends with the same snapshot and the same 
         assert.deepEqual(inOrder(there.snapshot()), inOrder(next));
       }
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { silent } from '../lib/diagnostics.ts';
 import type { ShardBuffer } from './contract.ts';
 import { readAll, request, smallLimits, STREAM, TestShard, texts, waybill } from './testing.ts';
+import { runs } from '../lib/test-depth.ts';
 
 async function offsetOf(buffer: ShardBuffer, atMs: number): Promise<number> {
   const answer = await buffer.offsetAt(STREAM, atMs);
@@ -45,7 +46,7 @@ test('a time is found by halving, whatever blocks, spans and restarts lie betwee
         await buffer.close();
       },
     ),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

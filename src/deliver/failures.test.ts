@@ -1,5 +1,6 @@
 /** What delivery does when receivers, disks or the process fail. */
 import assert from 'node:assert/strict';
+import { runs } from '../lib/test-depth.ts';
 import { describe, it } from 'node:test';
 import { accepts, hangs, jobOf, numbered, World } from './testing/world.ts';
 import type { Received, Receiver } from './testing/world.ts';
@@ -411,7 +412,7 @@ describe('among others', () => {
     };
     const jobs = Array.from({ length: 100 }, (_, index) => jobOf(index + 1));
     await world.delivery.apply(jobs, 1);
-    for (let second = 0; second < 40; second += 1) {
+    for (let second = 0; second < runs(40, 10); second += 1) {
       for (const { stream } of jobs) world.add(stream, numbered(3, second * 3));
       await world.pass(1_000);
       for (const { id, stream } of jobs.slice(9)) {

@@ -9,6 +9,7 @@ import { deflateFragment } from '../lib/gzip.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PrepareTools } from './prepare.ts';
 import { MemoryBuffer } from './testing/memory-buffer.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);
@@ -82,7 +83,7 @@ describe('prepare', () => {
           assert.equal(prepared.counts.delivered, range.to - range.from);
         },
       ),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 

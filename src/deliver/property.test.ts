@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { settledLines } from '../model/delivery.ts';
 import { accepts, jobOf, numbered, World } from './testing/world.ts';
 import type { Receiver } from './testing/world.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 
@@ -145,6 +146,6 @@ it('every line is settled exactly once, as what the waybill says (I2)', async ()
       }
       assert.ok(keptOffsets.size + totals.delivered + (totals.dropped.corrupt ?? 0) === lines);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });

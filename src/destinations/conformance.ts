@@ -55,7 +55,19 @@ export interface Subject {
   readonly neverSaid: readonly string[];
   /** Plain bytes of the largest batch that is tried; absent: 3 MB. */
   readonly largestBytes?: number;
+  /** Makes a batch that the receiver takes, with `bytes` of lines about; absent: {@link sampleBatch}. */
+  readonly batch?: (bytes: number) => Batch;
   rig(situation: Situation): Promise<Rig>;
+}
+
+/** Lines of `bytes` in all, that gzip cannot shrink much. */
+export function sampleLines(bytes: number, lineBytes = 400): readonly string[] {
+  const key = Buffer.alloc(16, 7);
+  const noise = createCipheriv('aes-128-ctr', key, key)
+    .update(Buffer.alloc(bytes))
+    .toString('base64');
+  const parts = noise.match(new RegExp(`.{1,${lineBytes}}`, 'g')) ?? [];
+  return parts.map((part) => `{"RayID":"${part}"}`);
 }
 
 /** A batch of `bytes` of body at least, that gzip cannot shrink. */
@@ -68,12 +80,8 @@ export function sampleBatch(bytes = 2_000, id = 'job7-00000000000000aa-0'): Batc
 const samples = new Map<string, Batch>();
 
 function makeSample(bytes: number, id: string): Batch {
-  const key = Buffer.alloc(16, 7);
-  const noise = createCipheriv('aes-128-ctr', key, key)
-    .update(Buffer.alloc(bytes))
-    .toString('base64');
-  const lines = (noise.match(/.{1,400}/g) ?? []).map((part) => `{"RayID":"${part}"}\n`);
-  const plain = Buffer.from(lines.join(''));
+  const lines = sampleLines(bytes);
+  const plain = Buffer.from(lines.map((line) => `${line}\n`).join(''));
   const body = gzipSync(plain, { level: 1 });
   const middle = Math.floor(body.length / 2);
   return {
@@ -104,7 +112,8 @@ export interface Claim {
 
 export function destinationConformance(subject: Subject): readonly Claim[] {
   // Made beforehand: it takes a second of the thread, which would look like a receiver's silence.
-  for (const bytes of [200_000, 12_000_000, subject.largestBytes ?? 3_000_000]) sampleBatch(bytes);
+  const batchOf = subject.batch ?? sampleBatch;
+  for (const bytes of [200_000, 12_000_000, subject.largestBytes ?? 3_000_000]) batchOf(bytes);
   const claims: Claim[] = [
     {
       name: 'an aborted attempt answers retry and leaves nothing behind that a repeat would not mend',
@@ -141,7 +150,8 @@ async function tryOut(
   const rig = await subject.rig(situation);
   try {
     // What "takes nothing" needs to be noticed: more than the buffers on the way hold.
-    const batch = sampleBatch(situation === 'takes nothing' ? 12_000_000 : 200_000);
+    const batchOf = subject.batch ?? sampleBatch;
+    const batch = batchOf(situation === 'takes nothing' ? 12_000_000 : 200_000);
     const outcome = await rig.sender.send(batch, going);
     assert.equal(outcome.kind, expected.kind, describeOutcome(outcome));
     if (expected.reason) assert.match(describeOutcome(outcome), expected.reason);
@@ -158,7 +168,7 @@ async function tryOut(
       return assert.deepEqual(await rig.held(), [Buffer.concat(batch.body)]);
     if (situation === 'stands at an inner address') return assert.deepEqual(await rig.held(), []);
     await rig.recover();
-    const again = await rig.sender.send(sampleBatch(200_000), going);
+    const again = await rig.sender.send(batchOf(200_000), going);
     assert.equal(again.kind, 'accepted', `after the trouble: ${describeOutcome(again)}`);
   } finally {
     await rig.sender.close();
@@ -169,10 +179,11 @@ async function tryOut(
 async function tryAbort(subject: Subject): Promise<void> {
   const rig = await subject.rig('accepts');
   try {
-    const batch = sampleBatch();
+    const batchOf = subject.batch ?? sampleBatch;
+    const batch = batchOf(2_000);
     assert.equal((await rig.sender.send(batch, AbortSignal.abort())).kind, 'retry');
     const control = new AbortController();
-    const sending = rig.sender.send(sampleBatch(subject.largestBytes ?? 2_000_000), control.signal);
+    const sending = rig.sender.send(batchOf(subject.largestBytes ?? 2_000_000), control.signal);
     setImmediate(() => control.abort());
     const outcome = await sending;
     // It may have been done before the abort came.
@@ -188,7 +199,7 @@ async function tryAbort(subject: Subject): Promise<void> {
 async function tryRepeat(subject: Subject): Promise<void> {
   const rig = await subject.rig('accepts');
   try {
-    const batch = sampleBatch();
+    const batch = (subject.batch ?? sampleBatch)(2_000);
     const body = Buffer.concat(batch.body);
     const first = await rig.sender.send(batch, going);
     const second = await rig.sender.send(batch, going);
@@ -204,7 +215,7 @@ async function tryRepeat(subject: Subject): Promise<void> {
 async function tryLarge(subject: Subject): Promise<void> {
   const rig = await subject.rig('accepts');
   try {
-    const batch = sampleBatch(subject.largestBytes ?? 3_000_000);
+    const batch = (subject.batch ?? sampleBatch)(subject.largestBytes ?? 3_000_000);
     const outcome = await rig.sender.send(batch, going);
     assert.equal(outcome.kind, 'accepted', describeOutcome(outcome));
     const held = await rig.held();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BodyPool } from './body-pool.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const KIB = 1024;
 const sizes = fc.oneof(fc.integer({ min: 0, max: 5_000 * KIB }), fc.constant(1024 * KIB));
@@ -32,7 +33,7 @@ test('whatever is taken and given back, no two bodies share memory, and what lie
         assert.ok(pool.idleBytes <= mostIdleBytes);
       }
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

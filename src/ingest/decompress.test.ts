@@ -6,6 +6,7 @@ import { decompress, readCoding } from './decompress.ts';
 import { memoryBudget } from './memory.ts';
 import { Pieces } from './pieces.ts';
 import type { Refusal } from './refusal.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const codings = ['gzip', 'zstd'] as const;
 const compressed = (coding: 'gzip' | 'zstd', plain: string | Buffer): Buffer =>
@@ -49,7 +50,7 @@ test('a body cut anywhere comes out whole, and only the plain bytes are charged 
       assert.equal(end, plains.join(''));
       assert.equal(heldBytes, Buffer.byteLength(end));
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -5,6 +5,7 @@ import { limits } from '../model/limits.ts';
 import type { IngestLimits } from './contract.ts';
 import { Framing } from './frame.ts';
 import type { Framed } from './frame.ts';
+import { runs } from '../lib/test-depth.ts';
 
 interface Options {
   readonly strict?: boolean;
@@ -81,7 +82,7 @@ test('framing gives the lines that splitting the text gives, kept apart or refus
       assert.deepEqual(refused.refusal, first && { code: first[2], line: first[0] });
       assert.equal(refused.count, expected.count);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

@@ -7,6 +7,7 @@ import type { IngestLimits } from './contract.ts';
 import type { Found } from './place.ts';
 import { Splitting } from './split.ts';
 import type { Split } from './split.ts';
+import { runs } from '../lib/test-depth.ts';
 
 interface Options {
   readonly strict?: boolean;
@@ -81,7 +82,7 @@ test('each stream gets its lines, in their order, byte for byte', () => {
         strays,
       );
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

@@ -9,6 +9,7 @@ import { seededRandom } from '../lib/random.ts';
 import { ARCHIVE_HEADER_BYTES, archiveFileName } from './archive-format.ts';
 import { readArchive } from './archive-reader.ts';
 import { openArchiveWriter } from './archive-writer.ts';
+import { stride } from '../lib/test-depth.ts';
 
 const EVENTS = 5;
 
@@ -53,7 +54,7 @@ test('I10: a flipped bit anywhere in an archive file is told when it hides event
   const whole = await archive();
   assert.deepEqual(await read(whole), { events: EVENTS, damaged: false });
   const size = whole.disk.content(whole.path)!.length;
-  for (let at = ARCHIVE_HEADER_BYTES; at < size; at += 1) {
+  for (let at = ARCHIVE_HEADER_BYTES; at < size; at += stride()) {
     const mask = 1 << (at % 8);
     whole.disk.flip(whole.path, at, mask);
     const { damaged, events } = await read(whole);
@@ -68,7 +69,7 @@ test('an archive file that a crash cut anywhere is not called damaged', async ()
   const cut = await archive();
   const size = cut.disk.content(cut.path)!.length;
   const file = await cut.files.open(cut.path, 'write');
-  for (let bytes = size - 1; bytes >= ARCHIVE_HEADER_BYTES; bytes -= 1) {
+  for (let bytes = size - 1; bytes >= ARCHIVE_HEADER_BYTES; bytes -= stride()) {
     await file.truncate(bytes);
     assert.equal((await read(cut)).damaged, false, `cut to ${bytes}`);
   }

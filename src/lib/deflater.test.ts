@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { constants, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createDeflater } from './deflater.ts';
+import { runs } from './test-depth.ts';
 
 const inflate = (fragment: Buffer) =>
   inflateRawSync(fragment, { finishFlush: constants.Z_SYNC_FLUSH });
@@ -19,7 +20,7 @@ test('each fragment is readable by itself, whatever went through the same compre
         }
       },
     ),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

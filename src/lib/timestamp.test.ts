@@ -9,6 +9,7 @@ import {
   writeTimestamp,
 } from './timestamp.ts';
 import type { Moment, TimestampFormat } from './timestamp.ts';
+import { runs } from './test-depth.ts';
 
 const reading =
   (read: typeof readUnixTime) =>
@@ -94,7 +95,7 @@ test('reading is the inverse of writing, and both agree with Date', () => {
       const iso = new Date(moment.seconds * 1000 + Math.floor(moment.nanos / 1e6)).toISOString();
       assert.equal(write(moment, 'rfc3339ms'), iso);
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 

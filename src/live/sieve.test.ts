@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Sieve } from './sieve.ts';
+import { runs } from '../lib/test-depth.ts';
 
 function kept(sieve: Sieve, level: number, from: number, to: number): number[] {
   const found: number[] = [];
@@ -28,7 +29,7 @@ test('each bucket keeps exactly one of its lines', () => {
         Array.from({ length: 20 }, (_, bucket) => bucket),
       );
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   );
 });
 
@@ -39,7 +40,7 @@ test('a coarser level keeps a part of what the finer one keeps', () => {
       const finer = new Set(kept(sieve, level, 0, 4_000));
       for (const number of kept(sieve, level + 1, 0, 4_000)) assert.ok(finer.has(number));
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 
@@ -53,7 +54,7 @@ test('it matters not where one begins to look', () => {
         all.filter((number) => number >= from),
       );
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

@@ -5,6 +5,7 @@ import { manualClock } from '../lib/clock-manual.ts';
 import { seededRandom } from '../lib/random.ts';
 import type { LiveLines, TapLimits, TappedLines } from './contract.ts';
 import { Tap } from './tap.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 const LIMITS: TapLimits = { tapBytes: 2_000, tapLines: 20, tickMs: 100 };
@@ -124,7 +125,7 @@ test('weights sum to the number of lines, within one weight, however they come a
         assert.equal(new Set(numbers).size, numbers.length, 'none twice');
       },
     ),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { limits } from './limits.ts';
 import { DATASET_ID, SCOPE_ID } from './scope.ts';
 
 const id = z.string().regex(SCOPE_ID, 'may hold 1 to 32 letters, digits, `-` and `_`');
@@ -17,7 +18,7 @@ const job = z.strictObject({
     .regex(/^[a-zA-Z0-9\-.]*$/, 'may hold letters, digits, `-` and `.`'),
   dataset: z.string().regex(DATASET_ID).default('http_requests'),
   /** As for `destination_conf`. */
-  destination: z.string().min(1).max(4096),
+  destination: z.string().min(1).max(limits.control.destinationConfBytes),
   enabled: z.boolean().default(true),
   /** Logpush's filter, as a mapping or as its JSON text. */
   filter: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),

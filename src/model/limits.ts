@@ -403,7 +403,8 @@ export const limits = {
     bodyBytes: MIB,
     /** A configuration as one document: 10,000 jobs with long destinations. */
     documentBytes: 16 * MIB,
-    destinationConfBytes: 4_096,
+    /** Room for a client's certificate with its chain, its key and an authority (mutual TLS); Logpush takes 4 KiB. */
+    destinationConfBytes: 16 * KIB,
     filterBytes: 4_096,
     filterConditions: 30,
     /** What output options add to each record by themselves (names, delimiters, template): a block of 1,000 lines grows by

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { StreamKey } from './scope.ts';
 import { judgeWanted, readWanted, wantedKey, writeWanted } from './wanted-set.ts';
 import type { WantedSet } from './wanted-set.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const KEY = wantedKey('token');
 const name = (n: number): StreamKey => `zones/z${String(n).padStart(3, '0')}/http_requests`;
@@ -43,7 +44,7 @@ test('a set with any character changed is refused, or is the same set (I4)', () 
       const read = readWanted(changed, KEY);
       if (read.kind === 'set') assert.deepEqual(read.set, set);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });
 

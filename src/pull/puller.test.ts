@@ -13,6 +13,7 @@ import type { OutputOptions } from '../model/snapshot.ts';
 import type { PullLimits, PullReader, PullRequest, RayRequest } from './contract.ts';
 import { Puller } from './puller.ts';
 import { pullReader } from './reader.ts';
+import { runs } from '../lib/test-depth.ts';
 
 const NUMBERS: OutputOptions = { field_names: ['n'], timestamp_format: 'unixnano' };
 
@@ -87,7 +88,7 @@ test('consecutive windows give each line exactly once, and the same window the s
         assert.deepEqual(found, upTo(300));
       },
     ),
-    { numRuns: 30 },
+    { numRuns: runs(30) },
   );
 });
 

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { destinationConformance, sampleBatch } from '../../src/destinations/conformance.ts';
 import type { Expected, Rig, Situation } from '../../src/destinations/conformance.ts';
 import { kafkaDestination } from '../../src/destinations/kafka/index.ts';
-import { EXPIRED, VALID } from '../servers/certificates.ts';
+import { CLIENT, EXPIRED, VALID } from '../servers/certificates.ts';
 import { testDialler } from '../servers/dialler.ts';
 import { startKafka } from '../servers/kafka.ts';
 import type { KafkaBroker, Mood } from '../servers/kafka.ts';
@@ -251,3 +251,28 @@ claim('each way to log in is taken, and its mistakes are told in plain words', a
   const nowhere = `${at.replace('/login', '/nowhere')}&sasl-mechanism=PLAIN${user}open%20sesame`;
   assert.match(JSON.stringify(await send(nowhere, sampleBatch())), /topic does not exist/);
 });
+
+claim(
+  'a client certificate is taken where the broker wants one, and what is wrong with it is told',
+  async (running) => {
+    await running.topic('mutual', 1);
+    const param = (name: string, pem: string): string =>
+      `&${name}=${encodeURIComponent(Buffer.from(pem).toString('base64'))}`;
+    const trust = param('ca-certificate', VALID.cert);
+    const shown = ({ cert, key }: typeof CLIENT): string =>
+      param('client-certificate', cert) + param('client-key', key);
+    // The broker is asked for its cluster, which names it anew: what was learned is dialled with the certificate too.
+    const at = `kafka://receiver.test:${running.mutualPort}/mutual?tls=true`;
+    const batch = sampleBatch();
+    const good = await send(at + trust + shown(CLIENT), batch);
+    assert.equal(good.kind, 'accepted', JSON.stringify(good));
+    assert.equal((await running.read('mutual', 0, 0, batch.lines)).length, batch.lines);
+    for (const without of [trust, trust + shown(EXPIRED)]) {
+      const said = JSON.stringify(await send(at + without, batch));
+      assert.match(said, /"retry".*client certificate/);
+    }
+    // The tests' dialler trusts the broker's certificate; a job's own authority stands in its place.
+    const other = await send(at + param('ca-certificate', CLIENT.cert) + shown(CLIENT), batch);
+    assert.match(JSON.stringify(other), /"retry".*TLS: the certificate is self-signed/);
+  },
+);

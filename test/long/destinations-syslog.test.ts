@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VALID } from '../servers/certificates.ts';
+import { CLIENT, EXPIRED, VALID } from '../servers/certificates.ts';
 import { batchFor, send, withServer } from '../servers/real.ts';
 import { RSYSLOG } from '../servers/recipes.ts';
 
@@ -93,6 +93,55 @@ withServer(
       const conf = `syslog://receiver.test:${server.port}?transport=tcp`;
       const outcome = await send(conf, batchFor(conf, ['{"a":1}']), { stallMs: 2_000 });
       assert.equal(outcome.kind, 'retry', JSON.stringify(outcome));
+    });
+  },
+);
+
+withServer(
+  RSYSLOG,
+  async (port, folder, home) => {
+    await writeFile(`${folder}/cert.pem`, VALID.cert);
+    await writeFile(`${folder}/key.pem`, VALID.key);
+    await writeFile(`${folder}/clients.pem`, CLIENT.cert);
+    const files = `defaultNetstreamDriverCAFile="${folder}/clients.pem" defaultNetstreamDriverCertFile="${folder}/cert.pem" defaultNetstreamDriverKeyFile="${folder}/key.pem"`;
+    const conf = [
+      `global(maxMessageSize="64k" processInternalMessages="off" ${files})`,
+      'module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["client.test"])',
+      `input(type="imtcp" port="${port}" address="127.0.0.1")`,
+      'template(name="seen" type="string" string="%PROCID% %HOSTNAME% %APP-NAME% %msg%\\n")',
+      `action(type="omfile" file="${folder}/out" template="seen")`,
+    ];
+    await writeFile(`${folder}/rsyslog.conf`, `${conf.join('\n')}\n`);
+    const modules = `${home}/usr/lib/x86_64-linux-gnu/rsyslog`;
+    return ['-n', '-f', `${folder}/rsyslog.conf`, '-i', `${folder}/pid`, '-M', modules];
+  },
+  (claim) => {
+    const param = (name: string, pem: string): string =>
+      `&${name}=${encodeURIComponent(Buffer.from(pem).toString('base64'))}`;
+    const shown = ({ cert, key }: typeof CLIENT): string =>
+      param('client-certificate', cert) + param('client-key', key);
+
+    claim(
+      'a daemon that knows its senders takes lines from the right certificate',
+      async (server) => {
+        const conf = `syslog://receiver.test:${server.port}?app=cdn&hostname=edge${shown(CLIENT)}`;
+        const lines = Array.from({ length: 200 }, (_, n) => `{"n":${n}}`);
+        const batch = batchFor(conf, lines);
+        const outcome = await send(conf, batch);
+        assert.equal(outcome.kind, 'accepted', JSON.stringify(outcome));
+        assert.deepEqual(
+          await seen(server.folder, lines.length),
+          lines.map((line) => `${batch.id} edge cdn ${line}`),
+        );
+      },
+    );
+
+    claim('and from no other', async (server) => {
+      for (const without of ['', shown(EXPIRED)]) {
+        const conf = `syslog://receiver.test:${server.port}?app=cdn${without}`;
+        const outcome = await send(conf, batchFor(conf, ['{"a":1}']), { stallMs: 5_000 });
+        assert.equal(outcome.kind, 'retry', JSON.stringify(outcome));
+      }
     });
   },
 );

@@ -8,7 +8,7 @@ import { connect, createServer as createTcpServer, Socket } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
-import { EXPIRED, VALID } from './certificates.ts';
+import { CLIENT, EXPIRED, VALID } from './certificates.ts';
 import { freePort, startInstalled } from './installed.ts';
 import type { Running } from './installed.ts';
 import { KAFKA } from './recipes.ts';
@@ -21,6 +21,8 @@ export interface KafkaBroker {
   readonly port: number;
   /** With SCRAM or PLAIN: user `waybill`, password `open sesame`. */
   readonly loginPort: number;
+  /** With TLS, for clients with the certificate `CLIENT`; its own certificate is `VALID`. */
+  readonly mutualPort: number;
   /** What the broker's address is before the relay. */
   readonly relay: Relay;
   topic(name: string, partitions: number, ...settings: readonly string[]): Promise<void>;
@@ -32,7 +34,8 @@ export interface KafkaBroker {
 /** @returns the broker, or why there is none */
 export async function startKafka(): Promise<KafkaBroker | { readonly skipped: string }> {
   const relay = await startRelay();
-  const [loginPort, controllerPort, toolsPort] = [
+  const [loginPort, mutualPort, controllerPort, toolsPort] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     await freePort(),
@@ -40,10 +43,13 @@ export async function startKafka(): Promise<KafkaBroker | { readonly skipped: st
   let classes = '';
   const started = await startInstalled(KAFKA, async (port, folder, home) => {
     classes = `${home}/lib/*`;
+    const ports = { port, loginPort, mutualPort, controllerPort, toolsPort };
     await writeFile(
       `${folder}/server.properties`,
-      properties(folder, { port, loginPort, controllerPort, toolsPort, relayPort: relay.port }),
+      properties(folder, { ...ports, relayPort: relay.port }),
     );
+    await writeFile(`${folder}/own.pem`, VALID.key + VALID.cert);
+    await writeFile(`${folder}/clients.pem`, CLIENT.cert);
     const user = 'name=waybill,password=open sesame';
     const format = ['format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', `${folder}/server.properties`];
     const scram = ['256', '512'].flatMap((bits) => ['--add-scram', `SCRAM-SHA-${bits}=[${user}]`]);
@@ -55,13 +61,17 @@ export async function startKafka(): Promise<KafkaBroker | { readonly skipped: st
     return started;
   }
   relay.lead(started.port);
-  return brokerOf(started, relay, { loginPort, toolsPort }, classes);
+  return brokerOf(started, relay, { loginPort, mutualPort, toolsPort }, classes);
 }
 
 function brokerOf(
   broker: Running,
   relay: Relay,
-  { loginPort, toolsPort }: { readonly loginPort: number; readonly toolsPort: number },
+  {
+    loginPort,
+    mutualPort,
+    toolsPort,
+  }: Readonly<Record<'loginPort' | 'mutualPort' | 'toolsPort', number>>,
   classes: string,
 ): KafkaBroker {
   const tool = async (name: string, args: readonly string[]): Promise<string> => {
@@ -72,6 +82,7 @@ function brokerOf(
   return {
     port: broker.port,
     loginPort,
+    mutualPort,
     relay,
     async topic(name, partitions, ...settings) {
       const config = settings.flatMap((setting) => ['--config', setting]);
@@ -80,7 +91,7 @@ function brokerOf(
     },
     async read(topic, partition, from = 0, most = Number.NaN) {
       // Ends when it has as many, or when nothing more comes for some time.
-      const bound = most > 0 ? ['--max-messages', String(most), '--timeout-ms', '20000'] : [];
+      const bound = most > 0 ? ['--max-messages', String(most), '--timeout-ms', '60000'] : [];
       const show = ['key', 'headers', 'timestamp', 'partition', 'offset'];
       const text = await tool('consumer.ConsoleConsumer', [
         '--topic',
@@ -104,10 +115,13 @@ function brokerOf(
 function properties(
   folder: string,
   ports: Readonly<
-    Record<'port' | 'loginPort' | 'controllerPort' | 'toolsPort' | 'relayPort', number>
+    Record<
+      'port' | 'loginPort' | 'mutualPort' | 'controllerPort' | 'toolsPort' | 'relayPort',
+      number
+    >
   >,
 ): string {
-  const { port, loginPort, controllerPort, toolsPort, relayPort } = ports;
+  const { port, loginPort, mutualPort, controllerPort, toolsPort, relayPort } = ports;
   const at = (name: string, number: number): string => `${name}://127.0.0.1:${number}`;
   const sasl = 'org.apache.kafka.common.security';
   const scram = `${sasl}.scram.ScramLoginModule required;`;
@@ -115,9 +129,14 @@ function properties(
     'process.roles=broker,controller',
     'node.id=1',
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=${at('CONTROLLER', controllerPort)},${at('LOGIN', loginPort)},${at('TOOLS', toolsPort)},${at('PLAIN', port)}`,
-    `advertised.listeners=PLAIN://receiver.test:${relayPort},${at('LOGIN', loginPort)},${at('TOOLS', toolsPort)}`,
-    'listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TOOLS:PLAINTEXT,LOGIN:SASL_PLAINTEXT',
+    `listeners=${at('CONTROLLER', controllerPort)},${at('LOGIN', loginPort)},${at('MUTUAL', mutualPort)},${at('TOOLS', toolsPort)},${at('PLAIN', port)}`,
+    `advertised.listeners=PLAIN://receiver.test:${relayPort},MUTUAL://receiver.test:${mutualPort},${at('LOGIN', loginPort)},${at('TOOLS', toolsPort)}`,
+    'listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,TOOLS:PLAINTEXT,LOGIN:SASL_PLAINTEXT,MUTUAL:SSL',
+    'listener.name.mutual.ssl.client.auth=required',
+    'listener.name.mutual.ssl.keystore.type=PEM',
+    `listener.name.mutual.ssl.keystore.location=${folder}/own.pem`,
+    'listener.name.mutual.ssl.truststore.type=PEM',
+    `listener.name.mutual.ssl.truststore.location=${folder}/clients.pem`,
     'inter.broker.listener.name=TOOLS',
     'controller.listener.names=CONTROLLER',
     'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',

@@ -1,17 +1,10 @@
 /** What tests against servers that we did not write have in common. */
-import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
-import { sampleBatch } from '../../src/destinations/conformance.ts';
-import {
-  frameLines,
-  hasProblems,
-  openDestination,
-  parseDestination,
-} from '../../src/destinations/index.ts';
+import { openDestination } from '../../src/destinations/index.ts';
 import type { Batch, DestinationTools, SendOutcome } from '../../src/destinations/index.ts';
 import { VALID } from './certificates.ts';
 import { testDialler } from './dialler.ts';
+import { framedBatch } from './framed-batch.ts';
 import { startInstalled } from './installed.ts';
 import type { Running } from './installed.ts';
 import type { Recipe } from './recipes.ts';
@@ -21,39 +14,9 @@ const dialler = testDialler({ ca: [VALID.cert] });
 after(() => dialler.close());
 
 export const going = new AbortController().signal;
-const policy = { allowHttp: true, fileRoots: [] };
-
-/** A batch as delivery makes it for a conf: framed if it wants that. */
-export function batchFor(conf: string, lines: readonly string[], id = 'job7-aa-0'): Batch {
-  const parsed = parseDestination(conf, policy);
-  assert.ok(!hasProblems(parsed), JSON.stringify(parsed));
-  const nowMs = Date.now();
-  const { framing } = parsed;
-  const plain = framing
-    ? frameLines(
-        framing,
-        lines.map((line, offset) => ({
-          bytes: Buffer.from(line),
-          job: 7,
-          epoch: '00000000000000aa',
-          offset,
-          receivedMs: nowMs,
-        })),
-      )
-    : Buffer.from(lines.map((line) => `${line}\n`).join(''));
-  const body = parsed.encoding === 'identity' ? plain : gzipSync(plain);
-  return {
-    ...sampleBatch(100, id),
-    lines: lines.length,
-    to: lines.length,
-    receivedMs: { first: nowMs, last: nowMs },
-    contentType: framing?.contentType ?? 'application/x-ndjson',
-    ...(parsed.encoding ? { encoding: parsed.encoding } : {}),
-    body: [body],
-    bodyBytes: body.length,
-    plainBytes: plain.length,
-  };
-}
+/** {@link framedBatch} of now. */
+export const batchFor = (conf: string, lines: readonly string[], id?: string): Batch =>
+  framedBatch(conf, lines, id === undefined ? {} : { id });
 
 /** Sends a batch as a job would, with a sender of its own. */
 export async function send(

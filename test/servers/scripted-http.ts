@@ -15,6 +15,12 @@ export type Script =
       readonly body?: string;
       readonly afterMs?: number;
     }
+  /** Reads the whole request and answers what `verdict` says of it; keeps it only if that is a success. */
+  | {
+      readonly do: 'judge';
+      readonly verdict: (request: ReceivedRequest) => Answer;
+      readonly afterMs?: number;
+    }
   /** Answers as soon as the head has come, and reads on. */
   | { readonly do: 'answer early'; readonly status: number }
   | { readonly do: 'cut'; readonly when: 'before the body' | 'in the body' | 'after the body' }
@@ -28,7 +34,13 @@ export type Script =
   /** Says 200 and half of the body that it announced, and is silent then. */
   | { readonly do: 'answer by half'; readonly status: number };
 
-interface ReceivedRequest {
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   /** Names in lower case. */
@@ -47,7 +59,7 @@ export interface ScriptedReceiver {
 }
 
 /** Requests to these paths are answered so whatever the script says, and are not kept: a service beside the receiver. */
-export type Beside = Readonly<Record<string, { readonly status: number; readonly body: string }>>;
+export type Beside = Readonly<Record<string, (request: ReceivedRequest) => Answer>>;
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -115,7 +127,7 @@ function serve(
       if (headEnd < 0) return;
       const head = parseHead(held.subarray(0, headEnd).toString('latin1'));
       const other = beside[head.path];
-      const script = other ? ({ do: 'answer', ...other } as const) : take();
+      const script = other ? ({ do: 'judge', verdict: other } as const) : take();
       incoming = { head, script, bodyBytes: Number(head.headers['content-length'] ?? 0) };
       chunks = [held.subarray(headEnd + HEAD_END.length)];
       bytes = chunks[0]?.length ?? 0;
@@ -125,11 +137,16 @@ function serve(
     if (script.do === 'cut' && script.when === 'in the body' && bytes > 0) return cutOff(socket);
     if (bytes < bodyBytes) return;
     const all = Buffer.concat(chunks);
-    if (!beside[head.path]) received.push({ ...head, body: all.subarray(0, bodyBytes) });
+    const request = { ...head, body: all.subarray(0, bodyBytes) };
+    const answer = script.do === 'judge' ? script.verdict(request) : undefined;
+    if (!beside[head.path] && (answer?.status ?? 200) < 300) received.push(request);
     chunks = [all.subarray(bodyBytes)];
     bytes -= bodyBytes;
     incoming = undefined;
-    atEnd(socket, script);
+    atEnd(
+      socket,
+      answer && script.do === 'judge' ? { ...script, ...answer, do: 'answer' } : script,
+    );
   });
 }
 

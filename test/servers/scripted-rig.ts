@@ -26,6 +26,8 @@ export interface ScriptedSubject {
   readonly accept?: Script;
   /** The conf that leads to a receiver at `origin` (`https://name:port`). */
   conf(origin: string): string;
+  /** What its owner has got wrong in a situation, until it is put in order. */
+  readonly spoil?: Partial<Record<Situation, (conf: string) => string>>;
   /** Whether a second upload to the same path takes the first one's place. */
   readonly keepsByPath: boolean;
   /** What a request carries, where the batch is not its whole body. */
@@ -75,15 +77,22 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
     ca: unknown ? [] : [VALID.cert, EXPIRED.cert],
     ...(inner ? { open: [] } : {}),
   });
-  const open = (to: ScriptedReceiver, host: string, dialler = trusting): Promise<Sender> => {
+  const open = (
+    to: ScriptedReceiver,
+    host: string,
+    dialler = trusting,
+    spoil = (conf: string): string => conf,
+  ): Promise<Sender> => {
     const origin = `${subject.secure ? 'https' : 'http'}://${host}:${to.port}`;
     return subject.kind.open(
-      subject.conf(origin),
+      spoil(subject.conf(origin)),
       testTools({ ...subject.tools, dialler, stallMs }),
     );
   };
   const receivers = [receiver];
-  let sender = await open(receiver, nowhere ? 'nowhere.example' : 'receiver.test', wary);
+  const host = nowhere ? 'nowhere.example' : 'receiver.test';
+  const spoil = subject.spoil?.[situation];
+  let sender = await open(receiver, host, wary, spoil);
   return {
     sender: {
       send: (batch, signal) => sender.send(batch, signal),
@@ -99,7 +108,7 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
     },
     async recover() {
       receiver.script(subject.accept ?? ACCEPT);
-      if (!expired && !unknown && !nowhere) return;
+      if (!expired && !unknown && !nowhere && !spoil) return;
       const mended = await startScriptedReceiver(
         certificate(subject.secure, false),
         subject.beside,

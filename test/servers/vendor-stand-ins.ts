@@ -2,14 +2,13 @@
  * Strict stand-ins for the vendors whose servers nobody can run: each refuses what its own documentation calls a mistake, in the
  * documented way, and keeps what it took. What no documentation says is not checked.
  */
-import { createServer } from 'node:http';
-import type { IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import { startScriptedReceiver } from './scripted-http.ts';
+import type { Answer, Beside, ReceivedRequest } from './scripted-http.ts';
 
 interface Arrived {
   readonly url: URL;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Readonly<Record<string, string>>;
   /** As sent. */
   readonly sentBytes: number;
   /** Unpacked. */
@@ -25,10 +24,33 @@ interface Verdict {
 type Vendor = (arrived: Arrived) => Verdict;
 
 export const VENDOR_SECRET = 'vendor-secret-1';
-export const VENDOR_TOKEN = 'vendor-token-of-iam';
+const VENDOR_TOKEN = 'vendor-token-of-iam';
+/** IAM knows this key; its service ID may not send. */
+export const READERS_SECRET = 'readers-secret-1';
+const READERS_TOKEN = 'readers-token-of-iam';
 export const CHANNEL = '9d6c3e0a-94e8-4c2c-8d5b-2f3a1f0b7c11';
 const MEGABYTE = 1_000_000;
+const TOKEN_PATH = '/identity/token';
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Where a vendor's stand-in is led to: `place` is `name:port`, `more` what comes behind the settings (`&tls=false`). */
+export const VENDOR_CONFS: Readonly<Record<string, (place: string, more?: string) => string>> = {
+  splunk: (place, more = '') =>
+    `splunk://${place}/services/collector/raw?channel=${CHANNEL}&header_Authorization=Splunk%20${VENDOR_SECRET}${more}`,
+  datadog: (place, more = '') =>
+    `datadog://${place}/api/v2/logs?header_DD-API-KEY=${VENDOR_SECRET}&ddsource=x${more}`,
+  sentinelone: (place, more = '') =>
+    `sentinelone://${place}/services/collector/raw?header_Authorization=Bearer%20${VENDOR_SECRET}${more}`,
+  newrelic: (place, more = '') =>
+    `newrelic://${place}/log/v1?header_Api-Key=${VENDOR_SECRET}${more}`,
+  sumo: (place, more = '') => `sumo://${place}/receiver/v1/http/${VENDOR_SECRET}?${more.slice(1)}`,
+  ibmcl: (place, more = '') => {
+    const iam = `${more === '' ? 'https' : 'http'}://${place}${TOKEN_PATH}`;
+    return `ibmcl://${place}/logs/v1/singles?ibm_api_key=${VENDOR_SECRET}&iam=${iam}${more}`;
+  },
+  axiom: (place, more = '') =>
+    `axiom://${place}/v1/datasets/logs/ingest?header_Authorization=Bearer%20${VENDOR_SECRET}${more}`,
+};
 
 const verdict = (status: number, body: unknown = {}): Verdict => ({ status, body });
 
@@ -60,14 +82,17 @@ const record = (value: unknown): Readonly<Record<string, unknown>> =>
 const isMilliseconds = (value: unknown): boolean =>
   typeof value === 'number' && value > 1e12 && value < 1e14;
 
-export const VENDORS: Readonly<Record<string, Vendor>> = {
+/** What each vendor says of a POST to its intake. */
+const VENDORS: Readonly<Record<string, Vendor>> = {
   splunk(arrived) {
     const { url, headers, plain } = arrived;
     const says = (status: number, code: number) => verdict(status, { text: 'x', code });
     if (url.pathname !== '/services/collector/raw') return verdict(404);
-    const auth = headers.authorization ?? '';
+    const auth = headers['authorization'] ?? '';
+    if (url.searchParams.has('token')) return says(400, 16);
     if (auth === '') return says(401, 2);
     if (!auth.startsWith('Splunk ')) return says(401, 3);
+    if (auth === 'Splunk switched-off') return says(403, 1);
     if (auth !== `Splunk ${VENDOR_SECRET}`) return says(403, 4);
     const channel = url.searchParams.get('channel');
     if (channel === null) return says(400, 10);
@@ -79,6 +104,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   datadog(arrived) {
     const { url, headers, plain } = arrived;
     if (url.pathname !== '/api/v2/logs') return verdict(404);
+    if (headers['dd-api-key'] === undefined) return verdict(401, { errors: ['Unauthorized'] });
     if (headers['dd-api-key'] !== VENDOR_SECRET) return verdict(403, { errors: ['Forbidden'] });
     if (headers['content-type'] !== 'application/json') return verdict(415);
     if (plain.length > 5 * MEGABYTE) return verdict(413);
@@ -89,7 +115,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   sentinelone(arrived) {
     const { url, headers, plain } = arrived;
     if (url.pathname !== '/services/collector/raw') return verdict(404);
-    if (headers.authorization !== `Bearer ${VENDOR_SECRET}`) return verdict(401);
+    if (headers['authorization'] !== `Bearer ${VENDOR_SECRET}`) return verdict(401);
     if (plain.length > 6 * MEGABYTE) return verdict(413);
     return verdict(isJsonLines(arrived) ? 200 : 400);
   },
@@ -103,7 +129,8 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
     const logs = Array.isArray(body) ? record(body[0])['logs'] : undefined;
     const isGood = (log: unknown): boolean =>
       isMilliseconds(record(log)['timestamp']) && typeof record(log)['message'] === 'string';
-    return verdict(Array.isArray(logs) && logs.every(isGood) ? 202 : 400);
+    const isTaken = Array.isArray(logs) && logs.every(isGood);
+    return isTaken ? verdict(202, { requestId: 'r' }) : verdict(400);
   },
   sumo(arrived) {
     const { url, headers, plain } = arrived;
@@ -115,7 +142,8 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   ibmcl(arrived) {
     const { url, headers, plain } = arrived;
     if (url.pathname !== '/logs/v1/singles') return verdict(404);
-    if (headers.authorization !== `Bearer ${VENDOR_TOKEN}`) return verdict(401);
+    if (headers['authorization'] === `Bearer ${READERS_TOKEN}`) return verdict(403);
+    if (headers['authorization'] !== `Bearer ${VENDOR_TOKEN}`) return verdict(401);
     if (headers['content-type'] !== 'application/json') return verdict(415);
     if (plain.length > 2 * MEGABYTE) return verdict(413);
     const logs = json(arrived);
@@ -128,7 +156,7 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
   axiom(arrived) {
     const { url, headers } = arrived;
-    if (headers.authorization !== `Bearer ${VENDOR_SECRET}`) return verdict(403);
+    if (headers['authorization'] !== `Bearer ${VENDOR_SECRET}`) return verdict(403);
     if (url.pathname !== '/v1/datasets/logs/ingest') return verdict(404);
     if (headers['content-type'] !== 'application/x-ndjson') return verdict(415);
     const rows = arrived.plain.toString().split('\n').slice(0, -1);
@@ -139,54 +167,56 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   },
 };
 
-export interface VendorServer {
-  readonly port: number;
-  /** Bodies taken, unpacked. */
-  readonly taken: readonly Buffer[];
-  close(): void;
-}
-
-/** Also a token service at `/identity/token`, which gives {@link VENDOR_TOKEN} for {@link VENDOR_SECRET}. */
-export async function startVendor(name: string): Promise<VendorServer> {
+/** A request to the vendor's server, and what it answers. */
+export function judgeOf(name: string): (request: ReceivedRequest) => Answer {
   const vendor = VENDORS[name];
   if (!vendor) throw new Error(`no stand-in for ${name}`);
-  const taken: Buffer[] = [];
-  const server = createServer((request, answer) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    request.on('end', () => {
-      const sent = Buffer.concat(chunks);
-      const url = new URL(request.url ?? '/', 'http://vendor');
-      if (url.pathname === '/identity/token')
-        return void answer.writeHead(...token(sent)[0]).end(token(sent)[1]);
-      const arrived = {
-        url,
-        headers: request.headers,
-        sentBytes: sent.length,
-        plain: request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent,
-      };
-      const { status, body } = request.method === 'POST' ? vendor(arrived) : verdict(405);
-      if (status < 300) taken.push(arrived.plain);
-      answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    });
-  });
-  await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done));
-  return {
-    port: (server.address() as AddressInfo).port,
-    taken,
-    close() {
-      server.closeAllConnections();
-      server.close();
-    },
+  return ({ method, path, headers, body }) => {
+    const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+    const url = new URL(path, 'http://vendor');
+    const arrived = { url, headers, sentBytes: body.length, plain };
+    const said = method === 'POST' ? vendor(arrived) : verdict(405);
+    return {
+      status: said.status,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(said.body),
+    };
   };
 }
 
-function token(form: Buffer): readonly [readonly [number], string] {
-  const given = new URLSearchParams(form.toString());
-  const isKey =
-    given.get('grant_type') === 'urn:ibm:params:oauth:grant-type:apikey' &&
-    given.get('apikey') === VENDOR_SECRET;
-  return isKey
-    ? [[200], JSON.stringify({ access_token: VENDOR_TOKEN, expires_in: 3_600 })]
-    : [[400], '{"errorCode":"BXNIM0415E"}'];
+/** A token service at {@link TOKEN_PATH}, which gives {@link VENDOR_TOKEN} for {@link VENDOR_SECRET}. */
+export const TOKEN_SERVICE: Beside = {
+  [TOKEN_PATH]({ body }) {
+    const given = new URLSearchParams(body.toString());
+    const isAsked = given.get('grant_type') === 'urn:ibm:params:oauth:grant-type:apikey';
+    const tokens = new Map([
+      [VENDOR_SECRET, VENDOR_TOKEN],
+      [READERS_SECRET, READERS_TOKEN],
+    ]);
+    const token = isAsked ? tokens.get(given.get('apikey') ?? '') : undefined;
+    return token === undefined
+      ? { status: 400, body: '{"errorCode":"BXNIM0415E"}' }
+      : { status: 200, body: JSON.stringify({ access_token: token, expires_in: 3_600 }) };
+  },
+};
+
+export interface VendorServer {
+  /** `name:port` */
+  readonly place: string;
+  /** Bodies taken, unpacked. */
+  taken(): readonly Buffer[];
+  close(): Promise<void>;
+}
+
+export async function startVendor(name: string): Promise<VendorServer> {
+  const server = await startScriptedReceiver(undefined, TOKEN_SERVICE);
+  server.script({ do: 'judge', verdict: judgeOf(name) });
+  return {
+    place: `127.0.0.1:${server.port}`,
+    taken: () =>
+      server.received.map(({ headers, body }) =>
+        headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body,
+      ),
+    close: () => server.close(),
+  };
 }

@@ -1,8 +1,11 @@
 /** The conformance suite's subject for a destination that is one POST a batch: what they have in common. */
+import { sampleLines } from '../../src/destinations/conformance.ts';
 import type { Expected, Situation, Subject } from '../../src/destinations/conformance.ts';
-import type { DestinationKind } from '../../src/destinations/destination.ts';
+import type { Batch, DestinationKind } from '../../src/destinations/destination.ts';
+import { framedBatch } from './framed-batch.ts';
 import type { Beside, Script } from './scripted-http.ts';
 import { scriptedRig } from './scripted-rig.ts';
+import { judgeOf, TOKEN_SERVICE, VENDOR_CONFS, VENDOR_SECRET } from './vendor-stand-ins.ts';
 
 export interface WebSubject {
   readonly kind: DestinationKind;
@@ -14,6 +17,10 @@ export interface WebSubject {
   readonly scripts?: Partial<Record<Situation, Script>>;
   readonly expected?: Partial<Record<Situation, Expected>>;
   readonly beside?: Beside;
+  /** What the job's owner has got wrong in a situation. */
+  readonly spoil?: Partial<Record<Situation, (conf: string) => string>>;
+  /** Lines stand in a batch as delivery frames them, as many and as large as the receiver takes; absent: any bytes do. */
+  readonly isStrict?: true;
 }
 
 const INNER = 'inner words at 10.1.2.3';
@@ -63,7 +70,8 @@ const EXPECTED: Record<Situation, Expected> = {
 export function webSubject(subject: WebSubject): Subject {
   const { kind } = subject;
   const accept = subject.accept;
-  const slow = accept?.do === 'answer' ? { 'is slow': { ...accept, afterMs: 60 } } : {};
+  const isPatient = accept?.do === 'answer' || accept?.do === 'judge';
+  const slow = isPatient ? { 'is slow': { ...accept, afterMs: 60 } } : {};
   const scripts = { ...SCRIPTS, ...slow, ...subject.scripts };
   return {
     name: kind.describe.schemes[0] ?? '',
@@ -71,6 +79,7 @@ export function webSubject(subject: WebSubject): Subject {
     repeats: 'appends',
     neverSaid: [...subject.secrets, 'inner words', '10.1.2.3', '127.0.0.1', '169.254'],
     expected: { ...EXPECTED, ...subject.expected },
+    ...(subject.isStrict ? framedBatches(subject) : {}),
     rig: (situation) =>
       scriptedRig(
         {
@@ -81,8 +90,51 @@ export function webSubject(subject: WebSubject): Subject {
           conf: (origin) => subject.conf(origin.replace(/^https:\/\//, '')),
           ...(accept ? { accept } : {}),
           ...(subject.beside ? { beside: subject.beside } : {}),
+          ...(subject.spoil ? { spoil: subject.spoil } : {}),
         },
         situation,
       ),
   };
 }
+
+/** Batches as delivery makes them; the largest is the largest that the kind says it takes. */
+function framedBatches(subject: WebSubject): Pick<Subject, 'batch' | 'largestBytes'> {
+  const { batchBytes = 3_000_000, batchLines = 10_000 } = subject.kind.describe;
+  const place = subject.conf('receiver.test:1');
+  const made = new Map<number, Batch>();
+  return {
+    largestBytes: batchBytes,
+    batch(bytes) {
+      // Base64 of the noise and a field's name: what `sampleLines` makes of a byte.
+      const noise = Math.floor(bytes / 1.4);
+      const lineBytes = Math.max(400, Math.ceil(bytes / batchLines));
+      const batch = made.get(bytes) ?? framedBatch(place, sampleLines(noise, lineBytes));
+      made.set(bytes, batch);
+      return batch;
+    },
+  };
+}
+
+/** The suite with a vendor's strict stand-in: it says what is accepted, and which credentials are. */
+export function vendorSubject(
+  kind: DestinationKind,
+  differs: Pick<WebSubject, 'scripts' | 'expected'> = {},
+): WebSubject {
+  const name = kind.describe.schemes[0] ?? '';
+  const confOf = VENDOR_CONFS[name];
+  if (!confOf) throw new Error(`no stand-in for ${name}`);
+  const judge: Script = { do: 'judge', verdict: judgeOf(name) };
+  return {
+    kind,
+    conf: (place) => confOf(place),
+    secrets: [VENDOR_SECRET, WRONG],
+    accept: judge,
+    isStrict: true,
+    beside: TOKEN_SERVICE,
+    spoil: { 'refuses the credentials': (conf) => conf.replaceAll(VENDOR_SECRET, WRONG) },
+    scripts: { 'refuses the credentials': judge, ...differs.scripts },
+    ...(differs.expected ? { expected: differs.expected } : {}),
+  };
+}
+
+const WRONG = 'other-secret-22';

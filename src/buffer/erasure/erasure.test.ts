@@ -15,6 +15,7 @@ import {
   TestShard,
   waybill,
 } from '../testing.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const OTHER = 'zones/z2/http_requests';
 const MARK = 'TheErasedOnes';
@@ -157,7 +158,7 @@ test('I6: until an order’s time has come nothing is copied for it; orders in b
 });
 
 test('I10: a crash at any time brings no erased line back and takes no other along', async () => {
-  for (let seed = 1; seed <= 40; seed += 1) {
+  for (let seed = 1; seed <= runs(40); seed += 1) {
     const shard = new TestShard(small({ holdbackMs: 1e9 }), 'disk');
     shard.seed = seed;
     const random = seededRandom(seed);

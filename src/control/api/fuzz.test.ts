@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { S3, startControl, tokenFor, withScopes } from '../../../test/support/control.ts';
 import type { TestControl } from '../../../test/support/control.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 let server: TestControl;
 let token: string;
@@ -243,7 +244,7 @@ test('any body, path, query, header and method gets an answer in its form, and n
         if (!asOperator) assert.ok(!answer.text.includes('foreign'), 'nothing of another scope');
       },
     ),
-    { numRuns: 250 },
+    { numRuns: runs(250) },
   );
   assert.equal(server.logged.filter((line) => line.includes('met a fault')).length, 0);
 });
@@ -286,7 +287,7 @@ test('bytes that are hardly HTTP get a refusal or a closed connection, and the n
       assert.ok(!/^HTTP\/1\.1 (2|5)/.test(answer), answer.slice(0, 200));
       assert.ok(!answer.includes('foreign'));
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
   assert.equal((await server.call('GET', '/healthz')).status, 200);
 });

@@ -1,5 +1,6 @@
 /** Logpush's questions before a job is made: who owns a destination, does it take anything, are the options right. */
 import { z } from 'zod';
+import { limits } from '../../model/limits.ts';
 import { parseLogpullOptions } from '../../model/output-options.ts';
 import { datasetOf } from '../datasets/catalog.ts';
 import { challengePath, challengeText } from '../jobs/challenge-object.ts';
@@ -21,7 +22,7 @@ const GRACE_MS = 1_000;
 /** What a destination gets to see when it is tried, as Logpush sends it. */
 const TEST_LINE = '{"content":"tests"}\n';
 
-const conf = z.string().min(1).max(4096);
+const conf = z.string().min(1).max(limits.control.destinationConfBytes);
 const destinationBody = z.strictObject({ destination_conf: conf });
 const challengeBody = z.strictObject({
   destination_conf: conf,

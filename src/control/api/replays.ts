@@ -1,5 +1,6 @@
 /** Replays: lines that are still held, delivered once more, to their job's destination or another one. */
 import { z } from 'zod';
+import { limits } from '../../model/limits.ts';
 import { NO_LINES, settledLines } from '../../model/delivery.ts';
 import { DATASET_ID, SCOPE_ID, streamKey } from '../../model/scope.ts';
 import { may } from '../auth/access.ts';
@@ -39,7 +40,7 @@ const replayBody = z.strictObject({
     .describe('Behind the last line: `now`, a time of reception as RFC 3339, or an offset.'),
   destination_conf: z
     .string()
-    .max(4096)
+    .max(limits.control.destinationConfBytes)
     .optional()
     .describe("Another place; the job's own when left out, with its newest credentials."),
   ownership_challenge: z.string().max(4096).optional(),

@@ -4,6 +4,7 @@
  * refused by name, so that a misspelt one is never silently without effect.
  */
 import { z } from 'zod';
+import { limits } from '../../model/limits.ts';
 import type { Refusal } from '../refusal.ts';
 import { refuse } from '../refusal.ts';
 
@@ -32,7 +33,7 @@ export const jobBody = z.strictObject({
   kind: z.string().max(64).nullish(),
   destination_conf: z
     .string()
-    .max(4096)
+    .max(limits.control.destinationConfBytes)
     .nullish()
     .describe(
       'Where it delivers; GET /v1/destinations describes the forms. Required for a new job.',

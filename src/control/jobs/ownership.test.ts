@@ -6,6 +6,7 @@ import { sealer } from '../secrets/sealing.ts';
 import { challengePath } from './challenge-object.ts';
 import { makeChallenge, provesOwnership } from './ownership.ts';
 import type { Claim } from './ownership.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const ours = sealer(Buffer.alloc(32, 1), seededRandom(1));
 const claim: Claim = { scope: { kind: 'zone', id: 'z1' }, fingerprint: 'f00d' };
@@ -32,7 +33,7 @@ test('a challenge of another key, or one that was changed in any place, proves n
       const changed = token.slice(0, at) + put + token.slice(at + 1);
       assert.equal(provesOwnership(ours, changed, claim, 0), changed === token);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
   fc.assert(
     fc.property(fc.string(), (text) => {

@@ -8,6 +8,7 @@ import { nodeFileSystem } from '../../lib/fs/node.ts';
 import { seededRandom, systemRandom } from '../../lib/random.ts';
 import { keyFromFile } from './key-file.ts';
 import { sealer } from './sealing.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const key = Buffer.alloc(32, 7);
 
@@ -19,7 +20,7 @@ test('a sealed secret opens to what it was, and holds nothing of it in clear', (
       assert.equal(seals.open(sealed), Buffer.from(secret).toString());
       assert.equal(sealed.sealed.includes(Buffer.from(secret)), false);
     }),
-    { numRuns: 50 },
+    { numRuns: runs(50) },
   );
 });
 

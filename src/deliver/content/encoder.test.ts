@@ -6,6 +6,7 @@ import { compileContent } from './index.ts';
 import { Sampler } from './sample.ts';
 import { encodeLines, encoderOf, EPOCH, textOfLines } from './testing/encode.ts';
 import { lineTexts } from './testing/lines.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const contentOf = (outputOptions: OutputOptions | null, filter = '') =>
   compileContent({ filter, outputOptions }, undefined, EPOCH);
@@ -70,7 +71,7 @@ test('every line of a range is accounted for: written, excluded by filter or sam
         assert.equal(piece.bytes.toString().split('\n').length - 1, piece.lines);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 
@@ -115,7 +116,7 @@ test('cut anywhere, a batch has the same bytes (I7)', () => {
       const tail = encoderOf(settings).encode(plain, 500, { from: cut, to: end }, head.lines > 0);
       assert.deepEqual(Buffer.concat([head.bytes, tail.bytes]), whole.bytes);
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });
 

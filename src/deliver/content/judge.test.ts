@@ -7,6 +7,7 @@ import { encodeLines, EPOCH } from './testing/encode.ts';
 import { lineTexts, NAMES, numberTexts, stringTexts } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import type { TextValue } from './testing/text-json.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 /** Whether a line passes a filter of one node. */
 const passes = (where: unknown, line: string, dataset?: DatasetConfig): boolean => {
@@ -131,7 +132,7 @@ test('any filter judges any line as a straightforward evaluator does', () => {
         if (expected) passed++;
       }
     }),
-    { numRuns: 1_000 },
+    { numRuns: runs(1_000) },
   );
   assert.ok(passed > judged / 10 && passed < (judged * 9) / 10, 'both verdicts were seen often');
 });

@@ -6,6 +6,7 @@ import { FIELD_STRIDE, KIND, LineScanner } from './line.ts';
 import { damagedTexts, lineTexts, NAMES } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import { viewOf } from './words.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const scanner = () =>
   new LineScanner({ wanted: NAMES, listAll: true, mark: (name) => name === 'Timestamp' });
@@ -53,7 +54,7 @@ test('every field is found as it stands, and the last of one name counts, in wha
       const shared = scanner();
       for (const line of lines) assert.deepEqual(found(shared, line), expected(line), line);
     }),
-    { numRuns: 800 },
+    { numRuns: runs(800) },
   );
 });
 
@@ -82,7 +83,7 @@ test('a damaged line is judged as the scanner of lib/json judges it, and is neve
       if (result === undefined && scan === 'done') assert.throws(() => parseText(damaged));
       else assert.deepEqual(result?.slots, scan === 'done' ? slots : undefined, damaged);
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   );
 });
 

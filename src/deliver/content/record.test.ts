@@ -7,6 +7,7 @@ import { encodeLines, EPOCH, textOfLines } from './testing/encode.ts';
 import { lineTexts, NAMES } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import type { TextField } from './testing/text-json.ts';
+import { runs } from '../../lib/test-depth.ts';
 
 const LINE =
   '{"ClientIP":"1.2.3.4","EdgeStartTimestamp":1506702504433000200,"RayID":"x","Other":{"z":1.0,"a":[]}}';
@@ -70,7 +71,7 @@ test('a projection keeps every byte of the values, in the order asked for, the l
         });
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -92,7 +93,7 @@ test('without field names all fields come out as they stand, but for the times t
         assert.ok(came.startsWith(value.text));
       });
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -145,7 +146,7 @@ test('a CSV reader gets back the decoded strings, the digits, and nested values 
       );
       assert.deepEqual(readCsv(record), wanted);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

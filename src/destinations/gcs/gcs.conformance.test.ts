@@ -83,7 +83,9 @@ const claims = destinationConformance({
         scripts: SCRIPTS,
         keepsByPath: true,
         unwrap,
-        beside: { '/token': { status: 200, body: '{"access_token":"t","expires_in":3600}' } },
+        beside: {
+          '/token': () => ({ status: 200, body: '{"access_token":"t","expires_in":3600}' }),
+        },
         conf: (origin) =>
           `gs://logs/a/{DATE}?endpoint=${origin}&credentials=${credentials(`${origin}/token`)}`,
       },

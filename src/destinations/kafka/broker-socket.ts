@@ -4,11 +4,12 @@
  */
 import type { Socket } from 'node:net';
 import type { Cancel } from '../../lib/clock.ts';
+import type { DialTarget } from '../../lib/net/dialler.ts';
 import { networkCode, networkReason } from '../../lib/net/network-reason.ts';
 import { limits } from '../../model/limits.ts';
 import type { DestinationTools } from '../destination.ts';
 import { requestHead } from './requests.ts';
-import type { Api, BrokerAddress } from './requests.ts';
+import type { Api } from './requests.ts';
 import { WireReader } from './wire.ts';
 
 export type BrokerAnswer = { readonly kind: 'answer'; readonly reader: WireReader } | BrokerFailure;
@@ -58,12 +59,9 @@ export class BrokerSocket {
   }
 
   /** Dials, with TLS or without. The dialler bounds the time that it takes. */
-  static open(
-    address: BrokerAddress,
-    secure: boolean,
-    tools: BrokerTools,
-  ): Promise<BrokerSocket | BrokerFailure> {
-    const socket = tools.dialler.connect({ secure, ...address });
+  static open(target: DialTarget, tools: BrokerTools): Promise<BrokerSocket | BrokerFailure> {
+    const { secure } = target;
+    const socket = tools.dialler.connect(target);
     return new Promise((resolve) => {
       const failed = (error?: unknown): void => {
         const reason =
@@ -202,5 +200,5 @@ function explain(error: unknown, answered: number): string {
   if (!isCut) return networkReason(error);
   return answered > 1
     ? 'the connection was cut before an answer came'
-    : 'the connection was cut before an answer came (a broker does so when it wants TLS or another log-in)';
+    : 'the connection was cut before an answer came (a broker does so when it wants TLS, a client certificate or another log-in)';
 }

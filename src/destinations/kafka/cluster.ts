@@ -113,8 +113,9 @@ export class Cluster {
     const { host, port } = address;
     if (host === '' || port < 1 || port > 65_535)
       return failed('the cluster names a broker without an address');
-    const { secure, login } = this.#settings;
-    const connection = await Connection.open(address, secure, login, this.#tools);
+    const { secure, login, certificates } = this.#settings;
+    const target = { secure, ...address, ...(certificates ? { certificates } : {}) };
+    const connection = await Connection.open(target, login, this.#tools);
     if (!(connection instanceof Connection))
       return { ...connection, reason: `broker ${shortText(key)}: ${connection.reason}` };
     if (this.#isClosed) {

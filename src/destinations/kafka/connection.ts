@@ -1,4 +1,5 @@
 /** A connection that is ready for requests: versions agreed on, logged in. */
+import type { DialTarget } from '../../lib/net/dialler.ts';
 import { systemRandom } from '../../lib/random.ts';
 import { refusalOf } from './answers.ts';
 import { BrokerSocket } from './broker-socket.ts';
@@ -11,7 +12,7 @@ import {
   saslAuthenticateRequest,
   saslHandshakeRequest,
 } from './requests.ts';
-import type { Api, BrokerAddress, VersionRange } from './requests.ts';
+import type { Api, VersionRange } from './requests.ts';
 import { ScramLogin } from './scram.ts';
 import type { KafkaLogin } from './settings.ts';
 import { WireError } from './wire.ts';
@@ -40,12 +41,11 @@ export class Connection {
   }
 
   static async open(
-    address: BrokerAddress,
-    secure: boolean,
+    target: DialTarget,
     login: KafkaLogin | undefined,
     tools: BrokerTools,
   ): Promise<Connection | BrokerFailure> {
-    const socket = await BrokerSocket.open(address, secure, tools);
+    const socket = await BrokerSocket.open(target, tools);
     if ('kind' in socket) return socket;
     const versions = await ask(socket, APIS.apiVersions, 0, [], readApiVersions);
     if (versions.kind === 'failed') return abandon(socket, versions);

@@ -1,6 +1,7 @@
 /** Kafka: one message a line, acknowledged by all replicas in sync. See docs/destinations/kafka.md. */
 import { assert } from '../../lib/assert.ts';
 import { limits } from '../../model/limits.ts';
+import { CERTIFICATE_SETTINGS } from '../client-certificate.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
 import { kafkaSender } from './sender.ts';
@@ -62,6 +63,7 @@ export const kafkaDestination: DestinationKind = {
         example: 'waybill',
       },
       { name: 'password', help: 'The user’s password.', required: false, secret: true },
+      ...CERTIFICATE_SETTINGS,
     ],
     repeats: 'appends',
     // A few record batches: as much as is worth one wait for the replicas.

@@ -1,5 +1,7 @@
-/** `kafka://broker1:9092,broker2:9092/topic[?record-key=K&partition=N&compression=C&message-bytes=N&tls=T&sasl-mechanism=M&username=U&password=P]` */
+/** `kafka://broker1:9092,broker2:9092/topic[?record-key=K&partition=N&compression=C&message-bytes=N&tls=T&sasl-mechanism=M&username=U&password=P&client-certificate=C&client-key=K]` */
+import type { DialCertificates } from '../../lib/net/dialler.ts';
 import { limits } from '../../model/limits.ts';
+import { CERTIFICATE_PARAMS, readCertificates } from '../client-certificate.ts';
 import { fingerprint, isProblem, problem, readConf, redact, unknownParams } from '../conf.ts';
 import type { ConfProblem, DestinationPolicy, Framing, ParsedDestination } from '../destination.ts';
 import { COMPRESSION_BITS } from './record-batch.ts';
@@ -30,6 +32,8 @@ export interface KafkaSettings extends ParsedDestination {
   readonly messageBytes: number;
   readonly secure: boolean;
   readonly login?: KafkaLogin;
+  /** Of the client and of the brokers' authority. */
+  readonly certificates?: DialCertificates;
 }
 
 /**
@@ -54,6 +58,7 @@ const PARAMS = [
   'sasl-mechanism',
   'username',
   'password',
+  ...CERTIFICATE_PARAMS,
 ];
 const DEFAULT_PORT = 9092;
 const FIELD = 'field:';
@@ -86,6 +91,7 @@ export function readSettings(
   const messageBytes = keep(readMessageBytes(param('message-bytes')));
   const secure = keep(readTls(param('tls') ?? 'true', policy));
   const login = keep(readLogin(param));
+  const certificates = keep(readCertificates(conf, secure !== false));
   if (problems.length > 0 || !brokers || !recordKey || !compression || messageBytes === undefined)
     return problems;
   const names = brokers.map(({ host, port }) => `${host}:${port}`).join(',');
@@ -104,6 +110,7 @@ export function readSettings(
     secure: secure !== false,
     ...(partition === undefined ? {} : { partition }),
     ...(login === undefined ? {} : { login }),
+    ...(certificates === undefined ? {} : { certificates }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Syslog, RFC 5424 over TLS (RFC 5425) or TCP (RFC 6587, octet counting): one message a line. See docs/destinations/syslog.md. */
 import { assert } from '../../lib/assert.ts';
+import { CERTIFICATE_SETTINGS } from '../client-certificate.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
 import { syslogSender } from './sender.ts';
@@ -46,6 +47,7 @@ export const syslogDestination: DestinationKind = {
         secret: false,
         example: '6',
       },
+      ...CERTIFICATE_SETTINGS,
     ],
     repeats: 'appends',
     // A whole batch is written to one connection before its end is confirmed.

@@ -70,10 +70,15 @@ class Transfer {
 
   #start(messages: Buffer): void {
     const { clock, attemptMs, stallMs, dialler } = this.#tools;
-    const { secure, hostname: host, port } = this.#settings;
+    const { secure, hostname: host, port, certificates } = this.#settings;
     this.#timers.push(clock.after(attemptMs, () => this.#settle('the attempt took too long')));
     this.#watchForStall(stallMs);
-    const socket = dialler.connect({ secure, host, port });
+    const socket = dialler.connect({
+      secure,
+      host,
+      port,
+      ...(certificates ? { certificates } : {}),
+    });
     this.#socket = socket;
     // Errors keep coming after it has been settled; without a listener they would end the process.
     socket.on('error', (error) => this.#settle(this.#explain(networkReason(error))));

@@ -1,4 +1,6 @@
 /** `syslog://host[:port][?transport=tls&hostname=H&app=A&facility=16&severity=6]` */
+import type { DialCertificates } from '../../lib/net/dialler.ts';
+import { CERTIFICATE_PARAMS, readCertificates } from '../client-certificate.ts';
 import { fingerprint, isProblem, problem, readConf, redact, unknownParams } from '../conf.ts';
 import type { ConfProblem, DestinationPolicy, ParsedDestination } from '../destination.ts';
 
@@ -6,6 +8,8 @@ export interface SyslogSettings extends ParsedDestination {
   readonly secure: boolean;
   readonly hostname: string;
   readonly port: number;
+  /** Of the client and of the receiver's authority. */
+  readonly certificates?: DialCertificates;
   /** What stands before each message's text but for its time and batch (RFC 5424 §6.2). */
   readonly header: {
     readonly priority: number;
@@ -14,7 +18,7 @@ export interface SyslogSettings extends ParsedDestination {
   };
 }
 
-const PARAMS = ['transport', 'hostname', 'app', 'facility', 'severity'];
+const PARAMS = ['transport', 'hostname', 'app', 'facility', 'severity', ...CERTIFICATE_PARAMS];
 const DEFAULT_PORT = 6514;
 
 export function readSettings(
@@ -45,7 +49,9 @@ export function readSettings(
   const priority = number('facility', 23, 16) * 8 + number('severity', 7, 6);
   const header = { priority, hostname: name('hostname', 255), app: name('app', 48) };
   const url = readHost(conf.place);
+  const certificates = readCertificates(conf, transport === 'tls');
   if (isProblem(url)) return [url, ...problems];
+  if (certificates !== undefined && isProblem(certificates)) return [certificates, ...problems];
   if (problems.length > 0) return problems;
   const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
   return {
@@ -58,6 +64,7 @@ export function readSettings(
     hostname: url.hostname,
     port,
     header,
+    ...(certificates === undefined ? {} : { certificates }),
   };
 }
 

@@ -5,6 +5,8 @@
  * - Lines are numbered by where they end in their file, under a key that the file was given when it was first seen. The
  *   spool stores the number with the lines, in one record: what is stored is known after a crash, and never stored again.
  * - Rotation by rename: the open file is read to its end; after a restart it is looked for by inode in its folder.
+ * - Removed: what is left goes when the last process that has it open ends. A stop therefore reads it to its end first; a
+ *   crash, or a store that refuses at the stop, loses it.
  * - copytruncate: what was not read before the truncation is read from the copy, if the patterns find it there.
  */
 import { basename, dirname, join } from 'node:path';
@@ -134,10 +136,30 @@ export class Tailer {
     await this.close();
   }
 
-  /** Writes positions down and lets go of the files. */
+  /** Reads what ends with this process, writes positions down, and lets go of the files. */
   async close(): Promise<void> {
+    for (const followed of this.#open.values())
+      await this.#guarded(followed.path, () => this.#readIfRemoved(followed));
     if (this.#isDirty) await this.#remember();
     for (const { file } of this.#open.values()) await file?.close();
+  }
+
+  /** A file without a name is there only for as long as it is open: what can be stored of it is, up to its size now. */
+  async #readIfRemoved(followed: Followed): Promise<void> {
+    const { file } = followed;
+    if (file === undefined) return;
+    const { bytes, hasName } = await file.look();
+    if (hasName) return;
+    followed.hasName = false;
+    followed.waitsUntilMs = 0;
+    while (followed.position < bytes && (await this.#readOne(followed)));
+    const lost = bytes - followed.position;
+    if (lost <= 0) return;
+    this.#lostBytes += lost;
+    this.#deps.diagnostics.alarm(
+      'a removed file that was followed could not be read to its end before the stop',
+      { path: followed.path, readBytes: followed.position, lostBytes: lost },
+    );
   }
 
   /** Looks for files: new ones, and those that are missed. */

@@ -11,6 +11,7 @@ interface Inode {
 /** One folder, `/logs`. Patterns are names with `*` at their end. */
 export class SimFiles implements FollowedFiles {
   readonly #names = new Map<string, Inode>();
+  readonly #removed: Inode[] = [];
   #lastInode = 0;
 
   /** Appends to a file, which is made when it is missing. */
@@ -54,6 +55,12 @@ export class SimFiles implements FollowedFiles {
     if (inode === undefined) return;
     inode.names -= 1;
     this.#names.delete(name);
+    this.#removed.push(inode);
+  }
+
+  /** What files hold that have no name any more, for as long as somebody has them open. */
+  removed(): string {
+    return this.#removed.map(({ bytes }) => bytes.toString('utf8')).join('');
   }
 
   match(patterns: readonly string[]): Promise<string[]> {

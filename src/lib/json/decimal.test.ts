@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DecimalReader, parseDecimal } from './decimal.ts';
+import { runs } from '../test-depth.ts';
 
 const compare = (left: string, right: string): number => {
   const bytes = Buffer.from(`x${left},`);
@@ -45,7 +46,7 @@ test('numbers are compared as exactly as integers of any length are', () => {
       assert.equal(compare(left, right), expected(left, right), `${left} against ${right}`);
       assert.equal(compare(left, left), 0);
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });
 

@@ -9,6 +9,7 @@ import {
   skipValue,
 } from './scanner.ts';
 import type { ValueSpan } from './scanner.ts';
+import { runs } from '../test-depth.ts';
 
 /** Puts a line in the middle of others, so that reading past its ends shows. */
 function among(line: string): { bytes: Buffer; start: number; end: number } {
@@ -70,7 +71,7 @@ test('the fields found are those that JSON.parse finds', () => {
       const expected = new Map(Object.entries(JSON.parse(text) as Record<string, unknown>));
       assert.deepEqual(fieldsOf(text), expected);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 
@@ -109,7 +110,7 @@ test('a damaged line is malformed, or reads as JSON.parse reads it; never is any
       assert.equal(scan, isObject ? 'done' : 'malformed');
       if (isObject) assert.deepEqual(fieldsOf(bad), new Map(Object.entries(expected as object)));
     }),
-    { numRuns: 1000 },
+    { numRuns: runs(1000) },
   );
 });
 
@@ -145,7 +146,7 @@ test('a string decodes as JSON.parse decodes it, or is refused as it refuses it'
       }
       assert.equal(decodeString(bytes, 0, bytes.length), expected);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

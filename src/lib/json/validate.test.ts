@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MAX_NESTING } from './scanner.ts';
 import { isJson } from './validate.ts';
+import { runs } from '../test-depth.ts';
 
 function check(text: string): boolean {
   const before = Buffer.from('"\\[{');
@@ -37,7 +38,7 @@ test('damaged JSON is judged as JSON.parse judges it', () => {
       const bad = points.join('');
       assert.equal(check(bad), parses(bad), JSON.stringify(bad));
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   );
 });
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalAddress, parseOpenedRange, refusedRange } from './addresses.ts';
 import type { OpenedRange } from './addresses.ts';
+import { runs } from '../test-depth.ts';
 
 const refused = (address: string, opened: readonly string[] = [], own: readonly string[] = []) =>
   refusedRange(address, opened.map(open), own);
@@ -197,7 +198,7 @@ test('every address inside of a special IPv4 range is refused, however IPv6 wrap
       assert.ok(refused(`64:ff9b::${high}:${low}`));
       assert.ok(refused(`2002:${high}:${low}::`));
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

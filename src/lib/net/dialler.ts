@@ -7,6 +7,17 @@ export interface DialTarget {
   /** A name or an address. */
   readonly host: string;
   readonly port: number;
+  /** For TLS: beside or in place of what is usual. */
+  readonly certificates?: DialCertificates;
+}
+
+/** PEM texts. */
+export interface DialCertificates {
+  /** The client's own, with its chain. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Authorities to trust in place of the usual ones. */
+  readonly ca?: readonly string[];
 }
 
 /**

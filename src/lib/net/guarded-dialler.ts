@@ -158,7 +158,8 @@ class Guard {
   }
 
   /** For what is not HTTP. A refusal comes as the error of a socket that was never connected. */
-  connect({ secure, host, port }: DialTarget, trust: { readonly ca?: string[] }): Socket {
+  connect(target: DialTarget, trust: { readonly ca?: string[] }): Socket {
+    const { secure, host, port, certificates = {} } = target;
     const unbracketed = host.replace(/^\[|\]$/g, '');
     const name = isIP(unbracketed) === 0 ? { servername: unbracketed } : {};
     let refused: Error | undefined;
@@ -169,7 +170,9 @@ class Guard {
       const { lookup } = options;
       const plain = { host: unbracketed, port, noDelay: true, autoSelectFamily: true };
       const vetted = lookup === undefined ? plain : { ...plain, lookup };
-      return secure ? connectTls({ ...vetted, ...name, ...trust }) : connect(vetted);
+      if (!secure) return connect(vetted);
+      const { ca, ...own } = certificates;
+      return connectTls({ ...vetted, ...name, ...trust, ...own, ...(ca ? { ca: [...ca] } : {}) });
     });
     if (socket) return socket as Socket;
     const dead = new Socket();

@@ -39,6 +39,10 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Families of codes, by how they begin. */
 const FAMILIES: readonly (readonly [RegExp, string])[] = [
   [/^HPE_/, 'the answer is not valid HTTP'],
+  [
+    /_ALERT_.*(CERTIFICATE|UNKNOWN_CA)/,
+    'TLS: the receiver wants a client certificate, or another than it was shown',
+  ],
   [/^(EPROTO$|ERR_SSL_|ERR_TLS_)/, 'TLS: no secure connection could be agreed on'],
   [/CERT/, 'TLS: the certificate is not accepted'],
 ];

@@ -10,6 +10,7 @@ import type { Position } from '../contract.ts';
 import { openFilesLog } from './open.ts';
 import type { FilesLogOptions } from './options.ts';
 import { DIRECTORY, opened, putFiles, salvage, segmentFiles, smallOptions } from './testing.ts';
+import { stride } from '../../lib/test-depth.ts';
 
 /** Texts of different lengths, one of them with a whole frame within. */
 const TEXTS = Array.from({ length: 12 }, (_, index) => `record ${index} `.repeat(1 + (index % 4)));
@@ -54,7 +55,7 @@ test('I10: each byte flipped in turn costs at most its record and is told, and n
   const files = await build();
   assert.equal(files.size, 3);
   for (const [name, bytes] of files) {
-    for (let at = 0; at < bytes.length; at++) {
+    for (let at = 0; at < bytes.length; at += stride()) {
       const changed = Buffer.from(bytes);
       changed[at]! ^= 1 << (at % 8);
       const found = await survive(await diskOf(new Map(files).set(name, changed)));
@@ -70,7 +71,7 @@ test('I10: each byte flipped in turn costs at most its record and is told, and n
 test('I10: without a closing, a byte flipped in the last commit cuts that commit alone, and says so', async () => {
   const files = await build(false);
   const [name, bytes] = [...files].at(-1)!;
-  for (let at = 64; at < bytes.length; at++) {
+  for (let at = 64; at < bytes.length; at += stride()) {
     const changed = Buffer.from(bytes);
     changed[at]! ^= 0x10;
     const found = await survive(await diskOf(new Map(files).set(name, changed)));
@@ -86,7 +87,7 @@ test('I10: without a closing, a byte flipped in the last commit cuts that commit
 test('I10: a segment cut at any length costs only what was cut off', async () => {
   const files = await build();
   for (const [name, bytes] of files) {
-    for (let length = 0; length < bytes.length; length += 3) {
+    for (let length = 0; length < bytes.length; length += 3 * stride()) {
       const found = await survive(
         await diskOf(new Map(files).set(name, bytes.subarray(0, length))),
       );
@@ -152,7 +153,7 @@ test('a last segment shorter than what a checkpoint knows to be durable is told 
   const files = await build();
   const [name, bytes] = [...files].at(-1)!;
   const knownEnd = (Number(name.slice(17, 33)) + bytes.length - 64) as Position;
-  for (let length = 0; length < bytes.length; length += 7) {
+  for (let length = 0; length < bytes.length; length += 7 * stride()) {
     const disk = await diskOf(new Map(files).set(name, bytes.subarray(0, length)));
     const { log, damage } = opened(await openFilesLog(smallOptions(disk.files(), { knownEnd })));
     assert.equal(damage.at(-1)?.to, knownEnd, `cut at ${length}`);

@@ -6,7 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
-import type { AppendRequest, AppendResult, ShardBuffer } from '../buffer/index.ts';
+import type { AppendRequest, ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
 import { createIngest, HeldElsewhere } from '../ingest/index.ts';
@@ -26,6 +26,7 @@ import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Owners, Peers } from '../peers/index.ts';
+import type { HandedResult } from '../peers/index.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
@@ -353,9 +354,9 @@ async function whereToListen(): Promise<ListenWhere> {
 }
 
 /** Stores lines that another shard has received. Never rejects. */
-async function storeHanded(request: AppendRequest, via: readonly string[]): Promise<AppendResult> {
+async function storeHanded(request: AppendRequest, via: readonly string[]): Promise<HandedResult> {
   if (!running || !ingest)
-    return { kind: 'refused', reason: 'draining', retryAfterMs: HANDED_RETRY_MS };
+    return { kind: 'refused', reason: 'starting', retryAfterMs: HANDED_RETRY_MS };
   const waitMs = ingest.ingest.admitHanded(request.account, request.lines.bytes.length);
   if (waitMs > 0) return { kind: 'refused', reason: 'over_fair_share', retryAfterMs: waitMs };
   try {

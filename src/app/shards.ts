@@ -276,12 +276,14 @@ export function superviseShards(options: ShardsOptions): Shards {
       async expire(mostLines) {
         const asks = await askAll((thread) => thread.ask((remote) => remote.expire(0)));
         const lines = asks.reduce((sum, each) => sum + each, 0);
-        // No shard asks for more than it did a moment ago, or it is not told to go on.
-        if (lines > 0 && lines <= mostLines) {
-          await Promise.all(
-            threads.map((thread, shard) => thread.ask((remote) => remote.expire(asks[shard]!))),
-          );
-        }
+        if (lines === 0 || lines > mostLines) return lines;
+        // What each may drop more than it asks for now, so that together they stay within what was said.
+        const more = Math.floor((mostLines - lines) / count);
+        await Promise.all(
+          threads.map((thread, shard) =>
+            thread.ask((remote) => remote.expire(asks[shard]! + more)),
+          ),
+        );
         return lines;
       },
     },

@@ -17,14 +17,15 @@ export type HandedResult =
   | AppendResult
   | {
       readonly kind: 'refused';
-      /** `shard_down`: their shard does not answer; `overloaded`: it has as many lines before it as it may. */
-      readonly reason: 'shard_down' | 'overloaded';
+      /** `shard_down`: their shard does not answer; `starting`: it takes no lines yet; `overloaded`: it has as many lines
+       * before it as it may. */
+      readonly reason: 'shard_down' | 'starting' | 'overloaded';
       readonly retryAfterMs: number;
     };
 
 export interface PeersDeps {
   /** Stores lines that another shard has handed over. Never rejects. */
-  readonly store: (request: AppendRequest, via: readonly string[]) => Promise<AppendResult>;
+  readonly store: (request: AppendRequest, via: readonly string[]) => Promise<HandedResult>;
   /** Memory that was moved away with lines is back, with anything in it. */
   readonly regain: (memory: ArrayBuffer) => void;
   /** Plain bytes that one other shard may have before it, unanswered. */
@@ -61,7 +62,7 @@ export interface LinesMessage {
 
 export interface AnswersMessage {
   readonly kind: 'answers';
-  readonly rows: readonly (readonly [id: number, result: AppendResult])[];
+  readonly rows: readonly (readonly [id: number, result: HandedResult])[];
   /** Memory of which all lines are stored. */
   readonly back: readonly ArrayBuffer[];
 }

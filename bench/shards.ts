@@ -67,8 +67,13 @@ async function lineByLine(port: number, paths: readonly string[], authorization:
   const results = await Promise.all(
     paths.map((path) =>
       post({
-        ...{ port, path, headers: { authorization }, connections: CONNECTIONS / paths.length },
-        ...{ seconds: SECONDS, perSecond: 0, linesPerPost: 1 },
+        port,
+        path,
+        headers: { authorization },
+        connections: CONNECTIONS / paths.length,
+        seconds: SECONDS,
+        perSecond: 0,
+        linesPerPost: 1,
       }),
     ),
   );
@@ -84,7 +89,12 @@ async function lineByLine(port: number, paths: readonly string[], authorization:
 
 async function largeBodies(port: number, paths: readonly string[], authorization: string) {
   const { answered, taken, seconds } = await sendBodies({
-    ...{ port, paths, headers: { authorization }, bodies, connections: 8, seconds: SECONDS },
+    port,
+    paths,
+    headers: { authorization },
+    bodies,
+    connections: 8,
+    seconds: SECONDS,
   });
   const bytes = sum(taken.map((times, index) => times * bodies[index]!.length));
   return { bytes, row: { intakeMBps: Math.round(bytes / 1e6 / seconds), answered } };

@@ -14,8 +14,15 @@ const folder = await temporaryFolder('shards');
 after(() => folder.remove());
 const at = (name: string) => join(folder.path, name);
 const flags = (shards: number) => [
-  ...[...LOCAL_DESTINATIONS, '--deliver-interval-ms', '200', '--process-shards', String(shards)],
-  ...['--buffer-low-watermark', '0.97', '--buffer-high-watermark', '0.98'],
+  ...LOCAL_DESTINATIONS,
+  '--deliver-interval-ms',
+  '200',
+  '--process-shards',
+  String(shards),
+  '--buffer-low-watermark',
+  '0.97',
+  '--buffer-high-watermark',
+  '0.98',
 ];
 const ZONES = ['a', 'b', 'c', 'd'];
 /** A connection for each request, so that both listeners get some. */

@@ -6,7 +6,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
-import type { AppendRequest, ShardBuffer } from '../buffer/index.ts';
+import type { ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
 import { createIngest, HeldElsewhere } from '../ingest/index.ts';
@@ -24,14 +24,15 @@ import { openFilesLog } from '../log/index.ts';
 import type { Position } from '../log/index.ts';
 import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
+import type { StreamKey } from '../model/scope.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Owners, Peers } from '../peers/index.ts';
-import type { HandedResult } from '../peers/index.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
 import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
+import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
@@ -44,14 +45,13 @@ import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
+import { contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
 
 /** How often the buffer's chores are looked at, attempts are handed over, and the archive's memory is emptied. */
 const TEND_MS = 1_000;
 const ATTEMPTS_MS = 250;
-/** When to come back with lines that could not be stored here just now. */
-const HANDED_RETRY_MS = 1_000;
 
 const start = workerData as ShardStart;
 const { config, paths } = start;
@@ -69,7 +69,16 @@ const isAlone = start.shards === 1;
 const owners = new Owners(start.shard, start.shards);
 const bounds = boundsOfShard(start.shards, config);
 const peers = new Peers({
-  store: storeHanded,
+  store: (...handed) =>
+    storeHanded(
+      {
+        shard: () => running && ingest && { ...running, ingest: ingest.ingest },
+        wants: (stream) => route.wanted(stream as StreamKey),
+        inForce: () => applying.catch(() => {}),
+        diagnostics,
+      },
+      ...handed,
+    ),
   regain: (memory) => ingest?.ingest.regain(memory),
   mostBytes: limits.shards.handedBytes,
   atTurnEnd: (work) => void setImmediate(work),
@@ -353,22 +362,6 @@ async function whereToListen(): Promise<ListenWhere> {
   return { port, shared: start.shard === 0 ? 'first' : 'further' };
 }
 
-/** Stores lines that another shard has received. Never rejects. */
-async function storeHanded(request: AppendRequest, via: readonly string[]): Promise<HandedResult> {
-  if (!running || !ingest)
-    return { kind: 'refused', reason: 'starting', retryAfterMs: HANDED_RETRY_MS };
-  const waitMs = ingest.ingest.admitHanded(request.account, request.lines.bytes.length);
-  if (waitMs > 0) return { kind: 'refused', reason: 'over_fair_share', retryAfterMs: waitMs };
-  try {
-    const result = await running.buffer.append(request);
-    if (result.kind === 'stored') running.passedThrough.note(request.stream, result.range, via);
-    return result;
-  } catch (error) {
-    diagnostics.error('lines of another shard could not be stored', { error: String(error) });
-    return { kind: 'refused', reason: 'not_durable', retryAfterMs: HANDED_RETRY_MS };
-  }
-}
-
 /** What the watchdogs look at; that it comes at all is the thread's sign of life. */
 function showSignsOfLife(buffer: ShardBuffer, delivery: Delivery): void {
   const observer = new Observer({
@@ -412,30 +405,6 @@ function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
       }
     })();
   });
-}
-
-/** Accounts whose weight in the fair share of a full disk is not 1. */
-function weightsOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
-  return new Map(
-    accounts.flatMap(({ id, weight }) => (weight === undefined ? [] : [[id, weight] as const])),
-  );
-}
-
-/** Accounts whose backlog an operator bounded to a share of the disk. */
-function diskSharesOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
-  return new Map(
-    accounts.flatMap(({ id, diskShare }) =>
-      diskShare === undefined ? [] : [[id, diskShare] as const],
-    ),
-  );
-}
-
-/** The job as it was when a plan was made; undefined when that is not known any more. */
-function contentOf({ jobs }: Snapshot, id: number, contentVersion: number): JobConfig | undefined {
-  const job = jobs.find((each) => each.id === id);
-  if (!job || job.contentVersion === contentVersion) return job;
-  const older = job.olderContents?.find((content) => content.contentVersion === contentVersion);
-  return older && { ...job, ...older };
 }
 
 function quarantined({ account, stream, reason, lines }: KeepEntry): readonly KeptLineEntry[] {

@@ -175,11 +175,14 @@ test('I5, I6: what one shard may have before it is bounded, and one that hangs o
   const first = mine.append(1, handed({ lines: alone(90 * KIB) }));
   assert.equal(await refused(mine.append(1, handed({ lines: alone(20 * KIB) }))), 'overloaded');
   mine.hangs(1, true);
+  assert.equal(await refused(first), 'shard_down', 'nothing is known of it');
   assert.equal(await refused(mine.append(1, handed())), 'shard_down');
   mine.hangs(1, false);
-  await until(() => stored.length === 1);
+  const second = mine.append(1, handed({ lines: alone(90 * KIB) }));
+  await until(() => stored.length === 2);
+  stored[0]!.answer(STORED);
   end();
-  assert.equal(await refused(first), 'shard_down', 'nothing is known of it');
+  assert.equal(await refused(second), 'shard_down');
   assert.equal(await refused(mine.append(1, handed())), 'shard_down');
   assert.equal(await refused(mine.append(7, handed())), 'shard_down', 'not met yet');
   assert.equal(mine.waitingBytes, 0);

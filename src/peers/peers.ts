@@ -41,10 +41,12 @@ export class Peers {
     this.#lines.set(shard, new Line(port, this.#deps));
   }
 
-  /** A shard hangs, or does so no more: what comes for it meanwhile is refused at once instead of piling up (I6). */
+  /** A shard hangs, or does so no more: what waits for it, or comes meanwhile, is refused instead of piling up (I6). */
   hangs(shard: number, hangs: boolean): void {
     const line = this.#lines.get(shard);
-    if (line) line.hangs = hangs;
+    if (!line) return;
+    line.hangs = hangs;
+    if (hangs) line.giveUp();
   }
 
   /** Resolves when the owner has stored the lines, or says why they are not stored. Never rejects. */
@@ -163,9 +165,14 @@ class Line {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#port.close();
+    this.#handed = [];
+    this.giveUp();
+  }
+
+  /** Nothing is known of what was handed over, and its producers are told so. Late answers are passed over. */
+  giveUp(): void {
     for (const { resolve } of this.#waiting.values()) resolve(DOWN);
     this.#waiting.clear();
-    this.#handed = [];
     this.waitingBytes = 0;
   }
 }

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { sendBodies } from './lib/bodies.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { post } from './lib/posts.ts';
-import { cpuSeconds, peakRssMiB } from './lib/process-stats.ts';
+import { cpuByThread, cpuSeconds, peakRssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
 import type { BenchServer } from './lib/server.ts';
 import { openSink } from './lib/sink.ts';
@@ -51,6 +51,7 @@ async function settled(server: BenchServer): Promise<void> {
 /** Runs a load until all of it is settled. */
 async function measured(server: BenchServer, load: () => Promise<{ bytes: number; row: object }>) {
   const before = { cpu: cpuSeconds(server.pid), ms: performance.now() };
+  const threadsBefore = cpuByThread(server.pid);
   const { bytes, row } = await load();
   await settled(server);
   const seconds = (performance.now() - before.ms) / 1_000;
@@ -60,6 +61,12 @@ async function measured(server: BenchServer, load: () => Promise<{ bytes: number
     endToEndMBps: Math.round(bytes / 1e6 / seconds),
     cpuSperGB: Number((cpu / (bytes / 1e9)).toFixed(1)),
     cores: Number((cpu / seconds).toFixed(2)),
+    sPerGBOf: Object.fromEntries(
+      [...cpuByThread(server.pid)]
+        .map(([name, after]) => [name, (after - (threadsBefore.get(name) ?? 0)) / (bytes / 1e9)])
+        .filter(([, value]) => Number(value) >= 0.1)
+        .map(([name, value]) => [name, Number(Number(value).toFixed(1))]),
+    ),
   };
 }
 

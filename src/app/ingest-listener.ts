@@ -11,10 +11,11 @@ import { limits } from '../model/limits.ts';
 import type { TlsFiles } from './link.ts';
 import { readTls } from './tls.ts';
 
-/** `first` and `further`: all shards of the process listen on one port, where the platform lets them. */
+/** Where to listen, and whether other shards of the process do so too. */
 export interface ListenWhere {
   readonly port: number;
-  readonly shared: 'no' | 'first' | 'further';
+  /** `first`: before all others; `again`: the first one, after its thread has ended; where only one may, it is this. */
+  readonly shared: 'no' | 'first' | 'again' | 'further';
 }
 
 export interface IngestListener {
@@ -43,6 +44,7 @@ export async function listenForIngest(
   shareConnections(server, limits.ingest);
   serveIngest(server, ingest, limits.ingest);
   const listening = await listen(server, host, where);
+  if (!listening) diagnostics.info('another shard listens for this one', {});
   server.on('error', (error) => diagnostics.error('ingest listener', { error: error.message }));
   const address = server.address() as AddressInfo | null;
   return {
@@ -70,21 +72,16 @@ export async function listenForIngest(
 async function listen(server: Server, host: string, where: ListenWhere): Promise<boolean> {
   const { port, shared } = where;
   if (shared === 'no') return begin(server, { host, port });
-  // Another program that shares its port could share ours too, and take some of our connections: such a one is found here.
+  // Another program that shares its port could share ours too, and take some of our connections: such a one is found before
+  // our own share it.
   if (shared === 'first' && port !== 0) await probe(host, port);
   try {
     return await begin(server, { host, port, reusePort: true });
   } catch (error) {
-    if (!NOT_SHARED.has(codeOf(error))) throw error;
-    return shared === 'first' && (await begin(server, { host, port }));
+    const isOffered = !(error instanceof Error && 'code' in error && error.code === 'ENOTSUP');
+    if (isOffered) throw error;
+    return shared !== 'further' && (await begin(server, { host, port }));
   }
-}
-
-/** How platforms without it answer to `reusePort`. */
-const NOT_SHARED = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOPROTOOPT']);
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 async function probe(host: string, port: number): Promise<void> {

@@ -23,6 +23,7 @@ import type { LossAnswer, LossMarker } from '../loss/index.ts';
 import type { StreamPlaces } from '../peers/index.ts';
 import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
+import type { ListenWhere } from './ingest-listener.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { JobSums } from './job-sums.ts';
@@ -146,7 +147,7 @@ export type SupervisorMethods = {
    */
   join(streams: readonly string[]): Promise<StreamPlaces>;
   /** The port that all listeners share; resolves when it is known. */
-  listenAt(): Promise<number>;
+  listenAt(): Promise<ListenWhere>;
   started(outcome: ShardReady): void;
   /** A sign of life, each `limits.watch.beatMs`. */
   beat(beat: Beat): void;

@@ -356,10 +356,9 @@ function foreignShards(): Pick<IngestDeps, 'foreign' | 'heldElsewhere'> {
   };
 }
 
-async function whereToListen(): Promise<ListenWhere> {
+function whereToListen(): ListenWhere | Promise<ListenWhere> {
   if (isAlone) return { port: config.ingest.port, shared: 'no' };
-  const port = await supervisor.remote.listenAt();
-  return { port, shared: start.shard === 0 ? 'first' : 'further' };
+  return supervisor.remote.listenAt();
 }
 
 /** What the watchdogs look at; that it comes at all is the thread's sign of life. */

@@ -179,7 +179,10 @@ export function superviseShards(options: ShardsOptions): Shards {
         async listenAt() {
           // The system may choose the port of the first; the others take the same.
           if (shard !== 0) await firstListens.promise;
-          return threads[0]!.address?.port ?? options.start.config.ingest.port;
+          const port = threads[0]!.address?.port;
+          if (shard !== 0) return { port: port ?? 0, shared: 'further' };
+          if (port !== undefined) return { port, shared: 'again' };
+          return { port: options.start.config.ingest.port, shared: 'first' };
         },
       },
       places: (since) => ({ places: directory.since(since), size: directory.size }),

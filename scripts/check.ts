@@ -9,7 +9,8 @@ const checks = {
   types: ['tsc'],
   lint: ['oxlint'],
   format: ['oxfmt', '--check'],
-  'tests (random and exhaustive ones sampled)': `node scripts/run-tests.ts --timeout-min 4 --depth quick --isolation none --concurrency 2
+  'tests (random and exhaustive ones sampled)':
+    `node scripts/run-tests.ts --timeout-min 4 --depth quick --isolation none --concurrency 2
     src/**/*.test.ts !src/**/*.long.test.ts test/layers.test.ts`.split(/\s+/),
 } satisfies Record<string, readonly string[]>;
 

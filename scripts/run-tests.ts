@@ -6,7 +6,7 @@
 //   [--isolation none|process] [--concurrency 2] <glob>… [!<glob>…] [--and <the same for more tests>]
 //
 // --isolation none: the files share as many processes as --concurrency says; process: each has one of its own.
-// --depth: what src/lib/test-depth.ts says.
+// --depth: what src/lib/testing/depth.ts says.
 //
 // Exit code 1 when a test failed, when a glob matches no file, when a file holds no test, when time is up,
 // and when the process that runs the tests ends before it said that it is done.

@@ -12,7 +12,7 @@ const DEMO = resolve(import.meta.dirname, '../demo/demo.ts');
 async function runDemo(...options: readonly string[]): Promise<{ code: number; said: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'waybill-demo-test-'));
   try {
-    const args = [DEMO, '--seconds', '5', '--rate', '1500', '--folder', folder, ...options];
+    const args = [DEMO, '--seconds', '3', '--rate', '800', '--folder', folder, ...options];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeCustomer, makeJob, sendTo } from './support/customer.ts';
 import { startForwarder } from './support/forwarder.ts';
+import { lastingPorts } from './support/ports.ts';
 import { eventually, startReceiver } from './support/receiver.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
 
@@ -17,12 +18,9 @@ test('lines wait for the first wanted set, survive a killed forwarder and a rece
   const folder = await temporaryFolder('forward');
   const sink = await startReceiver();
   const dataDir = join(folder.path, 'server');
-  let server = await startServer({ dataDir, flags: FAST });
+  const ports = await lastingPorts();
+  let server = await startServer({ dataDir, flags: FAST, ...ports });
   const token = await makeCustomer(server, 'a1', 'z1');
-  const ports = {
-    ingestPort: Number(new URL(server.ingestUrl).port),
-    controlPort: Number(new URL(server.controlUrl).port),
-  };
   const options = {
     dataDir: join(folder.path, 'forward'),
     token,

@@ -9,7 +9,7 @@ import type { Change } from './proof/noise.ts';
 import { diskOf, openRooms } from './proof/open-rooms.ts';
 import type { Seen } from './proof/open-rooms.ts';
 import { bytesOf, makeFolder, namesIn, SHARD } from './proof/small-folder.ts';
-import { runs } from '../src/lib/test-depth.ts';
+import { runs } from '../src/lib/testing/depth.ts';
 
 /** Runs of each property. */
 const RUNS = runs(120);

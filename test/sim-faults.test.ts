@@ -18,7 +18,13 @@ import { STREAMS } from './sim/actions.ts';
 import type { Action } from './sim/actions.ts';
 
 /** Kinds of which there are many calls are struck at every few. */
-const STRIDE: Readonly<Record<string, number>> = { read: 9, write: 7, sync: 7, open: 7, close: 7 };
+const STRIDE: Readonly<Record<string, number>> = {
+  read: 17,
+  write: 13,
+  sync: 13,
+  open: 13,
+  close: 13,
+};
 /** A shard has no use for these, or not in both phases. */
 const UNUSED = { start: ['realPath', 'unlink'], work: ['realPath', 'lock', 'size', 'truncate'] };
 
@@ -28,7 +34,7 @@ for (const phase of ['start', 'work'] as const) {
       // For ever where a process may give up, once where it must go on.
       const forever = phase === 'start';
       const fault = { operation, phase, effect: 'EIO', forever } as const;
-      const struck = await sweep(fault, STRIDE[operation] ?? 2, [forever]);
+      const struck = await sweep(fault, STRIDE[operation] ?? 3, [forever]);
       const unused = [...UNUSED[phase], 'makeDirectory'].includes(operation);
       assert.ok(struck > 0 || unused, 'the fault struck');
     });
@@ -38,7 +44,7 @@ for (const phase of ['start', 'work'] as const) {
 for (const effect of ['ENOSPC-partial', 'short', 'stall'] as const) {
   test(`I1, I2: a write that is ${effect} is gone on with or refused`, async () => {
     const fault = { operation: 'write', phase: 'work', effect, forever: false } as const;
-    assert.ok((await sweep(fault, 9, [true])) > 0);
+    assert.ok((await sweep(fault, 17, [true])) > 0);
   });
 }
 

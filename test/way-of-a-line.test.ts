@@ -6,6 +6,7 @@ import { after, test } from 'node:test';
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { startS3 } from './servers/s3.ts';
 import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
+import { lastingPorts } from './support/ports.ts';
 import { eventually, startReceiver } from './support/receiver.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
 
@@ -13,6 +14,7 @@ const folder = await temporaryFolder('way');
 const out = join(folder.path, 'out');
 await mkdir(out);
 const options = {
+  ...(await lastingPorts()),
   dataDir: join(folder.path, 'data'),
   flags: [
     ...LOCAL_DESTINATIONS,
@@ -125,12 +127,8 @@ test('a key answers as before, also after SIGKILL; the same key with another bod
   const job = await makeJob(server, 'key', receiver.url);
   const headers = { 'idempotency-key': 'order-1' };
   const first = await sendTo(server, token, PATH('key'), '{"n":1}\n{"n":2}\n', headers);
-  const ports = {
-    ingestPort: Number(new URL(server.ingestUrl).port),
-    controlPort: Number(new URL(server.controlUrl).port),
-  };
   await server.end('SIGKILL');
-  server = await startServer({ ...options, ...ports });
+  server = await startServer(options);
   const again = await sendTo(server, token, PATH('key'), '{"n":1}\n{"n":2}\n', headers);
   assert.equal(again.body.streams![0]!.repeat, true);
   assert.deepEqual(again.body.streams![0]!.offsets, first.body.streams![0]!.offsets);

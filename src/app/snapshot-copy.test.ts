@@ -6,7 +6,7 @@ import { silent } from '../lib/diagnostics.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Publication, Subscription } from './publication.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const job = (id: number, name: string): JobConfig => ({
   id,

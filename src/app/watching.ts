@@ -14,6 +14,7 @@ import {
   openAlertStore,
   Watcher,
   Webhooks,
+  messageStore,
   webhookStore,
 } from '../watch/index.ts';
 import type { Alert, AlertStore, AuditedJob, Beat, WebhookDesk } from '../watch/index.ts';
@@ -105,13 +106,15 @@ export function watching(options: WatchingOptions): Watching {
 }
 
 /** Webhooks behind a guarded dialler of this thread's own: a customer chooses where they go. */
-function openWebhooks(options: WatchingOptions, store: AlertStore, control: Control): Webhooks {
+function openWebhooks(options: WatchingOptions, alerts: AlertStore, control: Control): Webhooks {
   const { config, clock, random, diagnostics, dialler } = options;
+  const store = webhookStore(alerts, {
+    seal: (text) => control.sealText(text),
+    open: (sealed) => control.openText(sealed),
+  });
   return new Webhooks({
-    store: webhookStore(store, {
-      seal: (text) => control.sealText(text),
-      open: (sealed) => control.openText(sealed),
-    }),
+    store,
+    messages: messageStore(alerts),
     clock,
     random,
     diagnostics,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { silent } from '../lib/diagnostics.ts';
 import type { ShardBuffer } from './contract.ts';
 import { readAll, request, smallLimits, STREAM, TestShard, texts, waybill } from './testing.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 async function offsetOf(buffer: ShardBuffer, atMs: number): Promise<number> {
   const answer = await buffer.offsetAt(STREAM, atMs);

@@ -4,7 +4,8 @@ import { crc32 } from 'node:zlib';
 
 import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
 import { FileBytes, parsed } from './bytes.ts';
-import { NewerFormat } from './findings.ts';
+import { ArchiveFrames } from './archive-frames.ts';
+import { NewerFormat, count } from './findings.ts';
 import type { Findings } from './findings.ts';
 import { anyOf, exactly, flag, integer, natural, object, orAbsent, text } from './shapes.ts';
 import { isWaybill } from './waybill.ts';
@@ -12,10 +13,11 @@ import type { Waybill } from './waybill.ts';
 
 const NAME = /^(\d{10})\.wba$/;
 const MAGIC = Buffer.from('WBARCHV\n', 'latin1');
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_BYTES = 32;
-const FRAME_BYTES = 8;
 const PAYLOAD_BYTES_MAX = 1_048_576;
+/** Of version 1: a length and a CRC-32. */
+const V1_FRAME_BYTES = 8;
 
 export type ArchiveEvent =
   | {
@@ -92,14 +94,40 @@ async function readFile(archive: ArchiveToRead, name: string, file: FileHandle):
   // A file that a crash left without its first bytes held nothing yet.
   if (header.length < HEADER_BYTES || onlyZeros(header)) return;
   const wrong = wrongHeader(header, name);
-  if (wrong !== undefined) return findings.add(`${name}: ${wrong}`);
+  if (wrong !== undefined) findings.add(`${name}: ${wrong}`);
+  const number = Number(name.slice(0, 10));
+  // Frames of version 2 say by themselves what they are.
+  const frames = new ArchiveFrames(bytes, number);
+  const version = wrong === undefined ? header.readUInt16LE(8) : 2;
+  if (version === 1) return readV1(archive, name, bytes);
   for (let at = HEADER_BYTES; ;) {
-    const frame = await bytes.at(at, FRAME_BYTES);
-    if (frame.length < FRAME_BYTES) return;
+    const frame = await frames.at(at);
+    if (frame?.payload !== undefined) {
+      at = frame.end;
+      if (frame.payload.length === 0) continue;
+      const event = parsed(frame.payload);
+      if (isEvent(event)) archive.event(event);
+      else findings.add(`${name}: no event that can be understood before byte ${at}`);
+      continue;
+    }
+    // What was never synced a crash may have cut, or is being written just now.
+    const synced = await frames.synced(HEADER_BYTES);
+    if (at >= synced) return;
+    const next = Math.min(frame?.end ?? (await frames.next(at + 1)), synced);
+    findings.add(`${name}: no event can be read in ${count(next - at, 'byte')} at byte ${at}`);
+    at = next;
+  }
+}
+
+async function readV1(archive: ArchiveToRead, name: string, bytes: FileBytes): Promise<void> {
+  const { findings } = archive;
+  for (let at = HEADER_BYTES; ;) {
+    const frame = await bytes.at(at, V1_FRAME_BYTES);
+    if (frame.length < V1_FRAME_BYTES) return;
     const length = frame.readUInt32LE(0);
     if (length === 0 && onlyZeros(await bytes.at(at, PAYLOAD_BYTES_MAX))) return;
     const sane = length > 0 && length <= PAYLOAD_BYTES_MAX;
-    const payload = sane ? await bytes.at(at + FRAME_BYTES, length) : undefined;
+    const payload = sane ? await bytes.at(at + V1_FRAME_BYTES, length) : undefined;
     // The frame goes on past the end: a crash cut it, or it is being written just now.
     if (payload !== undefined && payload.length < length) return;
     const whole = payload !== undefined && crc32(payload) === frame.readUInt32LE(4);
@@ -108,7 +136,7 @@ async function readFile(archive: ArchiveToRead, name: string, file: FileHandle):
       return findings.add(`${name}: no event can be read at byte ${at}, nor behind it`);
     }
     archive.event(event);
-    at += FRAME_BYTES + length;
+    at += V1_FRAME_BYTES + length;
   }
 }
 

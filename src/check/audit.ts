@@ -38,7 +38,7 @@ export function auditStream(
   jobs: readonly JobFacts[],
   findings: Findings,
 ): void {
-  const { key, kept, archived, head } = stream;
+  const { key, kept, archived, said, head } = stream;
   const lines = (from: number, to: number) =>
     `stream ${key}: ${count(to - from, 'line')} from ${from} on`;
   const settled = settledBySomebody(jobs.filter((job) => job.stream === stream));
@@ -47,6 +47,9 @@ export function auditStream(
       to <= stream.erasedTo ||
       (stream.copiedEnds.has(from) && settled.within(from, to) === to - from);
     if (!left) findings.add(`${lines(from, to)} cannot be read`);
+  }
+  if (said.end > Math.max(kept.end, stream.erasedTo)) {
+    findings.add(`${lines(Math.max(kept.end, said.runs.at(-1)!.from), said.end)} cannot be read`);
   }
   if (archived.end > head) {
     findings.add(`${lines(head, archived.end)} are in the archive, but the log ends before them`);

@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib';
 import { parsed, u64 } from './bytes.ts';
 import { NewerFormat } from './findings.ts';
 
-/** Erasures, and jobs with an end, are of format 2; everything else is of format 1. */
-const VERSION = 2;
+/** Heads are of format 3; erasures, and jobs with an end, of format 2; everything else is of format 1. */
+const VERSION = 3;
 const MAGIC = Buffer.from('WBR1', 'latin1');
 const FRAME_BYTES = 24;
 const BLOCK_HEADER_BYTES = 88;
@@ -25,8 +25,9 @@ const KINDS = [
   'refusals',
   'index',
   'erasure',
+  'heads',
 ] as const;
-type OwnJson = 'genesis' | 'stream' | 'job' | 'plan' | 'waybill' | 'refusals' | 'erasure';
+type OwnJson = 'genesis' | 'stream' | 'job' | 'plan' | 'waybill' | 'refusals' | 'erasure' | 'heads';
 
 export interface Block {
   readonly kind: 'block';

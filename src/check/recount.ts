@@ -14,7 +14,7 @@ import { JobBook } from './job-book.ts';
 import { Ranges } from './ranges.ts';
 import { readRecord } from './record.ts';
 import type { Block } from './record.ts';
-import { anyOf, exactly, integer, natural, object, orAbsent, text } from './shapes.ts';
+import { anyOf, exactly, integer, list, natural, object, orAbsent, text, tuple } from './shapes.ts';
 import { isWaybill, waybillHash } from './waybill.ts';
 import type { Waybill } from './waybill.ts';
 
@@ -30,6 +30,8 @@ export class StreamBook {
   readonly copiedEnds = new Set<number>();
   /** By the newest checkpoint. */
   checkpointHead = 0;
+  /** Offsets that groups said they hold, also where the block cannot be read. */
+  readonly said = new Ranges();
   /** Lines before it were ordered erased: they need not be there. */
   erasedTo = 0;
 
@@ -38,16 +40,17 @@ export class StreamBook {
     this.epoch = epoch;
   }
 
-  /** Offsets that one of the two knows. */
+  /** Offsets that one of them knows. */
   accepted(): Ranges {
     const all = new Ranges();
-    for (const { from, to } of [...this.kept.runs, ...this.archived.runs]) all.add(from, to);
+    const { archived, kept, said } = this;
+    for (const { from, to } of [...kept.runs, ...archived.runs, ...said.runs]) all.add(from, to);
     return all;
   }
 
   /** The next offset, by the log and its checkpoint. */
   get head(): number {
-    return Math.max(this.kept.end, this.checkpointHead);
+    return Math.max(this.kept.end, this.checkpointHead, this.said.end);
   }
 }
 
@@ -89,6 +92,11 @@ const isStream = object<StreamBody>({ id: natural, key: text, epoch: text });
 const isErasure = object<{ readonly stream: number; readonly to: number }>({
   stream: natural,
   to: natural,
+});
+/** Stream, offsets from and to, reception. */
+type Head = readonly [number, number, number, number];
+const isHeads = object<{ readonly heads: readonly Head[] }>({
+  heads: list(tuple<Head>(natural, natural, natural, integer)),
 });
 const isJob = anyOf<[JobBodyOf<'opened'>, JobBodyOf<'closed'>, JobBodyOf<'forgotten'>]>(
   object<JobBodyOf<'opened'>>({
@@ -196,6 +204,9 @@ export class Recount {
         else this.#tell(position, `an erasure is of stream number ${id}, which is not known`);
         return;
       }
+      case 'heads':
+        if (!isHeads(record.body)) return this.#strange(position, record.kind);
+        return this.#heads(position, record.body.heads);
       case 'genesis':
       case 'plan':
       case 'refusals':
@@ -217,6 +228,14 @@ export class Recount {
     stream!.kept.add(block.first, block.first + block.lines);
     if (block.copied) stream!.copiedEnds.add(block.first + block.lines);
     this.blocks += 1;
+  }
+
+  #heads(position: number, heads: readonly Head[]): void {
+    for (const [id, from, to] of heads) {
+      const stream = this.#streamsById.get(id);
+      if (stream) stream.said.add(from, to);
+      else this.#tell(position, `it says where stream number ${id} ends, which is not known`);
+    }
   }
 
   /** The shard's own count of lines stands in each block: a jump shows what is missing, whatever else is. */

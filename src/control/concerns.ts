@@ -5,8 +5,8 @@ import type { StateView } from './store/state.ts';
 import type { Edit } from './store/store.ts';
 
 /**
- * The scopes that an edit concerns: what belongs to a zone concerns its account as well. Datasets, and tokens that are bound
- * to nothing, are operators' business.
+ * The scopes that an edit concerns: what belongs to a zone concerns its account as well. Datasets, staged documents, and tokens
+ * that are bound to nothing, are operators' business.
  */
 export function concernsOf(state: StateView, edit: Edit): readonly string[] {
   switch (edit.kind) {
@@ -31,6 +31,7 @@ export function concernsOf(state: StateView, edit: Edit): readonly string[] {
       return [...new Set(bound.flatMap((scope) => withAccount(scope, state.accountOf(scope))))];
     }
     case 'dataset':
+    case 'stage':
       return [];
   }
 }

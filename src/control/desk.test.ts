@@ -33,6 +33,7 @@ class ScriptedStore implements Store {
         deleted_job: [],
         replay: [],
         erasure: [],
+        stage: [],
       },
       secrets: [],
     };

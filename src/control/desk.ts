@@ -43,6 +43,9 @@ interface Draft<T> {
 /** A change, a refusal, or nothing to do (the state is already so). */
 export type Edited<T> = Draft<T> | Refusal | { readonly kind: 'unchanged'; readonly value: T };
 
+/** Works a change out from a state. What takes long is done in turns; no other change is made meanwhile. */
+export type Maker<T> = (state: StateView, version: number) => Edited<T> | Promise<Edited<T>>;
+
 export type Changed<T> = { readonly kind: 'changed'; readonly value: T } | Refusal;
 
 export interface DeskOptions {
@@ -82,11 +85,7 @@ export class Desk {
    * @param what its name in the change log, such as `job.create`
    * @param edit works the change out from the state; called again when somebody else was quicker
    */
-  change<T>(
-    actor: Actor,
-    what: string,
-    edit: (state: StateView, version: number) => Edited<T>,
-  ): Promise<Changed<T>> {
+  change<T>(actor: Actor, what: string, edit: Maker<T>): Promise<Changed<T>> {
     const turn = this.#queue.then(() => this.#change(actor, what, edit));
     this.#queue = turn.catch(() => {});
     return turn.then(async (changed) => {
@@ -99,15 +98,21 @@ export class Desk {
   async preview<T>(
     actor: Actor,
     what: string,
-    edit: (state: StateView, version: number) => Edited<T>,
-  ): Promise<{ readonly edited: Edited<T>; readonly refusal: Refusal | undefined }> {
+    edit: Maker<T>,
+  ): Promise<{
+    /** The version that it was worked out from. */
+    readonly base: number;
+    readonly edited: Edited<T>;
+    readonly refusal: Refusal | undefined;
+  }> {
     const base = this.#state.version;
-    const edited = edit(this.#state, base + 1);
-    if (edited.kind !== 'draft') return { edited, refusal: undefined };
+    const edited = await edit(this.#state, base + 1);
+    if (edited.kind !== 'draft') return { base, edited, refusal: undefined };
     const voice = actor.voice ?? OPERATOR;
     // A token to insist with is for the change itself: looking uses nothing up.
     const { who, address } = actor;
     return {
+      base,
       edited,
       refusal: await this.#judge({ who, address }, voice, what, base, edited.edits),
     };
@@ -131,13 +136,13 @@ export class Desk {
   async #change<T>(
     actor: Actor,
     what: string,
-    edit: (state: StateView, version: number) => Edited<T>,
+    edit: Maker<T>,
   ): Promise<{ kind: 'changed'; value: T; published?: Promise<void> } | Refusal> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const closed = this.#options.store.readOnly?.();
       if (closed !== undefined) return refuse('control_read_only', closed);
       const base = this.#state.version;
-      const edited = edit(this.#state, base + 1);
+      const edited = await edit(this.#state, base + 1);
       if (edited.kind === 'refused') return edited;
       if (edited.kind === 'unchanged') return { kind: 'changed', value: edited.value };
       const voice = actor.voice ?? OPERATOR;

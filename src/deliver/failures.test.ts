@@ -1,6 +1,6 @@
 /** What delivery does when receivers, disks or the process fail. */
 import assert from 'node:assert/strict';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 import { describe, it } from 'node:test';
 import { accepts, hangs, jobOf, numbered, World } from './testing/world.ts';
 import type { Received, Receiver } from './testing/world.ts';

@@ -9,7 +9,7 @@ import { deflateFragment } from '../lib/gzip.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PrepareTools } from './prepare.ts';
 import { MemoryBuffer } from './testing/memory-buffer.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { settledLines } from '../model/delivery.ts';
 import { accepts, jobOf, numbered, World } from './testing/world.ts';
 import type { Receiver } from './testing/world.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 

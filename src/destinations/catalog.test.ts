@@ -13,7 +13,7 @@ import {
   parseDestination,
   redactDestination,
 } from './index.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const policy: DestinationPolicy = { allowHttp: false, fileRoots: ['/logs'] };
 const KEYS = 'access-key-id=AKIA1&secret-access-key=topsecret';

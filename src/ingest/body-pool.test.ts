@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BodyPool } from './body-pool.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const KIB = 1024;
 const sizes = fc.oneof(fc.integer({ min: 0, max: 5_000 * KIB }), fc.constant(1024 * KIB));

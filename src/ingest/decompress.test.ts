@@ -6,7 +6,7 @@ import { decompress, readCoding } from './decompress.ts';
 import { memoryBudget } from './memory.ts';
 import { Pieces } from './pieces.ts';
 import type { Refusal } from './refusal.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const codings = ['gzip', 'zstd'] as const;
 const compressed = (coding: 'gzip' | 'zstd', plain: string | Buffer): Buffer =>

@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts';
 import type { IngestLimits } from './contract.ts';
 import { Framing } from './frame.ts';
 import type { Framed } from './frame.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 interface Options {
   readonly strict?: boolean;

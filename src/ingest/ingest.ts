@@ -25,12 +25,14 @@ import { zoneFinder } from './place.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
 import { slots } from './slots.ts';
+import type { Slots } from './slots.ts';
 import { Tally } from './tally.ts';
 import { take } from './take.ts';
 import type { Taking } from './take.ts';
 import { tokenReader } from './tokens.ts';
 import { receive } from './upload.ts';
 import type { Upload, UploadEnd } from './upload.ts';
+import { Wheel } from './wheel.ts';
 import { write, writeEarly } from './write.ts';
 
 /** When to come back to a server that starts or shuts down. */
@@ -58,6 +60,8 @@ class Door implements Ingest {
   readonly #tally: Tally;
   readonly #taking: Taking;
   readonly #uploads = new Set<Upload>();
+  /** Bodies that nobody wants are read a few at a time. */
+  readonly #unwanted: Slots;
   readonly #rate: FairRate | undefined;
   #underWay = 0;
   #draining = false;
@@ -82,10 +86,12 @@ class Door implements Ingest {
       deps,
       rate: this.#rate,
       decompressing: slots(limits.decompressions),
+      wheel: new Wheel(clock),
       bodies: new BodyPool(limits.idleBodyBytes),
       fault: (error) => this.#fault(error),
       sawPlain: (bytes) => void (this.#tally.plainBytes += bytes),
     };
+    this.#unwanted = slots(limits.unwantedUploads);
     const lookMs = Math.min(LOOK_MS, limits.stallMs / 4, limits.requestMs / 4);
     this.#stopLooking = clock.every(lookMs, () => {
       const nowMs = clock.monotonicMs();
@@ -120,9 +126,7 @@ class Door implements Ingest {
       }
       const lease = this.#gate.budget.lease(admission.payer);
       try {
-        const upload = this.#receive(exchange, lease);
-        const end = await upload.ended;
-        this.#uploads.delete(upload);
+        const end = await this.#body(exchange, admission, lease);
         await this.#answer(exchange, admission, end, lease);
       } finally {
         this.#releaseWhenSent(exchange.response, lease);
@@ -131,6 +135,30 @@ class Door implements Ingest {
       this.#answerFault(exchange, error);
     } finally {
       this.#leave();
+    }
+  }
+
+  async #body(exchange: Exchange, { to, payer }: Admission, lease: Lease): Promise<UploadEnd> {
+    if (to.kind === 'by' || to.wanted) return await this.#read(exchange, lease);
+    const { limits, clock } = this.#deps;
+    let ended: Promise<UploadEnd> | undefined;
+    await this.#unwanted.run(payer, async () => {
+      ended = this.#read(exchange, lease);
+      // A place is for bytes that flow: a slow sender goes on without one.
+      await Promise.race([ended, clock.sleep(limits.unwantedUploadMs)]);
+    });
+    return await ended!;
+  }
+
+  async #read(exchange: Exchange, lease: Lease): Promise<UploadEnd> {
+    // While it waited to be read the sender may have gone, or the server been told to stop.
+    if (exchange.request.destroyed) return { kind: 'cut' };
+    if (this.#draining) return { kind: 'refused', refusal: DRAINING };
+    const upload = this.#receive(exchange, lease);
+    try {
+      return await upload.ended;
+    } finally {
+      this.#uploads.delete(upload);
     }
   }
 

@@ -5,6 +5,7 @@ import type { IngestLimits, LineProblem } from './contract.ts';
 import type { Lease } from './memory.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
+import type { Wheel } from './wheel.ts';
 
 const NEWLINE = 0x0a;
 
@@ -98,19 +99,77 @@ export interface Work {
 }
 
 /**
- * Does all of the work, and charges what it holds as that grows.
+ * Does all of the work when it is the payer's turn, and charges what it holds as that grows.
  *
  * @returns why it was given up, or undefined when it is done
  */
-export async function inTurns(work: Work, lease: Lease): Promise<Refusal | undefined> {
+export async function inTurns(
+  work: Work,
+  lease: Lease,
+  wheel: Wheel,
+  payer: string,
+): Promise<Refusal | undefined> {
   let charged = 0;
-  for (;;) {
+  let givenUp: Refusal | undefined;
+  await wheel.run(payer, true, () => {
     const more = work.step();
     const verdict = lease.grow(work.heldBytes - charged);
-    if (verdict !== 'ok') return outOfMemory(verdict);
-    charged = work.heldBytes;
-    if (!more) return undefined;
-    await new Promise<void>((resolve) => void setImmediate(resolve));
+    if (verdict !== 'ok') givenUp = outOfMemory(verdict);
+    else charged = work.heldBytes;
+    return more && givenUp === undefined;
+  });
+  return givenUp;
+}
+
+/** A shorter line than this is looked at for whether it is blank. */
+const BLANK_BYTES = 16;
+
+/** How many lines a body holds, blank ones apart; of lines that nobody wants no more is looked at. */
+export class LineCount {
+  lines = 0;
+  readonly #pieces: readonly Buffer[];
+  #next = 0;
+  /** Bytes of a line that the piece before has begun, and whether any of them is no white space. */
+  #openBytes = 0;
+  #openFilled = false;
+
+  constructor(pieces: readonly Buffer[]) {
+    this.#pieces = pieces;
+  }
+
+  /** Goes through one turn's worth of pieces. @returns whether there are more */
+  step(): boolean {
+    for (let bytes = 0; bytes < TURN_BYTES && this.#next < this.#pieces.length; this.#next++) {
+      const piece = this.#pieces[this.#next]!;
+      bytes += piece.length;
+      this.#count(piece);
+    }
+    if (this.#next < this.#pieces.length) return true;
+    this.#close();
+    return false;
+  }
+
+  #count(piece: Buffer): void {
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
+      this.#open(piece, start, end);
+      this.#close();
+      start = end + 1;
+    }
+    this.#open(piece, start, piece.length);
+  }
+
+  #open(piece: Buffer, start: number, end: number): void {
+    this.#openBytes += end - start;
+    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) return;
+    for (let at = start; at < end && !this.#openFilled; at++)
+      this.#openFilled = !isSpace(piece[at]);
+  }
+
+  #close(): void {
+    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) this.lines++;
+    this.#openBytes = 0;
+    this.#openFilled = false;
   }
 }
 

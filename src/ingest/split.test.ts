@@ -7,7 +7,7 @@ import type { IngestLimits } from './contract.ts';
 import type { Found } from './place.ts';
 import { Splitting } from './split.ts';
 import type { Split } from './split.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 interface Options {
   readonly strict?: boolean;

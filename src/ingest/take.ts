@@ -10,7 +10,7 @@ import { decompress, plainTooLarge } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
-import { inTurns } from './lines.ts';
+import { inTurns, LineCount } from './lines.ts';
 import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
 import type { Pieces } from './pieces.ts';
@@ -18,11 +18,14 @@ import { overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
 import { Splitting } from './split.ts';
+import type { Wheel } from './wheel.ts';
 
 export interface Taking {
   readonly deps: IngestDeps;
   readonly rate: FairRate | undefined;
   readonly decompressing: Slots;
+  /** Gives bodies their turns of the thread's time. */
+  readonly wheel: Wheel;
   readonly bodies: BodyPool;
   /** Logs a fault of ours. @returns how it is told to the sender */
   readonly fault: (error: unknown) => Refusal;
@@ -70,6 +73,9 @@ async function takeFramed(
 ): Promise<Outcome> {
   const { limits } = taking.deps;
   taking.rate?.charge(place.account, plain.bytes);
+  const { tap } = taking.deps;
+  const onlooker = tap?.watching ? tap.onlooker(place.stream) : undefined;
+  if (!place.wanted && onlooker === undefined) return await countUnwanted(taking, place, plain);
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   let isMovable = false;
   const body = plain.joinLines((bytes) => {
@@ -78,13 +84,12 @@ async function takeFramed(
     return taking.bodies.take(bytes);
   });
   const framing = new Framing(body, rules, limits, admission.quarantine);
-  const givenUp = await inTurns(framing, lease);
+  const givenUp = await inTurns(framing, lease, taking.wheel, admission.payer);
   const framed = framing.result();
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
   if (framed.count === 0) return { kind: 'taken', parts: [] };
-  const { tap } = taking.deps;
-  if (tap?.watching) tap.onlooker(place.stream)?.seeAll(framed.lines);
+  onlooker?.seeAll(framed.lines);
   if (!place.wanted) {
     return {
       kind: 'taken',
@@ -97,6 +102,18 @@ async function takeFramed(
   return part.kind === 'refused'
     ? { kind: 'refused', refusal: part.refusal, lines: framed.count }
     : { kind: 'taken', parts: [part] };
+}
+
+/** Lines that nobody wants are counted, and neither copied nor looked into. */
+async function countUnwanted(
+  { wheel }: Taking,
+  { stream, account }: Place,
+  plain: Pieces,
+): Promise<Outcome> {
+  const count = new LineCount(plain.take());
+  await wheel.run(account, false, () => count.step());
+  const { lines } = count;
+  return { kind: 'taken', parts: lines === 0 ? [] : [{ kind: 'unwanted', stream, lines }] };
 }
 
 async function takeSplit(
@@ -123,7 +140,7 @@ async function takeSplit(
     limits,
     admission.quarantine,
   );
-  const givenUp = await inTurns(splitting, lease);
+  const givenUp = await inTurns(splitting, lease, taking.wheel, admission.payer);
   const split = splitting.result();
   // Each part has its lines copied.
   taking.bodies.give(body);

@@ -5,22 +5,22 @@ import type { LedgerEvent } from '../buffer/index.ts';
 import type { ArchiveMark } from './contract.ts';
 import {
   ARCHIVE_HEADER_BYTES,
-  FRAME_BYTES_MAX,
   archiveFileName,
   archiveFileNumber,
-  decodeEvent,
   decodeHeader,
-  hasEventWithin,
 } from './archive-format.ts';
+import { ArchiveFrames } from './archive-frames.ts';
+import { readFileV1 } from './archive-v1.ts';
 
-const PIECE_BYTES = FRAME_BYTES_MAX * 2;
+/** Bytes of the file from which a piece is handed over. */
+const PIECE_BYTES = 2 << 20;
 
 /** Some of the archive's events in order. */
 export interface ArchivePiece {
   readonly events: readonly LedgerEvent[];
-  /** Just behind the last of them: where to read on. */
+  /** Just behind the last of them, or behind what cannot be read: where to read on. */
   readonly mark: ArchiveMark;
-  /** Set when the rest of this file cannot be read. Its end after a crash is no damage: what stood there comes again. */
+  /** What cannot be read before the mark, if anything. The end of a file after a crash is no damage: it comes again. */
   readonly damaged?: string;
 }
 
@@ -62,39 +62,58 @@ async function* readFile(
   const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
   const headerBytes = await readFully(handle, header, 0);
   const decoded = decodeHeader(header.subarray(0, headerBytes));
-  if (decoded.kind !== 'header') {
-    const torn = headerBytes < ARCHIVE_HEADER_BYTES || header.every((byte) => byte === 0);
-    const damaged =
-      decoded.kind === 'newer'
-        ? `format version ${decoded.version} is newer than this Waybill`
-        : 'header';
-    yield { events: [], mark: { file, bytes: 0 }, ...(torn ? {} : { damaged }) };
+  const at = Math.max(fromBytes, ARCHIVE_HEADER_BYTES);
+  if (decoded.kind === 'newer') {
+    const damaged = `format version ${decoded.version} is newer than this Waybill`;
+    yield { events: [], mark: { file, bytes: 0 }, damaged };
     return;
   }
-  let at = Math.max(fromBytes, ARCHIVE_HEADER_BYTES);
-  for (;;) {
-    const piece = Buffer.alloc(PIECE_BYTES);
-    const there = await readFully(handle, piece, at);
-    const bytes = piece.subarray(0, Math.min(there, Math.max(0, untilBytes - at)));
-    const events: LedgerEvent[] = [];
-    let inPiece = 0;
-    let next = decodeEvent(bytes, inPiece);
-    while (next.kind === 'event') {
-      events.push(next.event);
-      inPiece += next.bytes;
-      next = decodeEvent(bytes, inPiece);
-    }
-    at += inPiece;
-    // Zeros are what a crash leaves of an unsynced end; anything else that cannot be read is damage.
-    const rest = bytes.subarray(inPiece);
-    const isLast = bytes.length < PIECE_BYTES;
-    const damaged =
-      next.kind === 'damaged' ? rest.some((byte) => byte !== 0) : isLast && hasEventWithin(rest);
-    yield {
-      events,
-      mark: { file, bytes: at },
-      ...(damaged ? { damaged: `frame at byte ${at}` } : {}),
-    };
-    if (next.kind === 'damaged' || isLast) return;
+  const frames = new ArchiveFrames(handle, file, await handle.sizeBytes());
+  if (decoded.kind === 'damaged') {
+    const torn = headerBytes < ARCHIVE_HEADER_BYTES || header.every((byte) => byte === 0);
+    if (torn) return yield { events: [], mark: { file, bytes: 0 } };
+    // Its frames say by themselves what they are; those of version 1 do not.
+    if (at === ARCHIVE_HEADER_BYTES)
+      yield { events: [], mark: { file, bytes: at }, damaged: 'header' };
+    if ((await frames.find(at)) === frames.bytes) return;
   }
+  if (decoded.kind === 'header' && decoded.version === 1) {
+    return yield* readFileV1(handle, file, at, untilBytes);
+  }
+  yield* readFrames(frames, file, at, untilBytes);
+}
+
+async function* readFrames(
+  frames: ArchiveFrames,
+  file: number,
+  fromBytes: number,
+  untilBytes: number,
+): AsyncGenerator<ArchivePiece> {
+  const end = Math.min(frames.bytes, untilBytes);
+  let at = fromBytes;
+  let pieceFrom = at;
+  let events: LedgerEvent[] = [];
+  while (at < end) {
+    const read = await frames.frameAt(at);
+    if (read.kind === 'event' || read.kind === 'mark') {
+      if (read.kind === 'event') events.push(read.event);
+      at = read.end;
+      if (at - pieceFrom < PIECE_BYTES) continue;
+      yield { events, mark: { file, bytes: at } };
+      events = [];
+      pieceFrom = at;
+      continue;
+    }
+    const synced = await frames.syncedBytes();
+    // What was never synced a crash may have cut, or is being written just now.
+    if (at >= synced) break;
+    const next = read.kind === 'broken' ? read.end : await frames.find(at + 1);
+    const behind = Math.min(next, synced, end);
+    const damaged = `bytes ${at} to ${behind} of ${archiveFileName(file)}`;
+    at = behind;
+    yield { events, mark: { file, bytes: at }, damaged };
+    events = [];
+    pieceFrom = at;
+  }
+  yield { events, mark: { file, bytes: at } };
 }

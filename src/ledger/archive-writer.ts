@@ -11,6 +11,7 @@ import {
   archiveFileNumber,
   decodeHeader,
   encodeEvent,
+  encodeFrames,
   encodeHeader,
 } from './archive-format.ts';
 import { assert } from '../lib/assert.ts';
@@ -41,6 +42,8 @@ interface Current {
   readonly number: number;
   readonly handle: FileHandle;
   writtenBytes: number;
+  /** As far as the last sync that went well reached. */
+  syncedBytes: number;
 }
 
 /**
@@ -79,13 +82,13 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     const number = nextNumber++;
     const path = join(directory, archiveFileName(number));
     const handle = await files.open(path, 'create');
-    const file: Current = { number, handle, writtenBytes: 0 };
+    const file: Current = { number, handle, writtenBytes: 0, syncedBytes: 0 };
     try {
       await writeAll(handle, [encodeHeader(number, Math.floor(clock.wallMs()))], 0);
       file.writtenBytes = ARCHIVE_HEADER_BYTES;
-      await writeAll(handle, unsynced, file.writtenBytes);
-      file.writtenBytes += unsynced.reduce((sum, part) => sum + part.length, 0);
+      await append(file, unsynced);
       await handle.sync();
+      file.syncedBytes = file.writtenBytes;
       await files.syncDirectory(directory);
     } catch (error) {
       await handle.close().catch(() => {});
@@ -94,9 +97,26 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       await files.unlink(path).catch(() => {});
       throw error;
     }
+    if (unsynced.length > 0) await mark(file);
     unsynced = [];
     options.onStep?.('archive-begun');
     return file;
+  }
+
+  /** Writes frames of these payloads behind what is there. */
+  async function append(file: Current, payloads: readonly Buffer[]): Promise<void> {
+    const { number, syncedBytes, writtenBytes } = file;
+    const frames = encodeFrames(payloads, { file: number, at: writtenBytes, syncedBytes });
+    await writeAll(file.handle, [frames], writtenBytes);
+    file.writtenBytes += frames.length;
+  }
+
+  /**
+   * Says in the file that what stands before is on stable storage, so that what cannot be read there is damage and no crash's
+   * doing. Without it the next frame says so.
+   */
+  async function mark(file: Current): Promise<void> {
+    await append(file, [Buffer.alloc(0)]).catch(() => {});
   }
 
   async function leave(): Promise<void> {
@@ -105,7 +125,7 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     await file?.handle.close().catch(() => {});
   }
 
-  /** Takes what has been recorded up to this very call; returns how many frames have been taken in all. */
+  /** Takes what has been recorded up to this very call; returns how many events have been taken in all. */
   function take(): number {
     // One by one: after a replay there may be more of them than a call takes arguments.
     for (const event of pending) outgoing.push(encodeEvent(event));
@@ -114,16 +134,13 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
     return taken;
   }
 
-  /** Writes frames up to the `upTo`-th and no further, so that a mark holds exactly what was recorded before its call. */
+  /** Writes events up to the `upTo`-th and no further, so that a mark holds exactly what was recorded before its call. */
   async function write(upTo: number): Promise<Current> {
     current ??= await begin();
     const count = outgoing.length - (taken - upTo);
     if (count <= 0) return current;
-    const frames = Buffer.concat(outgoing.slice(0, count));
-    await writeAll(current.handle, [frames], current.writtenBytes);
-    current.writtenBytes += frames.length;
-    unsynced.push(frames);
-    outgoing.splice(0, count);
+    await append(current, outgoing.slice(0, count));
+    for (const payload of outgoing.splice(0, count)) unsynced.push(payload);
     options.onStep?.('archive-written');
     return current;
   }
@@ -138,6 +155,8 @@ export async function openArchiveWriter(options: ArchiveWriterOptions): Promise<
       current = await begin();
       return;
     }
+    file.syncedBytes = file.writtenBytes;
+    if (unsynced.length > 0) await mark(file);
     unsynced = [];
     options.onStep?.('archive-synced');
     if (file.writtenBytes >= options.fileBytes) {

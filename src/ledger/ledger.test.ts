@@ -15,7 +15,7 @@ import { openArchiveWriter } from './archive-writer.ts';
 import { readArchive } from './archive-reader.ts';
 import { openBooks } from './books.ts';
 import type { JobCut } from './contract.ts';
-import { stride } from '../lib/test-depth.ts';
+import { stride } from '../lib/testing/depth.ts';
 
 const folders: string[] = [];
 after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -498,11 +498,13 @@ test('damage inside an archive file is told once and never read as an event (I10
     flipped[at] = flipped[at]! ^ 0x40;
     await writeFile(path, flipped);
     const events = await read(directory);
-    const expected: LedgerEvent[] = [opened, accepted(0, 10), waybill(1, 0, 10)].slice(
-      0,
-      events.length,
+    const all: LedgerEvent[] = [opened, accepted(0, 10), waybill(1, 0, 10)];
+    assert.deepEqual(
+      events,
+      all.filter(({ kind }) => events.some((event) => event.kind === kind)),
+      `byte ${at}`,
     );
-    assert.deepEqual(events, expected, `byte ${at}`);
+    assert.ok(events.length >= 2, `byte ${at}: at most one event is lost`);
   }
   await writeFile(path, whole);
   await appendFile(path, Buffer.alloc(512));

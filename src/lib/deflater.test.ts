@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { constants, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createDeflater } from './deflater.ts';
-import { runs } from './test-depth.ts';
+import { runs } from './testing/depth.ts';
 
 const inflate = (fragment: Buffer) =>
   inflateRawSync(fragment, { finishFlush: constants.Z_SYNC_FLUSH });

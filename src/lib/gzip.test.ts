@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import { deflateFragment, endsAsFragment, stitchGzip } from './gzip.ts';
-import { runs } from './test-depth.ts';
+import { runs } from './testing/depth.ts';
 
 describe('stitchGzip', () => {
   it('makes one standard gzip member of the plain bytes, whatever the fragments', async () => {

@@ -9,7 +9,7 @@ import {
   writeTimestamp,
 } from './timestamp.ts';
 import type { Moment, TimestampFormat } from './timestamp.ts';
-import { runs } from './test-depth.ts';
+import { runs } from './testing/depth.ts';
 
 const reading =
   (read: typeof readUnixTime) =>

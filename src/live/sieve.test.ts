@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Sieve } from './sieve.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 function kept(sieve: Sieve, level: number, from: number, to: number): number[] {
   const found: number[] = [];

@@ -5,7 +5,7 @@ import { manualClock } from '../lib/clock-manual.ts';
 import { seededRandom } from '../lib/random.ts';
 import type { LiveLines, TapLimits, TappedLines } from './contract.ts';
 import { Tap } from './tap.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const STREAM = 'zones/z1/http_requests';
 const LIMITS: TapLimits = { tapBytes: 2_000, tapLines: 20, tickMs: 100 };

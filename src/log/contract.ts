@@ -96,6 +96,11 @@ export interface ShardLog {
   readonly durability: 'disk' | 'memory';
   /** Resolves when the group is durable, or says why nothing of it was stored. Groups are stored in the order of calls. */
   append(group: readonly RecordParts[], options?: AppendOptions): Promise<AppendOutcome>;
+  /**
+   * Puts the frontier on record when nothing is being appended, which else the next append does: what of the last group decays
+   * from then on is damage at the next opening, and no group that a crash cut. Never fails.
+   */
+  mark(): Promise<void>;
   /** The frontier: every record before it is durable. */
   durableEnd(): Position;
   /** The position of the oldest record still kept (equals `durableEnd()` when there is none). */

@@ -80,6 +80,8 @@ class MemoryLog implements ShardLog {
     return { kind: 'durable', positions, end: store.end };
   }
 
+  async mark(): Promise<void> {}
+
   durableEnd(): Position {
     return this.#store.end;
   }

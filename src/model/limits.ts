@@ -57,6 +57,10 @@ export const limits = {
     tokensCached: 1_000,
     /** Zones found by a `?by=` value that are remembered, some 200 bytes each. */
     zonesCached: 50_000,
+    /** Bodies to streams that nobody wants that are read at once, so that a flood of them leaves the thread to the others. */
+    unwantedUploads: 4,
+    /** For how long one of them keeps the next from being read. */
+    unwantedUploadMs: 100,
     /** Streams whose unwanted lines are counted one by one; those of all others are summed. */
     unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */

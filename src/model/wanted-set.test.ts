@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { StreamKey } from './scope.ts';
 import { judgeWanted, readWanted, wantedKey, writeWanted } from './wanted-set.ts';
 import type { WantedSet } from './wanted-set.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const KEY = wantedKey('token');
 const name = (n: number): StreamKey => `zones/z${String(n).padStart(3, '0')}/http_requests`;

@@ -13,7 +13,7 @@ import type { OutputOptions } from '../model/snapshot.ts';
 import type { PullLimits, PullReader, PullRequest, RayRequest } from './contract.ts';
 import { Puller } from './puller.ts';
 import { pullReader } from './reader.ts';
-import { runs } from '../lib/test-depth.ts';
+import { runs } from '../lib/testing/depth.ts';
 
 const NUMBERS: OutputOptions = { field_names: ['n'], timestamp_format: 'unixnano' };
 

@@ -11,7 +11,7 @@ export type { AlertStore } from './alert-store.ts';
 export { Heartbeat } from './heartbeat.ts';
 export { ALERT_KIND_NAMES } from './kinds.ts';
 export { Observer } from './observer.ts';
-export { webhookStore } from './webhooks/store.ts';
+export { messageStore, webhookStore } from './webhooks/store.ts';
 export { Webhooks } from './webhooks/webhooks.ts';
 export { Watcher } from './watcher.ts';
 export type {

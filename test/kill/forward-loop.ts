@@ -9,6 +9,7 @@ import { gunzipSync } from 'node:zlib';
 import { makeCustomer, makeJob } from '../support/customer.ts';
 import { startForwarder } from '../support/forwarder.ts';
 import type { ForwarderProcess } from '../support/forwarder.ts';
+import { lastingPorts } from '../support/ports.ts';
 import { eventually } from '../support/receiver.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 import type { Server } from '../support/server.ts';
@@ -51,10 +52,11 @@ export async function forwardLoop(options: ForwardLoopOptions): Promise<ForwardL
     '0.98',
   ];
   const dataDir = join(folder.path, 'server');
-  let server = await startServer({ dataDir, flags });
+  const ports = await lastingPorts();
+  const listen = await lastingPorts();
+  let server = await startServer({ dataDir, flags, ...ports });
   const token = await makeCustomer(server, 'a1', 'z1');
   await makeJob(server, 'z1', `file://${outDir}`);
-  const ports = { ingestPort: portOf(server.ingestUrl), controlPort: portOf(server.controlUrl) };
   // One answer in ten is lost on its way back.
   const between = await startSwallow(() => server.ingestUrl, 0.1);
   const settings = {
@@ -62,9 +64,9 @@ export async function forwardLoop(options: ForwardLoopOptions): Promise<ForwardL
     token,
     receivers: [between.url],
     wantedUrl: server.controlUrl,
+    listenPort: listen.ingestPort,
   };
   let forwarder = await startForwarder(settings);
-  const again = { ...settings, listenPort: portOf(forwarder.ingestUrl) };
 
   const oracle = new Oracle();
   const target = { url: forwarder.ingestUrl, path: '/v1/ingest/zones/z1/http_requests', token: '' };
@@ -91,7 +93,7 @@ export async function forwardLoop(options: ForwardLoopOptions): Promise<ForwardL
       if (whom === 1) await pause(Math.random() * 500);
       server = await startServer({ dataDir, flags, ...ports });
     }
-    if (whom !== 1) forwarder = await startForwarder(again);
+    if (whom !== 1) forwarder = await startForwarder(settings);
     options.say?.(
       `${kills} kills, ${oracle.promisedLines} lines promised, ${between.lost} answers lost, ${repeats} repeats`,
     );
@@ -133,7 +135,6 @@ async function objectLines(folder: string): Promise<Iterable<string>> {
   return bodies.flatMap((body) => gunzipSync(body).toString('utf8').split('\n').slice(0, -1));
 }
 
-const portOf = (url: string) => Number(new URL(url).port);
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 if (import.meta.main) {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { forwardLoop } from '../kill/forward-loop.ts';
 import { makeCustomer, makeJob, sendTo } from '../support/customer.ts';
 import { startForwarder } from '../support/forwarder.ts';
+import { lastingPorts } from '../support/ports.ts';
 import { eventually, startReceiver } from '../support/receiver.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 import { startSwallow } from '../support/swallow.ts';
@@ -35,13 +36,10 @@ test('a batch whose answer was lost is known after a restart of both sides (I7)'
   const folder = await temporaryFolder('forward-repeat');
   const sink = await startReceiver();
   const dataDir = join(folder.path, 'server');
-  let server = await startServer({ dataDir, flags: FAST });
+  const ports = await lastingPorts();
+  let server = await startServer({ dataDir, flags: FAST, ...ports });
   const token = await makeCustomer(server, 'a1', 'z1');
   await makeJob(server, 'z1', sink.url);
-  const ports = {
-    ingestPort: Number(new URL(server.ingestUrl).port),
-    controlPort: Number(new URL(server.controlUrl).port),
-  };
   const between = await startSwallow(() => server.ingestUrl);
   const options = {
     dataDir: join(folder.path, 'forward'),

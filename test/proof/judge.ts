@@ -2,12 +2,6 @@
 import type { Seen, StreamSeen } from './open-rooms.ts';
 import type { BlockPlace } from './segments.ts';
 
-/** The block that a byte lies in. */
-export interface Hit extends BlockPlace {
-  /** It lies in the headers, which say whose lines these are and which. */
-  readonly inHeaders: boolean;
-}
-
 type Open = Extract<Seen, { kind: 'open' }>;
 
 /**
@@ -16,7 +10,7 @@ type Open = Extract<Seen, { kind: 'open' }>;
  * @param hit the block that the byte lies in, if it lies in one
  * @returns what must not be
  */
-export function judgeDamage(before: Open, after: Seen, hit: Hit | undefined): string[] {
+export function judgeDamage(before: Open, after: Seen, hit: BlockPlace | undefined): string[] {
   if (after.kind === 'refused') return [`it refuses to start: ${after.detail}`];
   const problems: string[] = [];
   let lost = 0;
@@ -26,8 +20,8 @@ export function judgeDamage(before: Open, after: Seen, hit: Hit | undefined): st
     else lost += judgeStream(key, was, is, hit, problems);
   }
   if (after.streams.size > before.streams.size) problems.push('a stream was invented');
-  const counted = after.corruptLines + hidden(before, after, hit);
-  if (lost > 0 && counted < lost) problems.push(`${lost} lines are lost and ${counted} counted`);
+  const counted = after.corruptLines;
+  if (counted < lost) problems.push(`${lost} lines are lost and ${counted} counted`);
 
   let changed = lost > 0;
   for (const [id, was] of before.jobs) {
@@ -56,21 +50,6 @@ export function judgeDamage(before: Open, after: Seen, hit: Hit | undefined): st
   return problems;
 }
 
-function isLast(stream: StreamSeen, hit: Hit | undefined): hit is Hit {
-  return hit?.epoch === stream.epoch && hit.first + hit.lines === stream.head;
-}
-
-/**
- * Lines that the docs admit to be lost without being counted to their stream: of a stream's last block before a kill, when
- * the byte lies in the headers that say whose it is. There is an alarm all the same.
- */
-function hidden(before: Open, after: Open, hit: Hit | undefined): number {
-  for (const [key, was] of before.streams)
-    if (isLast(was, hit) && hit.inHeaders && after.streams.get(key)?.head === hit.first)
-      return hit.lines;
-  return 0;
-}
-
 interface Range {
   readonly from: number;
   readonly to: number;
@@ -88,12 +67,11 @@ function judgeStream(
   key: string,
   was: StreamSeen,
   is: StreamSeen,
-  hit: Hit | undefined,
+  hit: BlockPlace | undefined,
   problems: string[],
 ): number {
   if (is.epoch !== was.epoch) problems.push(`${key} has another epoch`);
-  if (is.head !== was.head && !(isLast(was, hit) && hit.inHeaders && is.head === hit.first))
-    problems.push(`${key} ends at ${is.head} and not at ${was.head}`);
+  if (is.head !== was.head) problems.push(`${key} ends at ${is.head} and not at ${was.head}`);
   let lost = 0;
   for (const [offset, line] of was.lines.entries()) {
     const now = is.lines[offset];

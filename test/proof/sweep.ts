@@ -10,9 +10,6 @@ import { placesIn } from './segments.ts';
 /** Names of files that hold nothing: locks are held by them and not written into them. */
 export const EMPTY = /(^|\/)lock/;
 
-/** Of a frame, a block, and the one request in it (`docs/formats/segment.md` and `block.md`). */
-const HEADERS_BYTES = 32 + 88 + 56;
-
 export interface Sweep {
   readonly flips: number;
   /** What is wrong, with the byte that it takes. */
@@ -52,10 +49,9 @@ export async function sweepShard(directory: string, most: number): Promise<Sweep
   for (const { name, at, changed } of spread(files, most)) {
     flips++;
     const path = join(shard, name);
-    const block = blocks.find(
+    const hit = blocks.find(
       ({ path: of, record }) => of === path && record.from <= at && at < record.to,
     );
-    const hit = block && { ...block, inHeaders: at - block.record.from < HEADERS_BYTES };
     const found = await lives(new Map(files).set(name, changed), (seen) =>
       judgeDamage(before, seen, hit),
     );
@@ -67,7 +63,7 @@ export async function sweepShard(directory: string, most: number): Promise<Sweep
 type Seen = Awaited<ReturnType<typeof openRooms>>;
 
 /** Two lives on damaged files: lines are taken in the first, and both serve the same besides. */
-async function lives(
+export async function lives(
   files: ReadonlyMap<string, Buffer>,
   judge: (seen: Seen) => string[],
 ): Promise<string[]> {

@@ -67,7 +67,7 @@ export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  for (const until = Date.now() + 30_000; Date.now() < until;) {
+  for (const until = Date.now() + 60_000; Date.now() < until;) {
     if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -93,6 +93,7 @@ export class Chores {
   }
 
   async #tend(): Promise<void> {
+    await this.#deps.log.mark();
     await this.#deps.space.look();
     await this.#endLines();
     await this.#sealAged();

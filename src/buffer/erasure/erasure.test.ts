@@ -15,7 +15,7 @@ import {
   TestShard,
   waybill,
 } from '../testing.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const OTHER = 'zones/z2/http_requests';
 const MARK = 'TheErasedOnes';

@@ -15,6 +15,7 @@ import {
   decodeRecord,
   encodeErasure,
   encodeGenesis,
+  encodeHeads,
   encodeJob,
   encodePlan,
   encodeRefusals,
@@ -145,6 +146,12 @@ function samples(): Record<string, Buffer> {
       end: 200,
     }),
     erasure: encodeErasure(12, { order: 'e1', stream: 1, to: 300, atMs: 1_763_000_000_000 }),
+    heads: encodeHeads(13, {
+      heads: [
+        [1, 0, 300, atMs],
+        [7, 2 ** 40, 2 ** 40 + 8, atMs + 1],
+      ],
+    }),
     refusals: encodeRefusals(10, {
       sequence: 1,
       entries: [
@@ -215,6 +222,8 @@ function reencode(record: BufferRecord): Buffer {
       return encodeRefusals(record.serviceMs, record.body);
     case 'erasure':
       return encodeErasure(record.serviceMs, record.body);
+    case 'heads':
+      return encodeHeads(record.serviceMs, record.body);
   }
 }
 
@@ -227,10 +236,10 @@ test('a record of a newer version is told from a damaged one', () => {
 });
 
 test('what an older version would not obey is of a format that it refuses', () => {
-  const { erasure, plan, 'job-replay': replay } = samples();
+  const { erasure, heads, plan, 'job-replay': replay } = samples();
   assert.deepEqual(
-    [erasure, replay, plan].map((bytes) => bytes!.readUInt8(8)),
-    [2, 2, 1],
+    [heads, erasure, replay, plan].map((bytes) => bytes!.readUInt8(8)),
+    [3, 2, 2, 1],
   );
 });
 

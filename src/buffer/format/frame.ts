@@ -21,9 +21,10 @@ import { readU64, writeU64 } from './u64.ts';
 export const FRAME_BYTES = 24;
 /**
  * The newest format. Older ones down to {@link OLDEST_FORMAT} are read, newer ones refused. A record is written in the oldest
- * format that can say it: erasures and jobs with an end need 2, because who does not know them would deliver their lines.
+ * format that can say it: erasures and jobs with an end need 2, because who does not know them would deliver their lines;
+ * heads need 3, because who does not know them would take them for damage.
  */
-export const FORMAT = 2;
+export const FORMAT = 3;
 export const OLDEST_FORMAT = 1;
 const MAGIC = 0x31524257;
 
@@ -38,6 +39,7 @@ export const KIND = {
   refusals: 7,
   index: 8,
   erasure: 9,
+  heads: 10,
 } as const;
 export type KindName = keyof typeof KIND;
 

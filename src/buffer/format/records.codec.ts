@@ -68,6 +68,20 @@ export interface ErasureRecord {
   readonly atMs: number;
 }
 
+/**
+ * Where the streams end that a group's blocks belong to, said once more behind the blocks: a block whose headers decay takes its
+ * lines along, and not the knowledge whose they were. Always of format 3.
+ */
+export interface HeadsRecord {
+  /** Per stream the lines that the group added, and when the last of them was received. */
+  readonly heads: readonly (readonly [
+    stream: number,
+    from: number,
+    to: number,
+    receivedMs: number,
+  ])[];
+}
+
 export interface RefusalsRecord {
   readonly sequence: number;
   readonly entries: readonly RefusalCount[];
@@ -84,6 +98,7 @@ export type BufferRecord =
       | { readonly kind: 'waybill'; readonly body: Waybill; readonly hash: string }
       | { readonly kind: 'refusals'; readonly body: RefusalsRecord }
       | { readonly kind: 'erasure'; readonly body: ErasureRecord }
+      | { readonly kind: 'heads'; readonly body: HeadsRecord }
     ));
 
 function encodeJson(kind: KindName, serviceMs: number, payload: Buffer, version = 1): Buffer {
@@ -104,6 +119,8 @@ export const encodeJob = (serviceMs: number, body: JobRecord): Buffer =>
   encodeJson('job', serviceMs, json(body), 'end' in body && body.end !== undefined ? 2 : 1);
 export const encodeErasure = (serviceMs: number, body: ErasureRecord): Buffer =>
   encodeJson('erasure', serviceMs, json(body), 2);
+export const encodeHeads = (serviceMs: number, body: HeadsRecord): Buffer =>
+  encodeJson('heads', serviceMs, json(body), 3);
 export const encodePlan = (serviceMs: number, body: PlanRecord): Buffer =>
   encodeJson('plan', serviceMs, json(body));
 export const encodeRefusals = (serviceMs: number, body: RefusalsRecord): Buffer =>
@@ -193,5 +210,7 @@ function decodeJson(
       return { kind, serviceMs, body: body as RefusalsRecord };
     case 'erasure':
       return { kind, serviceMs, body: body as ErasureRecord };
+    case 'heads':
+      return { kind, serviceMs, body: body as HeadsRecord };
   }
 }

@@ -13,6 +13,7 @@ import type { BlockRef } from '../format/index-page.ts';
 import type {
   BufferRecord,
   ErasureRecord,
+  HeadsRecord,
   JobRecord,
   PlanRecord,
   RefusalsRecord,
@@ -54,6 +55,9 @@ const CHAINS = 100_000;
 const ORPHANS = 1_024;
 
 const HOUR_MS = 3_600_000;
+
+/** Kinds that make no tail longer: blocks are counted with their places, and heads come with blocks. */
+const UNCOUNTED: ReadonlySet<BufferRecord['kind']> = new Set(['block', 'index', 'heads']);
 
 /** Gaps that were told are told once: so many of them are remembered. */
 const GAPS = 10_000;
@@ -98,7 +102,7 @@ export class ShardState {
   /** @param end the position behind the record */
   apply(record: BufferRecord, position: number, end: number): void {
     this.serviceMs = Math.max(this.serviceMs, record.serviceMs);
-    if (record.kind !== 'block' && record.kind !== 'index') this.spans.tailRecords += 1;
+    if (!UNCOUNTED.has(record.kind)) this.spans.tailRecords += 1;
     switch (record.kind) {
       case 'block':
         this.#block(record, position);
@@ -125,6 +129,9 @@ export class ShardState {
         break;
       case 'erasure':
         this.#erasure(record.body, record.serviceMs);
+        break;
+      case 'heads':
+        this.#heads(record.body);
         break;
       default:
         unreachable(record);
@@ -194,7 +201,15 @@ export class ShardState {
     this.#tell({ kind: 'accepted', stream: key, epoch, range, hour, bytes: 0 });
   }
 
-  /** A job's beginning, a plan and a waybill speak only of lines that were accepted. */
+  /** A stream that ends before what its group said has lost blocks of that group. */
+  #heads({ heads }: HeadsRecord): void {
+    for (const [id, , to, receivedMs] of heads) {
+      const stream = this.streamsById.get(id);
+      if (stream !== undefined) this.#reaches(stream, to, receivedMs);
+    }
+  }
+
+  /** A job's beginning, a plan, a waybill and a group's heads speak only of lines that were accepted. */
   #reaches(stream: StreamEntry, to: number, receivedMs: number): void {
     if (to > stream.head) this.#gap(stream, to, Math.max(receivedMs, stream.lastReceivedMs));
   }

@@ -7,10 +7,13 @@ import type { Random } from '../../lib/random.ts';
 import type { Range } from '../../model/delivery.ts';
 import { encodeBlock } from '../format/block.codec.ts';
 import type { BlockRecord, IdentityEntry } from '../format/block.codec.ts';
-import { encodeStream } from '../format/records.codec.ts';
+import { encodeHeads, encodeStream } from '../format/records.codec.ts';
 import type { BufferRecord } from '../format/records.codec.ts';
 import type { ShardState } from '../state/state.ts';
 import type { Piece } from './deflate.ts';
+
+/** Streams in one record of heads: some hundred KiB. */
+const HEADS = 4_096;
 
 /** A record with its bytes, as the log takes it. */
 export interface Draft {
@@ -36,6 +39,8 @@ export class Group {
   /** Records that stand a second time at the end: their loss would cost more than themselves. */
   readonly #echoes: Draft[] = [];
   readonly #staged = new Map<string, StagedStream>();
+  /** Those that the group adds lines to. */
+  readonly #grown = new Map<StagedStream, { readonly from: number }>();
   #nextStream: number;
   #lines: number;
   bytes = 0;
@@ -51,7 +56,20 @@ export class Group {
 
   /** All records in their order. */
   drafts(): readonly Draft[] {
-    return [...this.#drafts, ...this.#echoes];
+    return [...this.#drafts, ...this.#echoes, ...this.#heads()];
+  }
+
+  #heads(): Draft[] {
+    const heads = [...this.#grown].map(
+      ([{ id, head, lastReceivedMs }, { from }]) => [id, from, head, lastReceivedMs] as const,
+    );
+    const drafts: Draft[] = [];
+    for (let at = 0; at < heads.length; at += HEADS) {
+      const body = { heads: heads.slice(at, at + HEADS) };
+      const record = { kind: 'heads', serviceMs: this.serviceMs, body } as const;
+      drafts.push({ record, parts: [encodeHeads(this.serviceMs, body)] });
+    }
+    return drafts;
   }
 
   add(record: BufferRecord, parts: readonly Buffer[], echo?: Draft): void {
@@ -123,6 +141,7 @@ export class Group {
     this.#lines += piece.lines;
     stream.head = range.to;
     stream.lastReceivedMs = receivedMs;
+    if (!this.#grown.has(stream)) this.#grown.set(stream, { from: range.from });
     return range;
   }
 }

@@ -1,8 +1,12 @@
 /** Plan, apply and the guard over HTTP: who is refused what, and how an operator insists. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startControl, tokenFor } from '../../../test/support/control.ts';
 import type { TestControl } from '../../../test/support/control.ts';
+import { systemClock } from '../../lib/clock.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { documentChecksum } from '../../model/config-document.ts';
 
 let server: TestControl;
@@ -104,6 +108,28 @@ test('I4: a shrunken document is refused with its blast radius; an operator insi
   assert.equal(changes[0].voice, 'document');
 });
 
+test('I9: while a document is planned and applied, others are answered: the work is done in turns', async () => {
+  // A clock by which every look takes longer than a turn: however fast the machine, each job is a turn of its own.
+  let atMs = 0;
+  const clock: Clock = { ...systemClock, monotonicMs: () => (atMs += 10) };
+  const other = await startControl({ clock });
+  try {
+    const document = documentOf(3, 20);
+    for (const path of ['/v1/plan', '/v1/apply']) {
+      let [isAnswered, answered] = [false, 0];
+      const sent = other
+        .call('POST', path, { body: { document, checksum: documentChecksum(document) } })
+        .finally(() => (isAnswered = true));
+      for (; !isAnswered; answered += 1)
+        assert.equal((await other.call('GET', '/v1/jobs?limit=1')).status, 200);
+      assert.equal((await sent).body.counts.create, 123);
+      assert.ok(answered > 5, `${answered} others were answered while ${path} was at work`);
+    }
+  } finally {
+    await other.close();
+  }
+});
+
 test('a staged apply makes a tenth, waits for the same document, and can be dropped', async () => {
   const document = documentOf(5, 4);
   const first = await send('/v1/apply', document, { stage: 'first' });
@@ -117,6 +143,48 @@ test('a staged apply makes a tenth, waits for the same document, and can be drop
   const rest = await send('/v1/apply', document, { stage: 'rest' });
   assert.equal(rest.body.counts.create, 14);
   assert.equal(rest.body.stage, null);
+});
+
+test('a staged apply outlives a restart, knows its document by a keyed hash alone, and ends with a roll-back past it', async () => {
+  const first = await startControl();
+  const document = documentOf(5, 4);
+  const body = (what: object, more: object = {}) => ({
+    body: { document: what, checksum: documentChecksum(what), ...more },
+    token: first.operator,
+  });
+  const begun = await first.call('POST', '/v1/apply', body(document, { stage: 'first' }));
+  assert.equal(begun.body.stage.jobsLeft, 18);
+  await first.control.close();
+  const { directory } = first;
+  const keys = { kind: 'file', path: join(directory, 'secrets.key') } as const;
+  const second = await startControl({ directory, keys });
+  try {
+    const open = await second.call('GET', '/v1/apply', { token: first.operator });
+    assert.deepEqual(open.body.stage, begun.body.stage);
+    const kept = readFileSync(join(directory, 'control.db'));
+    assert.equal(kept.includes('jobsLeft'), true);
+    assert.equal(kept.includes(documentChecksum(document)), false);
+    const other = await second.call('POST', '/v1/apply', body(documentOf(5, 3), { stage: 'rest' }));
+    assert.equal(other.status, 409);
+    const whole = await second.call('POST', '/v1/apply', body(document));
+    assert.equal(whole.status, 409);
+    const rest = await second.call('POST', '/v1/apply', body(document, { stage: 'rest' }));
+    assert.equal(rest.body.counts.create, 18);
+    assert.equal(rest.body.stage, null);
+
+    const before = rest.body.version as number;
+    const more = documentOf(5, 6);
+    await second.call('POST', '/v1/apply', body(more, { stage: 'first' }));
+    const back = await second.call('POST', '/v1/config/rollback', {
+      body: { version: before },
+      token: first.operator,
+    });
+    assert.equal(back.status, 200, back.text);
+    const after = await second.call('GET', '/v1/apply', { token: first.operator });
+    assert.equal(after.body.stage, null, 'what it had begun is no more');
+  } finally {
+    await second.close();
+  }
 });
 
 test('a script with an operator token is refused in the form of the path; the customer deletes all of his own', async () => {

@@ -1,13 +1,14 @@
 /** A configuration as a document: what it would change, and making it so, at once or in two stages. For operators. */
 import { z } from 'zod';
+import type { Clock } from '../../lib/clock.ts';
 import { configDocument, documentChecksum } from '../../model/config-document.ts';
 import type { ConfigDocument } from '../../model/config-document.ts';
+import { Pace } from '../../lib/pace.ts';
 import { limits } from '../../model/limits.ts';
 import { scopePath, streamKey } from '../../model/scope.ts';
 import { planDocument } from '../apply/plan.ts';
-import type { Chosen, DirectoryRules, PlanRules, Step } from '../apply/plan.ts';
-import { firstTenth, jobKey, StageDesk } from '../apply/stage.ts';
-import type { Stage } from '../apply/stage.ts';
+import type { Chosen, DirectoryRules, Planned, PlanRules, Step } from '../apply/plan.ts';
+import { beginStage, endStage, firstTenth, isOf, jobKey } from '../apply/stage.ts';
 import type { Actor, Edited } from '../desk.ts';
 import { candidateOf } from '../guard/insist.ts';
 import { DOCUMENT } from '../guard/voice.ts';
@@ -15,6 +16,7 @@ import { radiusAnswer } from '../guard/refusal.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import { fieldsBetween } from '../snapshots/differences.ts';
+import type { StageRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Edit } from '../store/store.ts';
 import { deleteAccount, deleteZone, limitsBody, putAccount, putZone } from './accounts.ts';
@@ -53,7 +55,6 @@ const radius = z
   .describe('What it does to what is delivered; see docs/guard.md.');
 const stageAnswer = z
   .strictObject({
-    checksum: z.string(),
     who: z.string(),
     at: time,
     version: whole,
@@ -80,13 +81,12 @@ const planAnswer = z.strictObject({
 interface Work {
   readonly steps: readonly Step[];
   readonly unchanged: number;
-  /** Jobs that the document makes or changes in all, and in this stage. */
-  readonly jobs: { readonly all: number; readonly now: number };
+  /** Checksum of what the steps make of the configuration. */
+  readonly candidate: string;
 }
 
 export function applyRoutes(context: Context): readonly Route[] {
   const { desk } = context;
-  const stages = new StageDesk();
   return [
     route({
       method: 'POST',
@@ -97,16 +97,15 @@ export function applyRoutes(context: Context): readonly Route[] {
       body: planBody,
       bodyBytes: limits.control.documentBytes,
       async handle({ actor, body, raw }) {
-        const wrong = refusedFor(body, raw, stages.open);
+        const wrong = notAsSent(body, raw);
         if (wrong) return wrong;
-        const edit = worker(context, actor, body);
-        const { edited, refusal } = await desk.preview(
+        const { base, edited, refusal } = await desk.preview(
           { ...actor, voice: DOCUMENT },
           'config.plan',
-          edit,
+          worker(context, actor, body),
         );
         if (edited.kind === 'refused') return edited;
-        return await shown(context, edited, refusal, desk.state.version, stages.open);
+        return await shown(context, edited, refusal, base, desk.state.stage);
       },
     }),
     route({
@@ -118,19 +117,19 @@ export function applyRoutes(context: Context): readonly Route[] {
       body: applyBody,
       bodyBytes: limits.control.documentBytes,
       async handle({ actor, body, raw }) {
-        const wrong = refusedFor(body, raw, stages.open);
+        const wrong = notAsSent(body, raw);
         if (wrong) return wrong;
         const work = worker(context, actor, body);
         let made: Edited<Work> | undefined;
         const changed = await desk.change(
           { ...actor, voice: DOCUMENT },
           'config.apply',
-          (state, version) => {
-            made = work(state, version);
+          async (state, version) => {
+            made = await work(state, version);
             if (
-              made.kind === 'draft' &&
+              made.kind !== 'refused' &&
               body.planned !== undefined &&
-              candidateOf(made.edits) !== body.planned
+              made.value.candidate !== body.planned
             )
               return refuse(
                 'conflict',
@@ -140,18 +139,7 @@ export function applyRoutes(context: Context): readonly Route[] {
           },
         );
         if (changed.kind === 'refused') return changed;
-        if (body.stage === 'rest') stages.end();
-        if (body.stage === 'first' && changed.value.jobs.all > changed.value.jobs.now) {
-          stages.begin({
-            checksum: body.checksum,
-            who: actor.who,
-            atMs: Math.floor(context.clock.wallMs()),
-            version: desk.state.version,
-            jobsDone: changed.value.jobs.now,
-            jobsLeft: changed.value.jobs.all - changed.value.jobs.now,
-          });
-        }
-        return await shown(context, made!, undefined, desk.state.version, stages.open);
+        return await shown(context, made!, undefined, desk.state.version, desk.state.stage);
       },
     }),
     route({
@@ -160,7 +148,7 @@ export function applyRoutes(context: Context): readonly Route[] {
       access: 'operator',
       answer: z.strictObject({ stage: stageAnswer }),
       help: 'Shows the staged apply whose rest is still waiting.',
-      handle: () => json({ stage: stageView(stages.open) }),
+      handle: () => json({ stage: stageView(desk.state.stage) }),
     }),
     route({
       method: 'DELETE',
@@ -168,74 +156,102 @@ export function applyRoutes(context: Context): readonly Route[] {
       access: 'operator',
       answer: z.strictObject({ stage: stageAnswer }),
       help: 'Drops the rest of a staged apply. What its first stage changed stays.',
-      handle(): Answer {
-        const ended = stages.end();
-        return ended
-          ? json({ stage: stageView(ended) })
-          : refuse('not_found', 'No staged apply is open.');
+      async handle({ actor }): Promise<Answer> {
+        const ended = await desk.change(
+          actor,
+          'config.apply.drop',
+          ({ stage }): Edited<StageRecord> =>
+            stage
+              ? { kind: 'draft', edits: [endStage(stage)], value: stage }
+              : refuse('not_found', 'No staged apply is open.'),
+        );
+        return ended.kind === 'refused' ? ended : json({ stage: stageView(ended.value) });
       },
     }),
   ];
 }
 
-/** What is wrong before the document is looked into: another one than was sent, or a stage that does not fit. */
-function refusedFor(
-  { checksum, stage }: PlanBody,
-  raw: Buffer,
-  open: Stage | undefined,
-): Refusal | undefined {
+/** Another document than was sent, before it is looked into. */
+function notAsSent({ checksum }: PlanBody, raw: Buffer): Refusal | undefined {
   // Over what was sent, before defaults were put in.
   const { document } = JSON.parse(raw.toString('utf8')) as { document: unknown };
-  if (documentChecksum(document) !== checksum)
-    return refuse(
-      'document_refused',
-      'The document does not have the checksum that came with it: it was cut off or changed on the way. Nothing was changed.',
-      'checksum',
-    );
-  if (stage === 'rest' && !open)
-    return refuse(
-      'conflict',
-      'No staged apply is open (a restart forgets it). Apply the document whole, or begin with --stage.',
-    );
-  if (stage === 'rest' && open?.checksum !== checksum)
-    return refuse(
-      'conflict',
-      'The staged apply that is open is of another document (or another secret in it). Drop it, or go on with its own.',
-    );
-  if (stage !== 'rest' && open)
+  if (documentChecksum(document) === checksum) return undefined;
+  return refuse(
+    'document_refused',
+    'The document does not have the checksum that came with it: it was cut off or changed on the way. Nothing was changed.',
+    'checksum',
+  );
+}
+
+/** A stage that does not fit what is open. */
+function outOfTurn(
+  { checksum, stage }: PlanBody,
+  open: StageRecord | undefined,
+  { rules }: Context,
+): Refusal | undefined {
+  if (stage !== 'rest') {
+    if (!open) return undefined;
     return refuse(
       'conflict',
       `A staged apply is open: ${open.jobsLeft} jobs wait. Go on with --rest, or --drop it.`,
     );
-  return undefined;
+  }
+  if (!open)
+    return refuse(
+      'conflict',
+      'No staged apply is open. Apply the document whole, or begin with --stage.',
+    );
+  if (isOf(open, checksum, rules.sealer)) return undefined;
+  return refuse(
+    'conflict',
+    'The staged apply that is open is of another document (or another secret in it). Drop it, or go on with its own.',
+  );
 }
 
-function worker(context: Context, actor: Actor, { document, stage }: PlanBody) {
+/** Works out what a document, or a stage of it, would change; in turns, since that may take seconds. */
+function worker(context: Context, actor: Actor, body: PlanBody) {
+  const { document, stage, checksum } = body;
+  const { clock, desk } = context;
+  const atMs = Math.floor(clock.wallMs());
   const rules: PlanRules = {
     jobs: context.rules,
     directory: directoryRules(context),
     by: actor.who,
-    atMs: Math.floor(context.clock.wallMs()),
+    atMs,
   };
-  return (state: StateView, _version: number): Edited<Work> => {
-    const all = planDocument(state, document, rules);
+  return async (state: StateView, version: number): Promise<Edited<Work>> => {
+    const open = state.stage;
+    const wrong = outOfTurn(body, open, context);
+    if (wrong) return wrong;
+    const pace = new Pace(clock);
+    const all = await planDocument(state, document, rules, pace);
     if (all.kind === 'refused') return all;
-    const first = firstTenth(all.steps, (stream) => context.desk.busyLines(stream));
-    if (stage !== 'first')
-      return draftOf(all.steps, all.unchanged, { all: first.of, now: first.of });
+    if (stage !== 'first') return await draftOf(clock, all, open ? [endStage(open)] : []);
+    const first = firstTenth(all.steps, (stream) => desk.busyLines(stream));
     const chosen: Chosen = ({ scope, name }) => first.keys.has(jobKey(scopePath(scope), name));
-    const some = planDocument(state, document, rules, chosen);
+    const some = await planDocument(state, document, rules, pace, chosen);
     if (some.kind === 'refused') return some;
-    return draftOf(some.steps, some.unchanged, { all: first.of, now: first.keys.size });
+    const jobsDone = first.keys.size;
+    const jobsLeft = first.of - jobsDone;
+    const { who } = actor;
+    const begun = { checksum, who, atMs, version, jobsDone, jobsLeft };
+    const begins = jobsLeft > 0 ? [beginStage(open, begun, context.rules.sealer)] : [];
+    return await draftOf(clock, some, begins);
   };
 }
 
-function draftOf(steps: readonly Step[], unchanged: number, jobs: Work['jobs']): Edited<Work> {
-  const value = { steps, unchanged, jobs };
-  if (steps.length === 0) return { kind: 'unchanged', value };
+/** @param beside what becomes of the staged apply */
+async function draftOf(
+  clock: Clock,
+  { steps, unchanged }: Extract<Planned, { kind: 'planned' }>,
+  beside: readonly Edit[],
+): Promise<Edited<Work>> {
+  const edits = [...steps.flatMap((step) => step.edits), ...beside];
+  const value = { steps, unchanged, candidate: await candidateOf(edits, clock) };
+  if (edits.length === 0) return { kind: 'unchanged', value };
   return {
     kind: 'draft',
-    edits: steps.flatMap(({ edits }) => edits),
+    edits,
     seal: steps.flatMap(({ seal }) => seal),
     dropSecrets: steps.flatMap(({ dropSecrets }) => dropSecrets),
     value,
@@ -247,10 +263,10 @@ async function shown(
   edited: Edited<Work>,
   refusal: Refusal | undefined,
   version: number,
-  stage: Stage | undefined,
+  stage: StageRecord | undefined,
 ): Promise<Answer> {
   if (edited.kind === 'refused') return edited;
-  const { steps, unchanged } = edited.value;
+  const { steps, unchanged, candidate } = edited.value;
   const edits = steps.flatMap((step) => step.edits).filter(isShown);
   const count = (action: Step['action']) => steps.filter((step) => step.action === action).length;
   return json({
@@ -269,7 +285,7 @@ async function shown(
     guard: refusal
       ? { code: refusal.code, message: refusal.message, token: refusal.guard?.['token'] ?? null }
       : null,
-    planned: candidateOf(edited.kind === 'draft' ? edited.edits : []),
+    planned: candidate,
     stage: stageView(stage),
   });
 }
@@ -290,9 +306,9 @@ function objectView({ kind, id, before, after }: Edit): object {
   return { kind, id: label, how, fields: fieldsBetween(before, after) };
 }
 
-function stageView(stage: Stage | undefined): object | null {
+function stageView(stage: StageRecord | undefined): object | null {
   if (!stage) return null;
-  const { atMs, ...rest } = stage;
+  const { atMs, id: _id, mark: _mark, ...rest } = stage;
   return { ...rest, at: new Date(atMs).toISOString() };
 }
 

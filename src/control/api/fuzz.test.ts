@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { S3, startControl, tokenFor, withScopes } from '../../../test/support/control.ts';
 import type { TestControl } from '../../../test/support/control.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 let server: TestControl;
 let token: string;

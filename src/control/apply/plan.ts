@@ -1,7 +1,9 @@
 /**
  * From a document and what stands to the change that makes one of the other: in the order in which one builds on the other,
- * each step by the same rules as if it were sent alone. Pure but for the seals of new secrets.
+ * each step by the same rules as if it were sent alone. Pure but for the seals of new secrets. Done in turns, since ten thousand
+ * jobs take seconds and the control API answers others meanwhile (I9).
  */
+import type { Pace } from '../../lib/pace.ts';
 import type { ConfigDocument, DocumentAccount, DocumentJob } from '../../model/config-document.ts';
 import { notWhole } from '../../model/config-document.ts';
 import { scopePath } from '../../model/scope.ts';
@@ -52,37 +54,40 @@ export type Planned =
 /** Which job changes a stage takes; undefined: all. Whatever else is not a job's creation or change waits for the last stage. */
 export type Chosen = (job: { readonly scope: Scope; readonly name: string }) => boolean;
 
-/** Works out what a document would change. The path of a refusal leads into the document. */
-export function planDocument(
+/** Works out what a document would change of the state as it is now. The path of a refusal leads into the document. */
+export async function planDocument(
   state: StateView,
   document: ConfigDocument,
   rules: PlanRules,
+  pace: Pace,
   chosen?: Chosen,
-): Planned {
+): Promise<Planned> {
   const wrong = notWhole(document);
   if (wrong !== undefined)
     return refuse('document_refused', `${wrong}. Nothing was changed.`, 'expect');
-  const planner = new Planner(state, rules, chosen);
-  return planner.run(document);
+  const planner = new Planner(state, rules, pace, chosen);
+  return await planner.run(document);
 }
 
 class Planner {
   readonly #state: State;
   readonly #rules: PlanRules;
+  readonly #pace: Pace;
   readonly #chosen: Chosen | undefined;
   readonly #version: number;
   readonly #steps: Step[] = [];
   #unchanged = 0;
   #refusal: Refusal | undefined;
 
-  constructor(state: StateView, rules: PlanRules, chosen: Chosen | undefined) {
+  constructor(state: StateView, rules: PlanRules, pace: Pace, chosen: Chosen | undefined) {
+    this.#pace = pace;
     this.#state = copyOf(state);
     this.#version = state.version + 1;
     this.#rules = rules;
     this.#chosen = chosen;
   }
 
-  run(document: ConfigDocument): Planned {
+  async run(document: ConfigDocument): Promise<Planned> {
     const { directory } = this.#rules;
     document.datasets.forEach((dataset, index) =>
       this.#take(`datasets.${index}`, () => directory.putDataset(this.#state, dataset)),
@@ -91,28 +96,29 @@ class Planner {
       'accounts',
       document.accounts.map(({ id }) => id),
     );
-    document.accounts.forEach((account, index) => this.#account(account, `accounts.${index}`));
-    if (!this.#chosen) this.#clear(document);
+    for (const [index, account] of document.accounts.entries())
+      await this.#account(account, `accounts.${index}`);
+    if (!this.#chosen) await this.#clear(document);
     if (this.#refusal) return this.#refusal;
     return { kind: 'planned', steps: this.#steps, unchanged: this.#unchanged };
   }
 
-  #account(account: DocumentAccount, path: string): void {
+  async #account(account: DocumentAccount, path: string): Promise<void> {
     const { directory } = this.#rules;
     this.#take(path, () => directory.putAccount(this.#state, account));
-    this.#jobs({ kind: 'account', id: account.id }, account.jobs, `${path}.jobs`);
+    await this.#jobs({ kind: 'account', id: account.id }, account.jobs, `${path}.jobs`);
     this.#twice(
       `${path}.zones`,
       account.zones.map(({ id }) => id),
     );
-    account.zones.forEach((zone, index) => {
+    for (const [index, zone] of account.zones.entries()) {
       const at = `${path}.zones.${index}`;
       this.#take(at, () => directory.putZone(this.#state, account.id, zone.id, zone.name));
-      this.#jobs({ kind: 'zone', id: zone.id }, zone.jobs, `${at}.jobs`);
-    });
+      await this.#jobs({ kind: 'zone', id: zone.id }, zone.jobs, `${at}.jobs`);
+    }
   }
 
-  #jobs(scope: Scope, jobs: readonly DocumentJob[], path: string): void {
+  async #jobs(scope: Scope, jobs: readonly DocumentJob[], path: string): Promise<void> {
     this.#twice(
       path,
       jobs.map(({ name }) => name),
@@ -121,10 +127,11 @@ class Planner {
     const standing = new Map<string, JobRecord[]>();
     for (const one of this.#state.jobsOf(scope))
       standing.set(one.name, [...(standing.get(one.name) ?? []), one]);
-    jobs.forEach((job, index) => {
-      if (this.#chosen && !this.#chosen({ scope, name: job.name })) return;
+    for (const [index, job] of jobs.entries()) {
+      if (this.#pace.isOver) await this.#pace.rest();
+      if (this.#chosen && !this.#chosen({ scope, name: job.name })) continue;
       this.#take(`${path}.${index}`, () => this.#job(scope, job, standing.get(job.name) ?? []));
-    });
+    }
   }
 
   #job(scope: Scope, job: DocumentJob, standing: readonly JobRecord[]): Edited<unknown> {
@@ -152,10 +159,11 @@ class Planner {
   }
 
   /** Deletes what a complete document, or the complete part of one, does not name: jobs first, then what held them. */
-  #clear(document: ConfigDocument): void {
+  async #clear(document: ConfigDocument): Promise<void> {
     const { directory, by, atMs } = this.#rules;
     const named = new Map(document.accounts.map((account) => [account.id, account]));
     for (const { id } of this.#state.accounts.values()) {
+      if (this.#pace.isOver) await this.#pace.rest();
       const account = named.get(id);
       if (account ? !(document.complete || account.complete) : !document.complete) continue;
       const zones = new Map(account?.zones.map((zone) => [zone.id, zone]));

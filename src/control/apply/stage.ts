@@ -1,40 +1,38 @@
 /**
  * A staged apply: a document of which the tenth of the jobs with the least traffic has been applied, and the rest waits for
- * its second command. Held in memory: whoever goes on sends the same document again, so that a restart costs nothing but the
- * reminder, and no secret lies anywhere for it.
+ * its second command. That it is open is part of the configuration, in one change with the first stage and with the last, so
+ * that a restart does not forget it. Whoever goes on sends the same document again: no secret lies anywhere for it.
  */
 import type { Step } from './plan.ts';
 import { streamKey } from '../../model/scope.ts';
+import type { Sealer } from '../secrets/sealing.ts';
+import type { StageRecord } from '../store/records.ts';
+import type { Edit } from '../store/store.ts';
 
-export interface Stage {
-  /** Of the document. */
-  readonly checksum: string;
-  readonly who: string;
-  readonly atMs: number;
-  /** The configuration's version with the first stage in it. */
-  readonly version: number;
-  /** Jobs made or changed by it, and how many wait. */
-  readonly jobsDone: number;
-  readonly jobsLeft: number;
+const ID = 'open';
+
+export type NewStage = Omit<StageRecord, 'id' | 'mark'> & { readonly checksum: string };
+
+const markText = (checksum: string): string => `stage\n${checksum}`;
+
+/** Begins it, or puts another in its place. */
+export function beginStage(
+  before: StageRecord | undefined,
+  { checksum, ...rest }: NewStage,
+  sealer: Pick<Sealer, 'mark'>,
+): Edit {
+  const after = { id: ID, mark: sealer.mark(markText(checksum)), ...rest };
+  return { kind: 'stage', id: ID, before: before ?? null, after };
 }
 
-export class StageDesk {
-  #open: Stage | undefined;
+/** What was applied stays. */
+export function endStage(before: StageRecord): Edit {
+  return { kind: 'stage', id: ID, before, after: null };
+}
 
-  get open(): Stage | undefined {
-    return this.#open;
-  }
-
-  begin(stage: Stage): void {
-    this.#open = stage;
-  }
-
-  /** Forgets it; what was applied stays. */
-  end(): Stage | undefined {
-    const ended = this.#open;
-    this.#open = undefined;
-    return ended;
-  }
+/** Whether it is of the document with this checksum, also after the key was replaced. */
+export function isOf(stage: StageRecord, checksum: string, sealer: Pick<Sealer, 'marks'>): boolean {
+  return sealer.marks(markText(checksum)).includes(stage.mark);
 }
 
 /** What the choice of a stage is made from: how much a stream carries, undefined when it is not known. */

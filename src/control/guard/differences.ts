@@ -36,5 +36,6 @@ export function recordsOf(state: StateView): Contents['records'] {
     deleted_job: [...state.deletedJobs.values()],
     replay: [...state.replays.values()],
     erasure: [...state.erasures.values()],
+    stage: state.stage ? [state.stage] : [],
   };
 }

@@ -150,7 +150,7 @@ export class Guard {
     );
     if (verdict.kind === 'passes') return verdict;
     const { reason } = verdict;
-    const digest = candidateOf(edits);
+    const digest = await candidateOf(edits, this.#options.clock);
     if (voice.kind === 'customer')
       return { kind: 'refused', reason, radius, token: null, candidate: digest, given: null };
     const given =

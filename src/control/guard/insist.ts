@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
+import { Pace } from '../../lib/pace.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Edit } from '../store/store.ts';
 
@@ -66,12 +67,20 @@ export class Insistence {
 /** Set anew whenever a change is worked out, and no part of what it means. */
 const INCIDENTAL = new Set(['created', 'createdMs', 'deletedMs', 'version', 'hash']);
 
-/** Checksum of what a change would make of the configuration, the same each time that it is worked out from one version. */
-export function candidateOf(edits: readonly Edit[]): string {
+/**
+ * Checksum of what a change would make of the configuration, the same each time that it is worked out from one version. In
+ * turns: a document has ten thousands of edits.
+ */
+export async function candidateOf(
+  edits: readonly Edit[],
+  clock: Pick<Clock, 'monotonicMs'>,
+): Promise<string> {
   const hash = createHash('sha256');
+  const pace = new Pace(clock);
   for (const { kind, id, before, after } of edits) {
-    // What is kept of a deleted job, and what becomes of its replays, follows from the job's own edit.
-    if (kind === 'deleted_job' || kind === 'replay') continue;
+    if (pace.isOver) await pace.rest();
+    // What is kept of a deleted job, what becomes of its replays, and what is left of a document follow from the other edits.
+    if (kind === 'deleted_job' || kind === 'replay' || kind === 'stage') continue;
     hash.update(
       JSON.stringify([kind, id, before, after], (key, value: unknown) =>
         INCIDENTAL.has(key) ? undefined : value,

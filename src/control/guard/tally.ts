@@ -215,6 +215,7 @@ function accountTouched(edit: Edit, owner: Lookup): string | undefined {
     case 'deleted_job':
     case 'dataset':
     case 'token':
+    case 'stage':
       return undefined;
   }
 }

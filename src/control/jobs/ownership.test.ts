@@ -6,7 +6,7 @@ import { sealer } from '../secrets/sealing.ts';
 import { challengePath } from './challenge-object.ts';
 import { makeChallenge, provesOwnership } from './ownership.ts';
 import type { Claim } from './ownership.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const ours = sealer(Buffer.alloc(32, 1), seededRandom(1));
 const claim: Claim = { scope: { kind: 'zone', id: 'z1' }, fingerprint: 'f00d' };

@@ -4,7 +4,13 @@
  * The sealed form is nonce (12 bytes), ciphertext, tag (16 bytes). The secret's id and version are authenticated with it,
  * so that a sealed secret moved to another row, or an older one put back, does not open.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+} from 'node:crypto';
 import type { Random } from '../../lib/random.ts';
 import type { SealedSecret } from '../store/store.ts';
 
@@ -30,9 +36,11 @@ export function keyIdOf(key: Buffer): string {
   return createHash('sha256').update('waybill key id\0').update(key).digest('hex').slice(0, 16);
 }
 
-export function sealer(key: Buffer, random: Random): Sealer {
-  const keyId = keyIdOf(key);
-  const markKey = createHmac('sha256', key).update('waybill mark').digest();
+export function sealer(bytes: Buffer, random: Random): Sealer {
+  const keyId = keyIdOf(bytes);
+  // Key objects: Node looks whether a Buffer is one by catching an error, which costs more than the cipher itself.
+  const key = createSecretKey(bytes);
+  const markKey = createSecretKey(createHmac('sha256', key).update('waybill mark').digest());
   const mark = (text: string): string => createHmac('sha256', markKey).update(text).digest('hex');
   return {
     keyId,

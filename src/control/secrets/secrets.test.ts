@@ -8,7 +8,7 @@ import { nodeFileSystem } from '../../lib/fs/node.ts';
 import { seededRandom, systemRandom } from '../../lib/random.ts';
 import { keyFromFile } from './key-file.ts';
 import { sealer } from './sealing.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const key = Buffer.alloc(32, 7);
 

@@ -6,6 +6,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
+import { Pace } from '../../lib/pace.ts';
 import { forAudit } from '../store/change-log.ts';
 import { lookAtStore } from '../store/look.ts';
 import { RECORDS } from '../store/records.ts';
@@ -115,9 +116,14 @@ export class CopiedStore implements Store {
     return Promise.resolve({ kind: 'loaded', contents: this.#deps.journal.holdings.contents() });
   }
 
-  commit(change: Change): Promise<CommitResult> {
-    const edits = change.edits.map(canonical);
-    return this.#serial(() => this.#commit({ ...change, edits }));
+  async commit(change: Change): Promise<CommitResult> {
+    const edits: Edit[] = [];
+    const pace = new Pace(this.#deps.clock);
+    for (const edit of change.edits) {
+      if (pace.isOver) await pace.rest();
+      edits.push(canonical(edit));
+    }
+    return await this.#serial(() => this.#commit({ ...change, edits }));
   }
 
   async #commit(change: Change): Promise<CommitResult> {

@@ -149,6 +149,10 @@ function bringBack(
     case 'deleted_job':
       // Goes and comes with the job itself.
       return;
+    case 'stage':
+      // One that began since is no more; one that was open then is not opened again.
+      if (target === null) making.edits.push({ kind, id, before: current, after: null } as Edit);
+      return;
     case 'replay':
     case 'erasure':
       making.left.push({ kind, id, why: 'it is an order that cannot be taken back' });
@@ -286,6 +290,7 @@ function currentOf(state: StateView, kind: Kind, id: string): RecordOf<Kind> | n
     deleted_job: () => state.deletedJobs.get(Number(id)),
     replay: () => state.replays.get(Number(id)),
     erasure: () => state.erasures.get(id),
+    stage: () => state.stage,
   }[kind]();
   return found ?? null;
 }

@@ -74,3 +74,17 @@ export const erasure = z.object({
   keptLines: z.int(),
   doneMs: z.number().nullable(),
 });
+
+/** A staged apply whose rest waits for its second command. There is one at most; its id is `open`. */
+export const stage = z.object({
+  id: z.string(),
+  /** Keyed hash of the document's checksum: the document holds secrets, and a plain hash of a weak one could be guessed. */
+  mark: z.string(),
+  who: z.string(),
+  atMs: z.number(),
+  /** The configuration's version with the first stage in it. */
+  version: z.int(),
+  /** Jobs made or changed by it, and how many wait. */
+  jobsDone: z.int(),
+  jobsLeft: z.int(),
+});

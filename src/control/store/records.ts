@@ -5,7 +5,7 @@
  * secret that holds it in full; a token stands here as a hash.
  */
 import { z } from 'zod';
-import { deletedJobOf, erasure, place, replay } from './held-records.ts';
+import { deletedJobOf, erasure, place, replay, stage } from './held-records.ts';
 
 const scope = z.object({ kind: z.enum(['account', 'zone']), id: z.string() });
 
@@ -138,6 +138,7 @@ export const RECORDS = {
   deleted_job: deletedJobOf(job),
   replay,
   erasure,
+  stage,
 } as const;
 
 export type Kind = keyof typeof RECORDS;
@@ -150,6 +151,7 @@ export type TokenRecord = RecordOf<'token'>;
 export type DeletedJobRecord = RecordOf<'deleted_job'>;
 export type ReplayRecord = RecordOf<'replay'>;
 export type ErasureRecord = RecordOf<'erasure'>;
+export type StageRecord = RecordOf<'stage'>;
 export type AccountLimits = AccountRecord['limits'];
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 export type Permission = (typeof PERMISSIONS)[number];

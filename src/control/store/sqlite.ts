@@ -8,6 +8,7 @@
  * (I4, I10). A new one is made under another name and renamed when it is complete, so that an empty file is always damage.
  */
 import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { addHash, checksumText, objectHash, removeHash, secretHash } from './checksum.ts';
 import { changeEntry } from './change-log.ts';
@@ -132,10 +133,16 @@ function configure(database: DatabaseSync): void {
   );
 }
 
+/** Rows of a change that are written without letting others in: some milliseconds. */
+const ROWS_A_TURN = 100;
+
 class SqliteStore implements MainStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #changesKept: number;
+  /** By their text: a document's change runs a few of them ten thousand times. */
+  readonly #statements = new Map<string, StatementSync>();
+  #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(database: DatabaseSync, options: SqliteStoreOptions) {
@@ -145,7 +152,7 @@ class SqliteStore implements MainStore {
   }
 
   load(): Promise<LoadResult> {
-    return Promise.resolve(this.#load());
+    return this.#serial(() => this.#load());
   }
 
   #load(): LoadResult {
@@ -194,10 +201,11 @@ class SqliteStore implements MainStore {
   }
 
   commit(change: Change, expected?: ExpectedSums): Promise<CommitResult> {
-    return Promise.resolve(this.#commit(change, expected));
+    return this.#serial(() => this.#commit(change, expected));
   }
 
-  #commit(change: Change, expected?: ExpectedSums): CommitResult {
+  /** In one transaction, and in turns: others read the configuration from memory meanwhile, and see none of it here. */
+  async #commit(change: Change, expected?: ExpectedSums): Promise<CommitResult> {
     try {
       this.#database.exec('BEGIN IMMEDIATE');
       const meta = this.#meta();
@@ -206,9 +214,20 @@ class SqliteStore implements MainStore {
         return { kind: 'stale' };
       }
       let sum = BigInt(`0x${meta.checksum}`);
-      for (const edit of change.edits) sum = this.#edit(edit, sum);
+      let rows = 0;
+      const rest = async () => {
+        if (++rows % ROWS_A_TURN === 0)
+          await new Promise<void>((resolve) => void setImmediate(resolve));
+      };
+      for (const edit of change.edits) {
+        sum = this.#edit(edit, sum);
+        await rest();
+      }
       for (const id of change.dropSecrets) sum = this.#dropSecret(id, sum);
-      for (const secret of change.seal) sum = this.#seal(secret, sum);
+      for (const secret of change.seal) {
+        sum = this.#seal(secret, sum);
+        await rest();
+      }
       const version = meta.version + 1;
       const nextJob = nextJobAfter(meta.nextJob, change.edits);
       this.#database
@@ -229,39 +248,39 @@ class SqliteStore implements MainStore {
 
   #edit(edit: Edit, sum: bigint): bigint {
     const key = `${edit.kind}/${edit.id}`;
-    const stored = this.#database
-      .prepare('SELECT body FROM objects WHERE kind = ? AND id = ?')
-      .get(edit.kind, edit.id) as { body: string } | undefined;
+    const stored = this.#prepared('SELECT body FROM objects WHERE kind = ? AND id = ?').get(
+      edit.kind,
+      edit.id,
+    ) as { body: string } | undefined;
     const without = stored ? removeHash(sum, objectHash(key, stored.body)) : sum;
     if (edit.after === null) {
-      this.#database
-        .prepare('DELETE FROM objects WHERE kind = ? AND id = ?')
-        .run(edit.kind, edit.id);
+      this.#prepared('DELETE FROM objects WHERE kind = ? AND id = ?').run(edit.kind, edit.id);
       return without;
     }
     const body = JSON.stringify(edit.after);
-    this.#database
-      .prepare(
-        'INSERT INTO objects (kind, id, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
-      )
-      .run(edit.kind, edit.id, body);
+    this.#prepared(
+      'INSERT INTO objects (kind, id, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body',
+    ).run(edit.kind, edit.id, body);
     return addHash(without, objectHash(key, body));
   }
 
   #dropSecret(id: string, sum: bigint): bigint {
-    const row = this.#database
-      .prepare('SELECT id, version, key_id, sealed FROM secrets WHERE id = ?')
-      .get(id);
+    const row = this.#prepared('SELECT id, version, key_id, sealed FROM secrets WHERE id = ?').get(
+      id,
+    );
     if (!row) return sum;
-    this.#database.prepare('DELETE FROM secrets WHERE id = ?').run(id);
+    this.#prepared('DELETE FROM secrets WHERE id = ?').run(id);
     return removeHash(sum, secretHash(secretOf(row as unknown as SecretRow)));
   }
 
   #seal(secret: SealedSecret, sum: bigint): bigint {
     const without = this.#dropSecret(secret.id, sum);
-    this.#database
-      .prepare('INSERT INTO secrets (id, version, key_id, sealed) VALUES (?, ?, ?, ?)')
-      .run(secret.id, secret.version, secret.keyId, secret.sealed);
+    this.#prepared('INSERT INTO secrets (id, version, key_id, sealed) VALUES (?, ?, ?, ?)').run(
+      secret.id,
+      secret.version,
+      secret.keyId,
+      secret.sealed,
+    );
     return addHash(without, secretHash(secret));
   }
 
@@ -323,9 +342,17 @@ class SqliteStore implements MainStore {
   }
 
   close(): Promise<void> {
-    if (!this.#closed) this.#database.close();
-    this.#closed = true;
-    return Promise.resolve();
+    return this.#serial(() => {
+      if (!this.#closed) this.#database.close();
+      this.#closed = true;
+    });
+  }
+
+  /** One after the other: a transaction that has been begun is the whole connection's. */
+  #serial<T>(work: () => T | Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   #meta(): { version: number; nextJob: number; checksum: string } {
@@ -335,6 +362,12 @@ class SqliteStore implements MainStore {
       checksum: string;
     };
     return { version: row.version, nextJob: row.next_job, checksum: row.checksum };
+  }
+
+  #prepared(text: string): StatementSync {
+    let statement = this.#statements.get(text);
+    if (!statement) this.#statements.set(text, (statement = this.#database.prepare(text)));
+    return statement;
   }
 
   #endTransaction(how: 'COMMIT' | 'ROLLBACK'): void {

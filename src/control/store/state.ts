@@ -11,6 +11,7 @@ import type {
   ErasureRecord,
   JobRecord,
   ReplayRecord,
+  StageRecord,
   TokenRecord,
   ZoneRecord,
 } from './records.ts';
@@ -30,6 +31,8 @@ export interface StateView {
   readonly deletedJobs: ReadonlyMap<number, DeletedJobRecord>;
   readonly replays: ReadonlyMap<number, ReplayRecord>;
   readonly erasures: ReadonlyMap<string, ErasureRecord>;
+  /** The staged apply that is open. */
+  readonly stage: StageRecord | undefined;
   token(hash: string): TokenRecord | undefined;
   zoneByName(name: string): ZoneRecord | undefined;
   zonesOf(account: string): readonly ZoneRecord[];
@@ -50,6 +53,7 @@ export class State implements StateView {
   readonly deletedJobs = new Map<number, DeletedJobRecord>();
   readonly replays = new Map<number, ReplayRecord>();
   readonly erasures = new Map<string, ErasureRecord>();
+  stage: StageRecord | undefined;
   readonly #tokensByHash = new Map<string, TokenRecord>();
   readonly #zonesByName = new Map<string, ZoneRecord>();
   readonly #zonesByAccount = new Map<string, Map<string, ZoneRecord>>();
@@ -69,6 +73,7 @@ export class State implements StateView {
     for (const one of records.deleted_job) this.deletedJobs.set(one.id, one);
     for (const one of records.replay) this.replays.set(one.id, one);
     for (const one of records.erasure) this.erasures.set(one.id, one);
+    this.stage = records.stage[0];
     for (const secret of contents.secrets) this.#secrets.set(secret.id, secret);
   }
 
@@ -140,6 +145,9 @@ export class State implements StateView {
       case 'erasure':
         if (edit.after) this.erasures.set(edit.id, edit.after);
         else this.erasures.delete(edit.id);
+        return;
+      case 'stage':
+        this.stage = edit.after ?? undefined;
         return;
     }
   }

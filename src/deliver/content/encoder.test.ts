@@ -6,7 +6,7 @@ import { compileContent } from './index.ts';
 import { Sampler } from './sample.ts';
 import { encodeLines, encoderOf, EPOCH, textOfLines } from './testing/encode.ts';
 import { lineTexts } from './testing/lines.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const contentOf = (outputOptions: OutputOptions | null, filter = '') =>
   compileContent({ filter, outputOptions }, undefined, EPOCH);

@@ -7,7 +7,7 @@ import { encodeLines, EPOCH } from './testing/encode.ts';
 import { lineTexts, NAMES, numberTexts, stringTexts } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import type { TextValue } from './testing/text-json.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 /** Whether a line passes a filter of one node. */
 const passes = (where: unknown, line: string, dataset?: DatasetConfig): boolean => {

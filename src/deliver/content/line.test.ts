@@ -6,7 +6,7 @@ import { FIELD_STRIDE, KIND, LineScanner } from './line.ts';
 import { damagedTexts, lineTexts, NAMES } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import { viewOf } from './words.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const scanner = () =>
   new LineScanner({ wanted: NAMES, listAll: true, mark: (name) => name === 'Timestamp' });

@@ -7,7 +7,7 @@ import { encodeLines, EPOCH, textOfLines } from './testing/encode.ts';
 import { lineTexts, NAMES } from './testing/lines.ts';
 import { parseText } from './testing/text-json.ts';
 import type { TextField } from './testing/text-json.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const LINE =
   '{"ClientIP":"1.2.3.4","EdgeStartTimestamp":1506702504433000200,"RayID":"x","Other":{"z":1.0,"a":[]}}';

@@ -9,7 +9,7 @@ import type { TextStore } from './registry.ts';
 import { Tailer } from './tailer.ts';
 import type { Source } from './tailer.ts';
 import { SimFiles, SimStore } from './testing.ts';
-import { runs } from '../../lib/test-depth.ts';
+import { runs } from '../../lib/testing/depth.ts';
 
 const SOURCE: Source = {
   name: 'app',

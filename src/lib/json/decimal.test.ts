@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DecimalReader, parseDecimal } from './decimal.ts';
-import { runs } from '../test-depth.ts';
+import { runs } from '../testing/depth.ts';
 
 const compare = (left: string, right: string): number => {
   const bytes = Buffer.from(`x${left},`);

@@ -9,7 +9,7 @@ import {
   skipValue,
 } from './scanner.ts';
 import type { ValueSpan } from './scanner.ts';
-import { runs } from '../test-depth.ts';
+import { runs } from '../testing/depth.ts';
 
 /** Puts a line in the middle of others, so that reading past its ends shows. */
 function among(line: string): { bytes: Buffer; start: number; end: number } {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MAX_NESTING } from './scanner.ts';
 import { isJson } from './validate.ts';
-import { runs } from '../test-depth.ts';
+import { runs } from '../testing/depth.ts';
 
 function check(text: string): boolean {
   const before = Buffer.from('"\\[{');

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { canonicalAddress, parseOpenedRange, refusedRange } from './addresses.ts';
 import type { OpenedRange } from './addresses.ts';
-import { runs } from '../test-depth.ts';
+import { runs } from '../testing/depth.ts';
 
 const refused = (address: string, opened: readonly string[] = [], own: readonly string[] = []) =>
   refusedRange(address, opened.map(open), own);

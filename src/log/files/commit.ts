@@ -45,7 +45,7 @@ export function encodeCommit(groups: readonly (readonly RecordParts[])[], at: Po
   return { buffers: layout.finish(), bytes: position - at, positions, end: position as Position };
 }
 
-/** A frame without a record that carries the frontier: told at closing, so that the last commit counts as behind it. */
+/** A frame without a record that carries the frontier, so that the last commit counts as behind it. */
 export function encodeMark(at: Position): Buffer {
   const bytes = Buffer.alloc(FRAME_BYTES);
   const frame = { length: 0, payloadCrc: 0, index: 0, frontier: at, last: true, mark: true };

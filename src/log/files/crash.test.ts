@@ -15,10 +15,9 @@ import { openFilesLog } from './open.ts';
 import { Oracle, act, action, append } from './testing/oracle.ts';
 import type { Action } from './testing/oracle.ts';
 import { opened, smallOptions } from './testing.ts';
-import { runs } from '../../lib/test-depth.ts';
 
 /** How often each property is tried; the long runs raise it. */
-const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(150));
+const RUNS = Number(process.env['WAYBILL_RUNS'] ?? 150);
 
 /** One life of a process: what it does until it ends or is ended. */
 const life = fc.record({

@@ -15,10 +15,9 @@ import type { ShardLog } from '../contract.ts';
 import { openFilesLog } from './open.ts';
 import { Oracle, act, action, append } from './testing/oracle.ts';
 import { DIRECTORY, opened, smallOptions } from './testing.ts';
-import { runs } from '../../lib/test-depth.ts';
 
 /** How often each property is tried; the long runs raise it. */
-const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(150));
+const RUNS = Number(process.env['WAYBILL_RUNS'] ?? 150);
 
 /** Opens, with another try when a fault struck meanwhile. */
 async function openAtLast(disk: SimDisk): Promise<ShardLog> {

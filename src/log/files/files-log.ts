@@ -53,6 +53,8 @@ export class FilesLog implements ShardLog {
   #frontier: Position;
   #queue: Waiting[] = [];
   #committing: Promise<void> | undefined;
+  /** The frontier that a mark says. */
+  #marked: Position | undefined;
   #closing: Promise<void> | undefined;
   /** Set when a newer opening was met. */
   #fenced = false;
@@ -91,6 +93,19 @@ export class FilesLog implements ShardLog {
       this.#queue.push({ group, bytes, roll: options.roll ?? false, answer });
       this.#committing ??= this.#commitAll();
     });
+  }
+
+  /**
+   * The mark lies where the next commit begins and is overwritten by it. It is not synced: a killed process leaves it in the page
+   * cache, and where a power cut takes it, the last commit is found by its groups as before.
+   */
+  async mark(): Promise<void> {
+    const { active } = this.#segments;
+    if (this.#isFenced() || this.#committing || this.#marked === this.#frontier) return;
+    if (!active || active.segment.end === active.segment.base) return;
+    this.#marked = this.#frontier;
+    this.#committing = this.#writeMark(active).then(() => this.#commitAll());
+    await this.#committing;
   }
 
   durableEnd(): Position {
@@ -150,12 +165,16 @@ export class FilesLog implements ShardLog {
   /** Leaves the frontier behind the last commit: what is damaged later, while nobody looks, is then told and not cut. */
   async #closeActive({ file, segment }: ActiveSegment): Promise<void> {
     if (segment.end > segment.base) {
-      const mark = encodeMark(segment.end);
-      await bestEffort(
-        writeAll(file, [mark], HEADER_BYTES + segment.end - segment.base).then(() => file.sync()),
-      );
+      await this.#writeMark({ file, segment });
+      await bestEffort(file.sync());
     }
     await bestEffort(file.close());
+  }
+
+  /** Behind the last commit, whose place stays free for the next one. */
+  #writeMark({ file, segment }: ActiveSegment): Promise<void> {
+    const mark = encodeMark(segment.end);
+    return bestEffort(writeAll(file, [mark], HEADER_BYTES + segment.end - segment.base));
   }
 
   async #commitAll(): Promise<void> {

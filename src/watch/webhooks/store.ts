@@ -1,5 +1,7 @@
 import type { AlertStore } from '../alert-store.ts';
 import type { NewWebhook, WebhookForm } from '../contract.ts';
+import type { MessageStore } from './mailroom.ts';
+import type { Message } from './message.ts';
 
 export interface StoredWebhook extends NewWebhook {
   readonly id: number;
@@ -56,5 +58,42 @@ export function webhookStore({ database }: AlertStore, sealing: Sealing): Webhoo
       return { ...webhook, id };
     },
     remove: (id) => void remove.run(id),
+  };
+}
+
+/**
+ * Messages that wait, in the alerts' file. Those of a webhook that is gone go; those of one that cannot be opened just now
+ * stay with it.
+ *
+ * Made after the webhooks' own table.
+ */
+export function messageStore({ database }: AlertStore): MessageStore {
+  database.exec(`
+    CREATE TABLE IF NOT EXISTS messages (
+      turn INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, webhook INTEGER NOT NULL, message TEXT NOT NULL);
+    DELETE FROM messages WHERE webhook NOT IN (SELECT id FROM webhooks);
+  `);
+  const put = database.prepare(
+    'INSERT INTO messages (id, webhook, message) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET message = excluded.message',
+  );
+  const remove = database.prepare('DELETE FROM messages WHERE id = ?');
+  const waiting = database.prepare('SELECT message FROM messages WHERE webhook = ? ORDER BY turn');
+  return {
+    waiting: (webhook) =>
+      waiting.all(webhook).map(({ message }) => JSON.parse(String(message)) as Message),
+    write(changed, gone) {
+      database.exec('BEGIN');
+      try {
+        for (const { webhook, message } of changed) {
+          put.run(message.id, webhook, JSON.stringify(message));
+        }
+        for (const id of gone) remove.run(id);
+        database.exec('COMMIT');
+      } catch (error) {
+        // A full disk has rolled it back already.
+        if (database.isTransaction) database.exec('ROLLBACK');
+        throw error;
+      }
+    },
   };
 }

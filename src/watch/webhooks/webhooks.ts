@@ -1,7 +1,7 @@
 /**
  * Webhooks: who is told of alerts. Alerts gather for a moment and go out as one message; a message is repeated with back-off
- * until it is taken or given up. What waits is bounded and held in memory: the alerts themselves are on disk, and are told
- * again as reminders.
+ * until it is taken or given up. What waits is bounded, and written down ({@link file://./mailroom.ts mailroom}): what was
+ * not taken before the process ended is sent after its next start.
  */
 import { backoffMs } from './backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -18,12 +18,15 @@ import type {
   WebhookForm,
   WebhookView,
 } from '../contract.ts';
+import { Mailroom } from './mailroom.ts';
+import type { MessageStore } from './mailroom.ts';
 import { bodyOf, isSecret, signedHeaders } from './message.ts';
 import type { Message } from './message.ts';
 import type { StoredWebhook, WebhookStore } from './store.ts';
 
 export interface WebhooksDeps {
   readonly store: WebhookStore;
+  readonly messages: MessageStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;
@@ -44,8 +47,8 @@ interface Hook {
   readonly form: WebhookForm;
   readonly url: string;
   readonly secret: string | undefined;
-  gathering: Notice[];
-  more: number;
+  /** Still growing; undefined: nothing is to be told. */
+  gathering: Message | undefined;
   readonly queue: Message[];
   isSending: boolean;
   sent: number;
@@ -62,6 +65,7 @@ interface Tried {
 export class Webhooks implements WebhookDesk {
   readonly #deps: WebhooksDeps;
   readonly #hooks = new Map<number, Hook>();
+  readonly #mailroom: Mailroom;
   readonly #stop = new AbortController();
   /** Attempts under way; those that wait for a place, in their order. */
   #sending = 0;
@@ -69,7 +73,12 @@ export class Webhooks implements WebhookDesk {
 
   constructor(deps: WebhooksDeps) {
     this.#deps = deps;
-    for (const stored of deps.store.list()) this.#add(stored);
+    this.#mailroom = new Mailroom(deps.messages, deps.diagnostics);
+    for (const stored of deps.store.list()) {
+      const hook = this.#add(stored);
+      hook.queue.push(...this.#mailroom.waiting(hook.id));
+      if (hook.queue.length > 0) void this.#send(hook);
+    }
   }
 
   list(account: string | null): readonly WebhookView[] {
@@ -113,8 +122,9 @@ export class Webhooks implements WebhookDesk {
     if (!hook || hook.account !== account) return false;
     this.#deps.store.remove(id);
     this.#hooks.delete(id);
-    hook.queue.length = 0;
-    hook.gathering = [];
+    for (const message of hook.queue.splice(0)) this.#mailroom.drop(message);
+    if (hook.gathering) this.#mailroom.drop(hook.gathering);
+    hook.gathering = undefined;
     return true;
   }
 
@@ -125,10 +135,8 @@ export class Webhooks implements WebhookDesk {
   ): Promise<{ readonly delivered: boolean; readonly detail: string } | undefined> {
     const hook = this.#hooks.get(id);
     if (!hook || hook.account !== account) return undefined;
-    const message = this.#message(
-      [{ reason: 'test', alert: testAlert(this.#deps.clock.wallMs()) }],
-      0,
-    );
+    const notice: Notice = { reason: 'test', alert: testAlert(this.#deps.clock.wallMs()) };
+    const message = this.#message([notice]);
     const { isTaken, error } = await this.#try(hook, message);
     return { delivered: isTaken, detail: error ?? 'the receiver took it' };
   }
@@ -140,9 +148,13 @@ export class Webhooks implements WebhookDesk {
     const owner = stream === null ? undefined : accountOf(stream);
     for (const hook of this.#hooks.values()) {
       if (hook.account !== null && hook.account !== owner) continue;
-      if (hook.gathering.length === 0) clock.after(limits.webhookGatherMs, () => this.#close(hook));
-      if (hook.gathering.length < limits.webhookAlerts) hook.gathering.push(notice);
-      else hook.more += 1;
+      const { gathering } = hook;
+      if (!gathering) clock.after(limits.webhookGatherMs, () => this.#close(hook));
+      if (!gathering) hook.gathering = this.#message([notice]);
+      else if (gathering.notices.length < limits.webhookAlerts)
+        hook.gathering = { ...gathering, notices: [...gathering.notices, notice] };
+      else hook.gathering = { ...gathering, more: gathering.more + 1 };
+      this.#mailroom.keep(hook.id, hook.gathering!);
     }
   }
 
@@ -159,6 +171,7 @@ export class Webhooks implements WebhookDesk {
 
   close(): void {
     this.#stop.abort();
+    this.#mailroom.close();
   }
 
   #add({ id, account, form, url, secret }: StoredWebhook): Hook {
@@ -168,8 +181,7 @@ export class Webhooks implements WebhookDesk {
       form,
       url,
       secret,
-      gathering: [],
-      more: 0,
+      gathering: undefined,
       queue: [],
       isSending: false,
       sent: 0,
@@ -180,18 +192,18 @@ export class Webhooks implements WebhookDesk {
     return hook;
   }
 
-  #message(notices: readonly Notice[], more: number): Message {
-    return { id: `msg_${this.#deps.random.bytes(12).toString('hex')}`, notices, more };
+  #message(notices: readonly Notice[]): Message {
+    return { id: `msg_${this.#deps.random.bytes(12).toString('hex')}`, notices, more: 0 };
   }
 
   #close(hook: Hook): void {
-    if (!this.#hooks.has(hook.id) || hook.gathering.length === 0) return;
-    hook.queue.push(this.#message(hook.gathering, hook.more));
-    hook.gathering = [];
-    hook.more = 0;
+    if (!this.#hooks.has(hook.id) || !hook.gathering || this.#stop.signal.aborted) return;
+    hook.queue.push(hook.gathering);
+    hook.gathering = undefined;
     if (hook.queue.length > this.#deps.limits.webhookQueue) {
       // The oldest that is not under way.
-      hook.queue.splice(hook.isSending ? 1 : 0, 1);
+      const [oldest] = hook.queue.splice(hook.isSending ? 1 : 0, 1);
+      if (oldest) this.#mailroom.drop(oldest);
       hook.givenUp += 1;
     }
     if (!hook.isSending) void this.#send(hook);
@@ -215,8 +227,9 @@ export class Webhooks implements WebhookDesk {
         }
         const bounds = { firstMs: limits.webhookBackoffMs, mostMs: limits.webhookBackoffMsMax };
         await clock.sleep(backoffMs(attempt, bounds, random), this.#stop.signal);
-        if (this.#stop.signal.aborted) break;
+        if (this.#stop.signal.aborted) return;
       }
+      this.#mailroom.drop(message);
       if (hook.queue[0] === message) hook.queue.shift();
     }
     hook.isSending = false;

@@ -3,7 +3,9 @@ import { join, resolve } from 'node:path';
 import { openControl } from '../control/index.ts';
 import type { Control, OwnershipChallenge } from '../control/index.ts';
 import type { Books } from '../ledger/index.ts';
-import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
+import { openAttemptStore, openBooks } from '../ledger/index.ts';
+import { openOrSetAside } from './set-aside.ts';
+import { keptLinesIn } from './kept-lines.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
@@ -252,11 +254,12 @@ async function openStores(
           losses.keep();
         },
       }),
-      attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
-      keptLines: openKeptLines(join(folder, 'kept-lines.db'), {
-        lines: limits.ledger.keptLines,
-        bytes: limits.ledger.keptBytes,
-      }),
+      attempts: openOrSetAside(
+        join(folder, 'attempts.db'),
+        (path) => openAttemptStore(path, limits.deliver.attemptsListed),
+        diagnostics,
+      ),
+      keptLines: keptLinesIn(folder, diagnostics),
     };
   } catch (error) {
     return `the ledger's files in ${folder} cannot be opened: ${error instanceof Error ? error.message : String(error)}`;

@@ -1,3 +1,4 @@
+import { openOrSetAside } from './set-aside.ts';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Control } from '../control/index.ts';
@@ -55,7 +56,7 @@ export interface Watching {
 /** @throws what SQLite throws when the alerts' file cannot be opened */
 export function watching(options: WatchingOptions): Watching {
   const { config, clock, diagnostics, folder } = options;
-  const store = openAlertStore(join(folder, 'alerts.db'));
+  const store = openOrSetAside(join(folder, 'alerts.db'), openAlertStore, diagnostics);
   let hooks: Webhooks | undefined;
   const watcher = new Watcher({
     store,

@@ -86,7 +86,7 @@ export interface Books {
 export async function openBooks(options: BooksOptions): Promise<Books> {
   const { files, diagnostics, path } = options;
   let database = openTables(path);
-  if (!database) {
+  if (!database || !hasColumns(database)) {
     diagnostics.warn('ledger sums are unreadable; summing the archive anew', { path });
     for (const suffix of ['', '-wal', '-shm'])
       await files.unlink(`${path}${suffix}`).catch(() => {});
@@ -358,6 +358,17 @@ interface Life {
   readonly epoch: string;
   readonly start: number;
   readonly sequence: number;
+}
+
+/** Whether all that is asked of the tables can be: the name of a column may have decayed. Closes them when not. */
+function hasColumns(database: DatabaseSync): boolean {
+  try {
+    prepare(database);
+    return true;
+  } catch {
+    database.close();
+    return false;
+  }
 }
 
 const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>

@@ -56,10 +56,11 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const directory = resolve(config.data.dir);
   const at = (...names: string[]) => join(directory, ...names);
   const refused = (detail: string): ServeOutcome => ({ kind: 'refused', detail });
-  const badRange = config.destinations.allowAddresses.find((text) => !parseOpenedRange(text));
+  const { allowAddresses, denyAddresses } = config.destinations;
+  const badRange = [...allowAddresses, ...denyAddresses].find((text) => !parseOpenedRange(text));
   if (badRange !== undefined) {
     return refused(
-      `destinations.allowAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
+      `destinations.allowAddresses or denyAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
     );
   }
 

@@ -7,6 +7,7 @@ import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
+import type { Coding } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
@@ -37,31 +38,50 @@ export interface Taking {
 const KEEP_RETRY_S = 5;
 
 /** @param lease holds the body's bytes; the caller releases it */
-export async function take(
+export function take(
   taking: Taking,
   admission: Admission,
   body: Pieces,
   lease: Lease,
 ): Promise<Outcome> {
-  const plain = await decode(taking, admission, body, lease);
+  // Lines as they are have nothing to wait for.
+  if (admission.coding === 'identity') return takePlain(taking, admission, body, lease);
+  return takePacked(taking, admission, admission.coding, body, lease);
+}
+
+async function takePacked(
+  taking: Taking,
+  admission: Admission,
+  coding: Exclude<Coding, 'identity'>,
+  body: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const mostBytes = plainBytesMost(taking, admission);
+  const plain = await taking.decompressing.run(admission.payer, () =>
+    decompress(body, coding, lease, mostBytes),
+  );
   if ('code' in plain) return { kind: 'refused', refusal: plain, lines: 0 };
+  return await takePlain(taking, admission, plain, lease);
+}
+
+function takePlain(
+  taking: Taking,
+  admission: Admission,
+  plain: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const mostBytes = plainBytesMost(taking, admission);
+  if (plain.bytes > mostBytes) {
+    return Promise.resolve({ kind: 'refused', refusal: plainTooLarge(mostBytes), lines: 0 });
+  }
   taking.sawPlain(plain.bytes);
   return admission.to.kind === 'by'
     ? takeSplit(taking, admission, admission.to, plain, lease)
     : takeFramed(taking, admission, admission.to, plain, lease);
 }
 
-async function decode(
-  { deps, decompressing }: Taking,
-  { coding, payer, to }: Admission,
-  body: Pieces,
-  lease: Lease,
-): Promise<Pieces | Refusal> {
-  const mostBytes = to.kind === 'by' ? deps.limits.splitBytes : deps.limits.plainBytes;
-  if (coding !== 'identity') {
-    return decompressing.run(payer, () => decompress(body, coding, lease, mostBytes));
-  }
-  return body.bytes > mostBytes ? plainTooLarge(mostBytes) : body;
+function plainBytesMost({ deps }: Taking, { to }: Admission): number {
+  return to.kind === 'by' ? deps.limits.splitBytes : deps.limits.plainBytes;
 }
 
 async function takeFramed(
@@ -84,7 +104,8 @@ async function takeFramed(
     return taking.bodies.take(bytes);
   });
   const framing = new Framing(body, rules, limits, admission.quarantine);
-  const givenUp = await inTurns(framing, lease, taking.wheel, admission.payer);
+  const turns = inTurns(framing, lease, taking.wheel, admission.payer);
+  const givenUp = turns instanceof Promise ? await turns : turns;
   const framed = framing.result();
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };

@@ -55,6 +55,8 @@ export const limits = {
     discardMs: 2_000,
     /** Tokens whose hash is remembered, so that a hot one is hashed once per configuration. */
     tokensCached: 1_000,
+    /** Pairs of token and path whose meaning is remembered, some 500 bytes each. */
+    standingsCached: 20_000,
     /** Zones found by a `?by=` value that are remembered, some 200 bytes each. */
     zonesCached: 50_000,
     /** Bodies to streams that nobody wants that are read at once, so that a flood of them leaves the thread to the others. */

@@ -83,7 +83,7 @@ async function start(config: ForwardConfig, given: string | undefined): Promise<
   const at = (...names: string[]) => join(directory, ...names);
   const secrets = readSecrets(config, given, diagnostics);
   if (typeof secrets === 'string') return secrets;
-  const unusable = await prepareDataFolder(files, directory);
+  const unusable = await prepareDataFolder(files, directory, 1);
   if (unusable !== undefined) return unusable;
   for (const name of ['wanted', 'tail']) await files.makeDirectory(at(name));
   const lock = await files.lock(at('lock'));

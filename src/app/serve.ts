@@ -15,14 +15,15 @@ import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
-import { prepareDataFolder } from './data-folder.ts';
+import { prepareDataFolder, shardPaths } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
 import { keySource } from './key-source.ts';
+import type { ShardPaths } from './link.ts';
 import { losses as openLosses } from './losses.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { guardedDialler } from './senders.ts';
-import { superviseShard } from './shards.ts';
+import { superviseShards } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
 import { watching } from './watching.ts';
 import type { Watching, WatchingOptions } from './watching.ts';
@@ -70,7 +71,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     );
   }
 
-  const unusable = await prepareDataFolder(files, directory);
+  const unusable = await prepareDataFolder(files, directory, config.process.shards);
   if (unusable !== undefined) return refused(unusable);
   const lock = await files.lock(at('lock'));
   if (lock === 'held')
@@ -79,11 +80,11 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     );
 
   // Lines of earlier runs: a configuration that is missing beside them is a loss, not a first start.
-  const hasLines = readdirSync(at('shards', '0', 'log')).length > 0;
+  const paths = shardPaths(directory, config.process.shards);
+  const hasLines = paths.some(({ log }) => readdirSync(log).length > 0);
   const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
-  const archive = at('shards', '0', 'archive');
   const parts: { control?: Control; books?: Books } = {};
-  const stores = await openStores(at('ledger'), archive, files, diagnostics, {
+  const stores = await openStores(at('ledger'), paths, files, diagnostics, {
     folder: at('ledger'),
     config,
     control: () => parts.control,
@@ -99,21 +100,20 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   parts.books = books;
   heard.watch = watch;
   const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
-  const shards = superviseShard({
+  const shards = superviseShards({
     start: {
-      shard: 0,
       instance: random.bytes(8).toString('hex'),
       config: { ...config, data: { ...config.data, dir: directory } },
-      paths: { log: at('shards', '0', 'log'), buffer: at('shards', '0', 'buffer'), archive },
     },
+    paths,
     snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
     watches: () => live.watches(),
-    onState: (state, detail) => watch.shardState(state, detail),
+    onState: (...state) => watch.shardState(...state),
     supervisor: {
       beat: (beat) => watch.beat(beat),
       alarm: (event, detail) => watch.alarm(event, detail),
-      tapped: (lines) => live.tapped(lines),
+      tapped: (...lines) => live.tapped(...lines),
       attempts: (list) => {
         try {
           attempts.add(list);
@@ -232,7 +232,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
 /** What the ledger keeps on the control thread's side; or why it cannot be opened, a full disk for one. */
 async function openStores(
   folder: string,
-  archive: string,
+  paths: readonly ShardPaths[],
   files: FileSystem,
   diagnostics: Diagnostics,
   watchingOptions: WatchingOptions,
@@ -250,7 +250,7 @@ async function openStores(
       losses,
       books: await openBooks({
         files,
-        archive,
+        archives: paths.map(({ archive }) => archive),
         path: join(folder, 'books.db'),
         diagnostics,
         onDropped(waybill) {

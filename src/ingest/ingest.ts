@@ -80,7 +80,7 @@ class Door implements Ingest {
         { tokens: tokenReader(limits.tokensCached), zones: zoneFinder(limits.zonesCached) },
         limits.standingsCached,
       ),
-      budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
+      budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount, deps.heldElsewhere),
       limits,
       instance: deps.instance,
       rate: this.#rate,
@@ -274,6 +274,16 @@ class Door implements Ingest {
     if (this.#draining) return;
     this.#draining = true;
     for (const upload of this.#uploads) upload.refuse(DRAINING);
+  }
+
+  admitHanded(account: string, bytes: number): number {
+    const waitMs = this.#rate?.waitMs(account, bytes) ?? 0;
+    if (waitMs === 0) this.#rate?.charge(account, bytes);
+    return waitMs;
+  }
+
+  regain(memory: ArrayBuffer): void {
+    this.#taking.bodies.regain(memory);
   }
 
   stats(): IngestStats {

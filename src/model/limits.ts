@@ -68,6 +68,13 @@ export const limits = {
     /** Length of an `Idempotency-Key`. */
     keyBytes: 256,
   },
+  shards: {
+    /** Threads with a log and a listener of their own: more than a machine has cores bring nothing. */
+    most: 16,
+    /** Plain bytes of lines that one shard may have before it from one other: a shard that hangs must leave memory to the lines
+     * of the others. */
+    handedBytes: 24 * MIB,
+  },
   log: {
     /** One record of the log, so that any engine of the Kafka protocol takes it as well. */
     recordBytes: MIB,

@@ -192,6 +192,13 @@ export const SETTINGS = {
     },
   },
   process: {
+    shards: {
+      kind: 'whole',
+      default: 1,
+      least: 1,
+      most: limits.shards.most,
+      help: 'Threads that take lines in, each with a log of its own; never fewer than the data folder has. See docs/shards.md.',
+    },
     drainMs: ms(20_000, 0, 'How long SIGTERM waits for what is under way.'),
     logLevel: {
       kind: 'choice',

@@ -32,6 +32,8 @@ export interface KillLoopOptions {
   readonly producers: number;
   readonly heapMiB: number;
   readonly stalledUploads: number;
+  /** Shards of the server, each with a zone whose lines the producers send to. */
+  readonly shards?: number;
   readonly say?: (text: string) => void;
 }
 
@@ -60,7 +62,12 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
   const outDir = join(folder.path, 'out');
   await mkdir(outDir);
   const sink = await httpSink();
+  const shards = options.shards ?? 1;
+  const zones = Array.from({ length: shards }, (_, index) => `z${index + 1}`);
+  const jobs = Array.from({ length: 2 * shards }, (_, index) => index + 1);
   const flags = [
+    '--process-shards',
+    String(shards),
     ...LOCAL_DESTINATIONS,
     '--destinations-file-roots',
     outDir,
@@ -85,15 +92,17 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
       tornTails++;
     return next;
   };
-  const target = {
+  const token = await setUp(server, zones, sink.url, outDir);
+  const targets = zones.map((zone) => ({
     url: server.ingestUrl,
-    path: '/v1/ingest/zones/z1/http_requests',
-    token: await setUp(server, sink.url, outDir),
-  };
+    path: `/v1/ingest/zones/${zone}/http_requests`,
+    token,
+  }));
+  const target = targets[0]!;
   const oracle = new Oracle();
   const producers = Array.from(
     { length: options.producers },
-    (_, number) => new Producer(number, target, oracle),
+    (_, number) => new Producer(number, targets[number % shards]!, oracle),
   );
   const running = producers.map((producer) => producer.run(4));
   const probe = new Producer(900, target, oracle);
@@ -129,11 +138,11 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
   closeStalled();
   problems.push(
     ...[...producers, probe].flatMap((producer) => producer.faults),
-    ...oracle.offsetProblems(),
+    ...oracle.offsetProblems(shards),
   );
-  await emptyQueue(server, problems);
+  await emptyQueue(server, jobs, problems);
   const ledgers = await Promise.all(
-    [1, 2].map((job) => server.call<Ledger>('GET', `/v1/jobs/${job}/ledger`)),
+    jobs.map((job) => server.call<Ledger>('GET', `/v1/jobs/${job}/ledger`)),
   );
   const code = await server.end('SIGTERM');
   if (code !== 0) problems.push(`SIGTERM ended it with ${code}`);
@@ -182,21 +191,26 @@ interface Ledger {
   readonly hours: readonly { readonly balanced: boolean }[];
 }
 
-async function setUp(server: Server, sinkUrl: string, outDir: string): Promise<string> {
+async function setUp(
+  server: Server,
+  zones: readonly string[],
+  sinkUrl: string,
+  outDir: string,
+): Promise<string> {
   await server.call('PUT', '/v1/accounts/a1', { name: 'a1' });
-  await server.call('PUT', '/v1/zones/z1', { account: 'a1', name: 'z1.example' });
-  await server.call('POST', '/client/v4/zones/z1/logpush/jobs', {
-    ...JOB_BOTH,
-    destination_conf: `file://${outDir}`,
-  });
-  await server.call('POST', '/client/v4/zones/z1/logpush/jobs', {
-    ...JOB_BOTH,
-    destination_conf: sinkUrl,
-  });
+  for (const zone of zones) {
+    await server.call('PUT', `/v1/zones/${zone}`, { account: 'a1', name: `${zone}.example` });
+    for (const destination of [`file://${outDir}`, sinkUrl]) {
+      await server.call('POST', `/client/v4/zones/${zone}/logpush/jobs`, {
+        ...JOB_BOTH,
+        destination_conf: destination,
+      });
+    }
+  }
   const { token } = await server.call<{ token: string }>('POST', '/v1/tokens', {
     kind: 'ingest',
     name: 'kill',
-    scopes: [{ kind: 'zone', id: 'z1' }],
+    scopes: zones.map((id) => ({ kind: 'zone', id })),
   });
   return token;
 }
@@ -235,10 +249,14 @@ async function fileLines(folder: string): Promise<Iterable<string>> {
   return linesOf(await Promise.all(objects.map((name) => readFile(join(folder, name)))));
 }
 
-async function emptyQueue(server: Server, problems: string[]): Promise<void> {
+async function emptyQueue(
+  server: Server,
+  jobs: readonly number[],
+  problems: string[],
+): Promise<void> {
   for (const until = Date.now() + 60_000; Date.now() < until; await pause(200)) {
     const ledgers = await Promise.all(
-      [1, 2].map((job) => server.call<Ledger>('GET', `/v1/jobs/${job}/ledger`)),
+      jobs.map((job) => server.call<Ledger>('GET', `/v1/jobs/${job}/ledger`)),
     );
     for (const { job, total, hours } of ledgers) {
       if (!total.balanced || hours.some((hour) => !hour.balanced))
@@ -312,6 +330,7 @@ if (import.meta.main) {
       kills: { type: 'string', default: '20' },
       minutes: { type: 'string', default: '10' },
       producers: { type: 'string', default: '6' },
+      shards: { type: 'string', default: '1' },
     },
   });
   const report = await killLoop({
@@ -320,6 +339,7 @@ if (import.meta.main) {
     producers: Number(values.producers),
     heapMiB: 160,
     stalledUploads: 50,
+    shards: Number(values.shards),
     say: (text) => process.stdout.write(`${text}\n`),
   });
   process.stdout.write(

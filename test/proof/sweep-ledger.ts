@@ -77,7 +77,7 @@ async function openOne(work: string, name: string): Promise<string[]> {
       return [];
     case 'books.db': {
       const files = nodeFileSystem();
-      (await openBooks({ files, archive: work, path, diagnostics })).close();
+      (await openBooks({ files, archives: [work], path, diagnostics })).close();
       return [];
     }
     default: {

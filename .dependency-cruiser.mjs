@@ -8,6 +8,7 @@ const mayImport = {
   buffer: ['lib', 'model', 'log'],
   route: ['lib', 'model'],
   ingest: ['lib', 'model', 'route'],
+  peers: ['lib'],
   live: ['lib', 'model'],
   pull: ['lib', 'model'],
   ledger: ['lib', 'model'],
@@ -36,8 +37,9 @@ const mayImport = {
 /** Of these a room may import types, and nothing that exists when the program runs. */
 const mayImportTypesOf = {
   deliver: ['buffer'],
-  ingest: ['buffer'],
+  ingest: ['buffer', 'peers'],
   ledger: ['buffer'],
+  peers: ['buffer'],
   pull: ['buffer'],
   watch: ['buffer', 'deliver'],
   control: ['live', 'pull', 'watch'],

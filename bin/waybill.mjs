@@ -3,14 +3,14 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
-import { constants } from 'node:os';
+import { constants, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const NEEDED = 24;
 
 // Before anything uses the thread pool: its size is read once, at first use. Four threads, Node's own
-// default, are fewer than the shards' syncs and compressions in flight.
-process.env.UV_THREADPOOL_SIZE ??= '8';
+// default, are fewer than one shard's syncs and compressions in flight; each core can have a shard.
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(8, 4 * cpus().length));
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
   // Types are stripped and code is compiled once and not at each start. Beside the code, so that only who may change the

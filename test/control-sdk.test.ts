@@ -65,6 +65,38 @@ test('the SDK creates, reads, lists, changes and deletes a job', async () => {
   await assert.rejects(client.logpush.jobs.get(id, { zone_id: 'z1' }), Cloudflare.NotFoundError);
 });
 
+test('`terraform destroy` of a customer’s own jobs, as its provider does it, ends them all, the last one in the system too', async () => {
+  const ids: number[] = [];
+  for (let n = 0; n < 12; n += 1) {
+    const scope = n < 8 ? { zone_id: 'z1' } : { account_id: 'a1' };
+    const dataset = n < 8 ? 'http_requests' : 'audit_logs';
+    const made = await client.logpush.jobs.create({
+      ...scope,
+      destination_conf: S3,
+      dataset,
+      enabled: true,
+      name: `tf-${n}`,
+    });
+    ids.push(made!.id!);
+  }
+  // It refreshes each resource, then deletes them in the reverse order of their making, several at once.
+  for (const [n, id] of ids.entries())
+    await client.logpush.jobs.get(id, n < 8 ? { zone_id: 'z1' } : { account_id: 'a1' });
+  const left = ids.map((id, n) => ({ id, n })).toReversed();
+  while (left.length > 0)
+    await Promise.all(
+      left.splice(0, 10).map(async ({ id, n }) => {
+        const scope = n < 8 ? { zone_id: 'z1' } : { account_id: 'a1' };
+        await client.logpush.jobs.delete(id, scope);
+        await assert.rejects(client.logpush.jobs.get(id, scope), Cloudflare.NotFoundError);
+      }),
+    );
+  const listed = [];
+  for await (const job of client.logpush.jobs.list({ zone_id: 'z1' })) listed.push(job);
+  for await (const job of client.logpush.jobs.list({ account_id: 'a1' })) listed.push(job);
+  assert.deepEqual(listed, []);
+});
+
 test('the SDK makes jobs of an account as well', async () => {
   const made = await client.logpush.jobs.create({
     account_id: 'a1',

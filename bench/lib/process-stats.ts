@@ -1,9 +1,24 @@
 /** What a process has cost so far, from Linux's /proc. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 
 /** User and system CPU seconds. */
 export function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return cpuOf(`/proc/${pid}/stat`);
+}
+
+/** The same by the threads' names, summed: Node names those of shards `WorkerThread`, those of libuv's pool `libuv-worker`. */
+export function cpuByThread(pid: number): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const path = `/proc/${pid}/task/${thread}`;
+    const name = readFileSync(`${path}/comm`, 'latin1').trim();
+    sums.set(name, (sums.get(name) ?? 0) + cpuOf(`${path}/stat`));
+  }
+  return sums;
+}
+
+function cpuOf(path: string): number {
+  const stat = readFileSync(path, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }

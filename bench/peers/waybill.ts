@@ -17,6 +17,8 @@ interface Variant {
 }
 
 const launcher = fileURLToPath(new URL('../../bin/waybill.mjs', import.meta.url));
+/** For profiles: `--cpu-prof`, `--trace-gc`, `--perf-basic-prof`. */
+const nodeFlags = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const variant = (jobs: number, job: Variant['job'] = {}): Variant => ({
   load: { proto: 'http', path: '/v1/ingest/zones/bench/http_requests', headers: {} },
   jobs,
@@ -62,6 +64,7 @@ export const waybill = {
     const child = spawn(
       process.execPath,
       [
+        ...nodeFlags,
         launcher,
         'serve',
         '--data-dir',
@@ -119,7 +122,7 @@ async function syncs(ports: Ports, data: string): Promise<string> {
 async function ready(url: string, exited: Promise<void>): Promise<void> {
   let over = false;
   void exited.then(() => (over = true));
-  for (const until = Date.now() + 20_000; Date.now() < until && !over;) {
+  for (const until = Date.now() + 60_000; Date.now() < until && !over;) {
     if ((await fetch(url).catch(() => undefined))?.ok) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -141,10 +141,10 @@ export class Scene {
     return token;
   }
 
-  /** Lets producers send and begins the quiet phase. */
-  start(): void {
+  /** Lets producers send and begins the quiet phase, or another before it. */
+  start(phase = 'quiet'): void {
     this.stage.gauge = () => this.#gauge();
-    this.stage.phases.begin('quiet');
+    this.stage.phases.begin(phase);
     for (const producer of this.producers) {
       producer.start();
       this.stage.onEnd(() => producer.abandon());

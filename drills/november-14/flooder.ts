@@ -1,8 +1,9 @@
 /**
  * A process that sends everybody's lines to a server, whether anybody wants them or not, as the forwarders of 14 November did.
- * It offers two and a half times what is taken, whatever that is: what finds no free connection counts as offered.
+ * It offers three times what is taken, whatever that is: what finds no free connection counts as offered.
  *
- * It runs at low priority, because it stands for other machines.
+ * It runs at the lowest priority, because it stands for other machines: what it takes of this one's processors to make its
+ * load is no load on the product.
  */
 import { setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,7 +34,7 @@ const TICK_MS = 20;
 const TELL_MS = 250;
 /** Where an order names no other. */
 const LEAST_BYTES_PER_S = 20e6;
-const TIMES_TAKEN = 2.5;
+const TIMES_TAKEN = 3;
 
 async function flood(order: FloodOrder): Promise<void> {
   const agent = keepAliveAgent(order.connections);
@@ -101,7 +102,7 @@ function bodyOf(zone: string, bytes: number): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-setPriority(10);
+setPriority(19);
 // It ends with whoever started it.
 process.stdin.on('end', () => process.exit(0)).resume();
 process.stdout.on('error', () => process.exit(0));

@@ -6,7 +6,7 @@ import type { LiveDesk } from '../live/index.ts';
 import { limits } from '../model/limits.ts';
 import type { PullDesk } from '../pull/index.ts';
 import type { AlertDesk } from '../watch/index.ts';
-import type { ShardJob } from './link.ts';
+import type { ShardJob, ShardStats } from './link.ts';
 import type { Shards } from './shards.ts';
 import { activity } from './activity.ts';
 import { linesDesk } from './lines-desk.ts';
@@ -37,13 +37,13 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
     answer: (jobs: readonly ShardJob[]) => Answer,
   ): Promise<Answer> =>
     books.at(
-      () => shards.cut(jobs),
+      () => shards.cut(jobs, 'refuse'),
       (cut) => answer(cut.jobs),
     );
 
   return {
     async jobStatuses(ids) {
-      return (await shards.cut(ids)).jobs.map(statusView);
+      return (await shards.cut(ids, 'leave out')).jobs.map(statusView);
     },
     attempts: async (job, limit) => attempts.list(job, limit),
     jobLedger: (job, hours) =>
@@ -74,32 +74,18 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       const stats = await shards.stats();
       return {
         version: options.version,
-        durability: stats?.durability ?? 'disk',
+        durability: stats.find((shard) => shard !== undefined)?.durability ?? 'disk',
         startedMs: options.startedMs,
-        shards: [
-          stats
-            ? {
-                shard: 0,
-                state: 'running',
-                streams: stats.buffer.streams,
-                jobs: stats.buffer.jobs,
-                heldBytes: stats.buffer.heldBytes,
-                diskUsedShare: stats.buffer.diskUsedShare,
-                corruptLines: stats.buffer.corruptLines,
-                expiryAsksForLines: stats.buffer.expiryAsksForLines,
-                ingestAddress: shards.ingestAddress() ?? null,
-              }
-            : { shard: 0, state: 'down' },
-        ],
+        shards: stats.map((shard, number) => shardView(number, shard, shards.ingestAddress())),
       };
     },
     async metrics() {
-      const [stats, sums] = await Promise.all([
-        shards.stats(),
-        shards.sums().catch(() => undefined),
-      ]);
+      const [stats, sums] = await Promise.all([shards.stats(), shards.sums()]);
       return (
-        serverMetrics(stats, sums, options.startedMs) + exposition(options.alertMetrics?.() ?? [])
+        serverMetrics(
+          stats.map((shard, number) => ({ stats: shard, jobs: sums[number] })),
+          options.startedMs,
+        ) + exposition(options.alertMetrics?.() ?? [])
       );
     },
     ready: () => shards.ready(),
@@ -111,6 +97,26 @@ export function dataPlane(options: DataPlaneOptions): DataPlane {
       ...new Set([...books.streams(reach.scopes), ...jobs.map((job) => job.stream)]),
     ].toSorted();
   }
+}
+
+function shardView(
+  shard: number,
+  stats: ShardStats | undefined,
+  ingestAddress: string | undefined,
+) {
+  if (!stats) return { shard, state: 'down' };
+  const { buffer } = stats;
+  return {
+    shard,
+    state: 'running',
+    streams: buffer.streams,
+    jobs: buffer.jobs,
+    heldBytes: buffer.heldBytes,
+    diskUsedShare: buffer.diskUsedShare,
+    corruptLines: buffer.corruptLines,
+    expiryAsksForLines: buffer.expiryAsksForLines,
+    ingestAddress: ingestAddress ?? null,
+  };
 }
 
 function statusView(job: ShardJob): JobStatusView {

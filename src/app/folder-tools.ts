@@ -15,6 +15,7 @@ export const folderTools: FolderTools = {
   async export(directory, wanted, output) {
     const { exportLines } = await checker();
     if (output === undefined) {
+      process.stdout.on('error', endQuietly);
       return await exportLines(nodeFileSystem(), directory, wanted, toStandardOutput);
     }
     const file = await newFile(output);
@@ -44,12 +45,18 @@ const toStandardOutput: Write = (bytes) =>
     process.stdout.write(bytes, (error) => (error ? fail(error) : done()));
   });
 
+/** Whoever reads has seen enough: no failure, as with any command in a pipe. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+}
+
 /** A file that is made here and synced when it is closed. */
 async function newFile(path: string): Promise<Misuse | { write: Write; close(): Promise<void> }> {
   try {
     const file = await open(path, 'wx', 0o600);
     return {
-      write: async (bytes) => void (await file.write(bytes)),
+      // All of it: a single write may take less.
+      write: (bytes) => file.writeFile(bytes),
       async close() {
         await file.sync();
         await file.close();

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
 import { startForwarder } from '../forward/index.ts';
 import type { Forwarder } from '../forward/index.ts';
-import { openKeptLines } from '../ledger/index.ts';
+import { keptLinesIn } from './kept-lines.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -85,16 +85,13 @@ async function start(config: ForwardConfig, given: string | undefined): Promise<
   const at = (...names: string[]) => join(directory, ...names);
   const secrets = readSecrets(config, given, diagnostics);
   if (typeof secrets === 'string') return secrets;
-  const unusable = await prepareDataFolder(files, directory);
+  const unusable = await prepareDataFolder(files, directory, 1);
   if (unusable !== undefined) return unusable;
   for (const name of ['wanted', 'tail']) await files.makeDirectory(at(name));
   const lock = await files.lock(at('lock'));
   if (lock === 'held')
     return `another Waybill uses the data folder ${directory}; give this one its own with --data-dir`;
-  const keptLines = openKeptLines(at('ledger', 'kept-lines.db'), {
-    lines: limits.ledger.keptLines,
-    bytes: limits.ledger.keptBytes,
-  });
+  const keptLines = keptLinesIn(at('ledger'), diagnostics);
   const dialler = diallerOf(diagnostics, secrets.ca);
   try {
     const outcome = await startForwarder({

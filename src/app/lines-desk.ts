@@ -10,7 +10,7 @@ export function linesDesk(shards: Shards, keptLines: KeptLines): LinesDesk {
   return {
     place: (...wish) => shards.lines.findPlace(...wish),
     holds: async (jobs) =>
-      jobs.length === 0 ? [] : (await shards.cut(jobs)).jobs.map((job) => holdOf(job)),
+      jobs.length === 0 ? [] : (await shards.cut(jobs, 'refuse')).jobs.map((job) => holdOf(job)),
     erasable: async (reach) => {
       const size = await shards.lines.erasable(reach);
       return withKept(size, keptLines.count(keptReach(reach, size)));

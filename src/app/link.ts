@@ -1,10 +1,11 @@
 /**
- * What the two threads say to each other.
+ * What the control thread and a shard's thread say to each other. What shards say to each other is the room `peers`.
  *
  * The control thread keeps configuration, ledger sums, kept lines and the control API; a shard's thread keeps one log,
  * its buffer, delivery and its own ingest listener. Neither waits for the other to take a line in or to send a batch out:
  * the shard runs on with the last snapshot that it was given (I4), the control API answers whatever the shard does (I9).
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { BufferStats } from '../buffer/index.ts';
 import type {
   DestinationTrial,
@@ -19,6 +20,7 @@ import type { ArchiveMark, JobCut } from '../ledger/index.ts';
 import type { KeptLineEntry } from '../ledger/index.ts';
 import type { TappedLines, Watch } from '../live/index.ts';
 import type { LossAnswer, LossMarker } from '../loss/index.ts';
+import type { StreamPlaces } from '../peers/index.ts';
 import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
 import type { ShardErasure } from './shard-lines.ts';
@@ -35,6 +37,13 @@ export interface ShardPaths {
   readonly archive: string;
 }
 
+/** Where to listen, and whether other shards of the process do so too. */
+export interface ListenWhere {
+  readonly port: number;
+  /** `first`: before all others; `again`: the first one, after its thread has ended; where only one may, it is this. */
+  readonly shared: 'no' | 'first' | 'again' | 'further';
+}
+
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;
@@ -43,6 +52,10 @@ export interface TlsFiles {
 /** What a shard's thread is started with. */
 export interface ShardStart {
   readonly shard: number;
+  /** How many shards the process has. */
+  readonly shards: number;
+  /** What their threads hold of the memory for bodies. */
+  readonly held: SharedArrayBuffer;
   /** Name of this run of the server, said by its deliveries and known to its ingest. */
   readonly instance: string;
   readonly config: Config;
@@ -65,14 +78,6 @@ export interface ShardJob extends JobCut {
   readonly heldForMs: number | null;
 }
 
-export interface ShardStream {
-  readonly stream: string;
-  readonly head: number;
-  readonly acceptedLines: number;
-  readonly acceptedBytes: number;
-  readonly lastReceivedMs: number;
-}
-
 export interface ShardStats {
   readonly buffer: BufferStats;
   readonly ingest: IngestStats;
@@ -87,16 +92,24 @@ export interface ShardCut {
   readonly jobs: readonly ShardJob[];
 }
 
+/** Accounts with bytes on disk. */
+export type Backlogs = readonly (readonly [account: string, bytes: number])[];
+
 export type ShardMethods = {
-  /** Puts a snapshot in force. */
-  apply(snapshot: Snapshot): Promise<void>;
+  /** Puts a snapshot in force. `places`: the owners of streams that were not told before. */
+  apply(snapshot: Snapshot, places: StreamPlaces): Promise<void>;
   /** The same, by what changed since the last one. `whole`: it does not fit what is held here. */
-  applyDelta(delta: SnapshotDelta): Promise<'applied' | 'whole'>;
+  applyDelta(delta: SnapshotDelta, places: StreamPlaces): Promise<'applied' | 'whole'>;
+  /** Another shard's thread has started. */
+  peer(shard: number, port: MessagePort): void;
+  /** What waits on disk at the other shards, for accounts that are bounded to a share of it. */
+  backlogsElsewhere(backlogs: Backlogs): void;
+  /** Another shard's thread hangs, or does so no more. */
+  peerHangs(shard: number, hangs: boolean): void;
   /** Jobs (all, or those named) together with the point in the archive that holds exactly the events behind them. */
   cut(jobs: readonly number[] | null): Promise<ShardCut>;
   /** All jobs summed, in turns of milliseconds; for the metrics. */
   sums(): Promise<JobSums>;
-  streams(names: readonly string[]): readonly ShardStream[];
   stats(): ShardStats;
   setTls(files: TlsFiles): void;
   tryDestination(trial: DestinationTrial): Promise<TrialOutcome>;
@@ -124,6 +137,7 @@ export type ShardReady =
   | {
       readonly kind: 'ready';
       readonly host: string;
+      /** 0: it has no listener of its own, because the platform lets only one listen; others hand it its lines. */
       readonly port: number;
       readonly streams: number;
       readonly jobs: number;
@@ -133,9 +147,18 @@ export type ShardReady =
   | { readonly kind: 'refused'; readonly detail: string };
 
 export type SupervisorMethods = {
+  /**
+   * Says which streams the log holds; only where there are several shards. Resolves when all have said so, with every
+   * stream's owner.
+   */
+  join(streams: readonly string[]): Promise<StreamPlaces>;
+  /** The port that all listeners share; resolves when it is known. */
+  listenAt(): Promise<ListenWhere>;
   started(outcome: ShardReady): void;
   /** A sign of life, each `limits.watch.beatMs`. */
   beat(beat: Beat): void;
+  /** What waits on disk here, for accounts that are bounded to a share of it. */
+  backlogs(backlogs: Backlogs): void;
   /** The thread has logged an alarm. */
   alarm(event: string, detail?: string): void;
   attempts(attempts: readonly Attempt[]): void;

@@ -35,7 +35,7 @@ export function onlookers({ shards, clock, random, diagnostics }: OnlookerOption
         NO_EPOCH,
       ),
     watch: (watches) => shards().watch(watches),
-    taken: (session) => shards().tapTaken(session),
+    taken: (...session) => shards().tapTaken(...session),
   });
   const pull = new Puller({
     reader: {

@@ -1,13 +1,14 @@
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import type { StreamPlaces } from '../peers/index.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
 import type { SnapshotDelta } from './snapshot-copy.ts';
 
 /** The shard's side, as it is called. Both resolve when the snapshot is in force. */
 export interface Subscriber {
-  apply(snapshot: Snapshot): Promise<void>;
+  apply(snapshot: Snapshot, places: StreamPlaces): Promise<void>;
   /** `whole`: it does not fit what is held here; send the whole. */
-  applyDelta(delta: SnapshotDelta): Promise<'applied' | 'whole'>;
+  applyDelta(delta: SnapshotDelta, places: StreamPlaces): Promise<'applied' | 'whole'>;
 }
 
 /** Puts snapshots in force on one shard thread: the first whole, then what changed, and the whole again when in doubt. */
@@ -22,14 +23,18 @@ export class Publication {
     this.#diagnostics = diagnostics;
   }
 
-  /** Resolves when it is in force; rejects when the shard did not take it. One at a time. */
-  async publish(snapshot: Snapshot): Promise<void> {
+  /**
+   * Resolves when it is in force; rejects when the shard did not take it. One at a time.
+   *
+   * @param places owners of streams that the shard has not been told of
+   */
+  async publish(snapshot: Snapshot, places: StreamPlaces): Promise<void> {
     const held = this.#held;
     // Until the shard has said that it holds it, nothing is known of what it holds.
     this.#held = undefined;
     if (held) {
       const delta = held.advance(snapshot);
-      if ((await this.#subscriber.applyDelta(delta)) === 'applied') {
+      if ((await this.#subscriber.applyDelta(delta, places)) === 'applied') {
         this.#held = held;
         return;
       }
@@ -37,7 +42,7 @@ export class Publication {
         version: snapshot.version,
       });
     }
-    await this.#subscriber.apply(snapshot);
+    await this.#subscriber.apply(snapshot, places);
     this.#held = new SnapshotCopy(snapshot);
   }
 }

@@ -50,6 +50,7 @@ export function guardedDialler({
   return createGuardedDialler({
     resolver: cAresResolver({ timeoutMs: limits.deliver.dnsMs, tries: limits.deliver.dnsTries }),
     allow: config.destinations.allowAddresses.map(openedRange),
+    deny: config.destinations.denyAddresses.map(openedRange),
     ...(allowPorts.length > 0 ? { allowPorts: allowPorts.map(Number) } : {}),
     ownPorts: [config.ingest.port, config.control.port],
     clock,

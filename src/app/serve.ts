@@ -3,7 +3,9 @@ import { join, resolve } from 'node:path';
 import { openControl } from '../control/index.ts';
 import type { Control, OwnershipChallenge } from '../control/index.ts';
 import type { Books } from '../ledger/index.ts';
-import { openAttemptStore, openBooks, openKeptLines } from '../ledger/index.ts';
+import { openAttemptStore, openBooks } from '../ledger/index.ts';
+import { openOrSetAside } from './set-aside.ts';
+import { keptLinesIn } from './kept-lines.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
@@ -12,14 +14,15 @@ import { parseOpenedRange } from '../lib/net/addresses.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
-import { prepareDataFolder } from './data-folder.ts';
+import { prepareDataFolder, shardPaths } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
 import { keySource } from './key-source.ts';
+import type { ShardPaths } from './link.ts';
 import { losses as openLosses } from './losses.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { guardedDialler } from './senders.ts';
-import { superviseShard } from './shards.ts';
+import { superviseShards } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
 import { watching } from './watching.ts';
 import type { Watching, WatchingOptions } from './watching.ts';
@@ -53,14 +56,15 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   const directory = resolve(config.data.dir);
   const at = (...names: string[]) => join(directory, ...names);
   const refused = (detail: string): ServeOutcome => ({ kind: 'refused', detail });
-  const badRange = config.destinations.allowAddresses.find((text) => !parseOpenedRange(text));
+  const { allowAddresses, denyAddresses } = config.destinations;
+  const badRange = [...allowAddresses, ...denyAddresses].find((text) => !parseOpenedRange(text));
   if (badRange !== undefined) {
     return refused(
-      `destinations.allowAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
+      `destinations.allowAddresses or denyAddresses: ${badRange} is no address range; write 10.0.0.0/8 or fd00::/8`,
     );
   }
 
-  const unusable = await prepareDataFolder(files, directory);
+  const unusable = await prepareDataFolder(files, directory, config.process.shards);
   if (unusable !== undefined) return refused(unusable);
   const lock = await files.lock(at('lock'));
   if (lock === 'held')
@@ -69,11 +73,11 @@ export async function serve(config: Config): Promise<ServeOutcome> {
     );
 
   // Lines of earlier runs: a configuration that is missing beside them is a loss, not a first start.
-  const hasLines = readdirSync(at('shards', '0', 'log')).length > 0;
+  const paths = shardPaths(directory, config.process.shards);
+  const hasLines = paths.some(({ log }) => readdirSync(log).length > 0);
   const tls = { ingest: tlsOf(config.ingest), control: tlsOf(config.control) };
-  const archive = at('shards', '0', 'archive');
   const parts: { control?: Control; books?: Books } = {};
-  const stores = await openStores(at('ledger'), archive, files, diagnostics, {
+  const stores = await openStores(at('ledger'), paths, files, diagnostics, {
     folder: at('ledger'),
     config,
     control: () => parts.control,
@@ -89,21 +93,20 @@ export async function serve(config: Config): Promise<ServeOutcome> {
   parts.books = books;
   heard.watch = watch;
   const { live, pull } = onlookers({ shards: () => shards, clock, random, diagnostics });
-  const shards = superviseShard({
+  const shards = superviseShards({
     start: {
-      shard: 0,
       instance: random.bytes(8).toString('hex'),
       config: { ...config, data: { ...config.data, dir: directory } },
-      paths: { log: at('shards', '0', 'log'), buffer: at('shards', '0', 'buffer'), archive },
     },
+    paths,
     snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
     watches: () => live.watches(),
-    onState: (state, detail) => watch.shardState(state, detail),
+    onState: (...state) => watch.shardState(...state),
     supervisor: {
       beat: (beat) => watch.beat(beat),
       alarm: (event, detail) => watch.alarm(event, detail),
-      tapped: (lines) => live.tapped(lines),
+      tapped: (...lines) => live.tapped(...lines),
       attempts: (list) => {
         try {
           attempts.add(list);
@@ -222,7 +225,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
 /** What the ledger keeps on the control thread's side; or why it cannot be opened, a full disk for one. */
 async function openStores(
   folder: string,
-  archive: string,
+  paths: readonly ShardPaths[],
   files: FileSystem,
   diagnostics: Diagnostics,
   watchingOptions: WatchingOptions,
@@ -240,7 +243,7 @@ async function openStores(
       losses,
       books: await openBooks({
         files,
-        archive,
+        archives: paths.map(({ archive }) => archive),
         path: join(folder, 'books.db'),
         diagnostics,
         onDropped(waybill) {
@@ -252,11 +255,12 @@ async function openStores(
           losses.keep();
         },
       }),
-      attempts: openAttemptStore(join(folder, 'attempts.db'), limits.deliver.attemptsListed),
-      keptLines: openKeptLines(join(folder, 'kept-lines.db'), {
-        lines: limits.ledger.keptLines,
-        bytes: limits.ledger.keptBytes,
-      }),
+      attempts: openOrSetAside(
+        join(folder, 'attempts.db'),
+        (path) => openAttemptStore(path, limits.deliver.attemptsListed),
+        diagnostics,
+      ),
+      keptLines: keptLinesIn(folder, diagnostics),
     };
   } catch (error) {
     return `the ledger's files in ${folder} cannot be opened: ${error instanceof Error ? error.message : String(error)}`;

@@ -132,3 +132,11 @@ function isMeant({ account, stream }: StreamState, reach: ErasureReach): boolean
   const { id, kind } = parsed.scope;
   return reach.account === account && kind === 'zone' && !reach.standing.includes(id);
 }
+
+/** What several shards' erasures take together. */
+export function sumErasures(sizes: readonly ShardErasure[]): ShardErasure {
+  return {
+    streams: sizes.flatMap(({ streams }) => streams),
+    waitingLines: sizes.reduce((sum, { waitingLines }) => sum + waitingLines, 0),
+  };
+}

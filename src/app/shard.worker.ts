@@ -9,8 +9,8 @@ import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
 import type { ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
-import { createIngest } from '../ingest/index.ts';
-import type { KeepEntry } from '../ingest/index.ts';
+import { createIngest, HeldElsewhere } from '../ingest/index.ts';
+import type { IngestDeps, KeepEntry } from '../ingest/index.ts';
 import { openArchiveWriter } from '../ledger/index.ts';
 import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
@@ -24,22 +24,33 @@ import { openFilesLog } from '../log/index.ts';
 import type { Position } from '../log/index.ts';
 import type { Attempt } from '../model/delivery.ts';
 import { limits } from '../model/limits.ts';
+import type { StreamKey } from '../model/scope.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
+import { Owners, Peers } from '../peers/index.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
 import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
+import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
-import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
+import type {
+  ListenWhere,
+  ShardMethods,
+  ShardReady,
+  ShardStart,
+  SupervisorMethods,
+} from './link.ts';
 import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
+import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
+import { contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
 
@@ -58,6 +69,25 @@ const onStep = crashAt(process.env['WAYBILL_CRASH_AT']);
 
 assert(parentPort, 'a shard runs in a thread of its own');
 
+/** Several: streams of others are handed over. */
+const isAlone = start.shards === 1;
+const owners = new Owners(start.shard, start.shards);
+const bounds = boundsOfShard(start.shards, config);
+const peers = new Peers({
+  store: (...handed) =>
+    storeHanded(
+      {
+        shard: () => running && ingest && { ...running, ingest: ingest.ingest },
+        wants: (stream) => route.wanted(stream as StreamKey),
+        inForce: () => applying.catch(() => {}),
+        diagnostics,
+      },
+      ...handed,
+    ),
+  regain: (memory) => ingest?.ingest.regain(memory),
+  mostBytes: limits.shards.handedBytes,
+  atTurnEnd: (work) => void setImmediate(work),
+});
 let snapshot = start.snapshot;
 let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
@@ -69,9 +99,12 @@ let running:
       delivery: Delivery;
       archive: OpenArchiveWriter;
       openSender: Senders['openSender'];
+      passedThrough: Senders['passedThrough'];
       pull: PullReader;
     }
   | undefined;
+/** What waits on disk at the other shards, for accounts that are bounded to a share of it. */
+let backlogsElsewhere: ReadonlyMap<string, number> = new Map();
 /** However many scrapes there are at once, they share one sum. */
 let summing: Promise<JobSums> | undefined;
 let applying: Promise<unknown> = Promise.resolve();
@@ -85,19 +118,26 @@ const tap = new Tap({
 });
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
-  apply(newer) {
+  apply(newer, places) {
     return inTurn(() => {
+      owners.learn(places);
       subscription.reset();
       return apply(newer);
     });
   },
-  applyDelta: (delta) =>
+  applyDelta: (delta, places) =>
     inTurn(async () => {
+      owners.learn(places);
       const next = subscription.next(delta);
       if (!next) return 'whole';
       await apply(next);
       return 'applied';
     }),
+  peer: (shard, port) => peers.join(shard, port),
+  backlogsElsewhere(backlogs) {
+    backlogsElsewhere = new Map(backlogs);
+  },
+  peerHangs: (shard, hangs) => peers.hangs(shard, hangs),
   sums: () =>
     (summing ??= jobSums({
       buffer: parts().buffer,
@@ -108,11 +148,6 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       summing = undefined;
     })),
   cut: (jobs) => shardCut(parts().buffer, parts().delivery, parts().archive, jobs),
-  streams: (names) =>
-    names.flatMap((name) => {
-      const state = parts().buffer.stream(name);
-      return state ? [state] : [];
-    }),
   stats: () => ({
     buffer: parts().buffer.stats(),
     ingest: parts().ingest.stats(),
@@ -159,7 +194,9 @@ async function apply(next: Snapshot): Promise<void> {
   weights = weightsOf(next);
   diskShares = diskSharesOf(next);
   // Jobs first: a line is wanted only when there is a cursor that keeps it.
-  await running?.delivery.apply([...next.jobs, ...(next.replays ?? [])], next.version);
+  const jobs = [...next.jobs, ...(next.replays ?? [])];
+  const own = isAlone ? jobs : jobs.filter(({ stream }) => owners.isOwn(stream));
+  await running?.delivery.apply(own, next.version);
   route = routeTable(next);
 }
 
@@ -175,7 +212,7 @@ async function run(): Promise<void> {
     segmentBytes: config.buffer.segmentBytes,
     recordBytes: limits.log.recordBytes,
     commitBytes: limits.log.commitBytes,
-    openSegments: limits.log.openSegments,
+    openSegments: bounds.log.openSegments,
     shard: start.shard,
     onStep,
     ...(known === undefined ? {} : { knownEnd: known as Position }),
@@ -206,10 +243,14 @@ async function run(): Promise<void> {
     onStep,
     weightOf: (account) => weights.get(account) ?? 1,
     diskShares: () => diskShares,
-    limits: {
-      log: { ...limits.log, segmentBytes: config.buffer.segmentBytes },
-      buffer: { ...limits.buffer, ...config.buffer },
+    diskSharers: {
+      shards: start.shards,
+      backlogOf: (account) => backlogsElsewhere.get(account) ?? 0,
+      tell(backlogs) {
+        if (!isAlone) supervisor.notify('backlogs', [...backlogs]);
+      },
     },
+    limits: bounds,
   });
   if (openedBuffer.kind !== 'open') {
     await openedLog.log.close();
@@ -253,7 +294,7 @@ async function run(): Promise<void> {
     clock,
     random,
     diagnostics,
-    limits: { ...limits.deliver, openPlans: limits.buffer.openPlans },
+    limits: { ...bounds.deliver, openPlans: limits.buffer.openPlans },
     intervalMs: config.deliver.intervalMs,
   });
   running = {
@@ -261,8 +302,13 @@ async function run(): Promise<void> {
     delivery,
     archive,
     openSender: outgoing.openSender,
+    passedThrough: outgoing.passedThrough,
     pull: pullReader(buffer),
   };
+  if (!isAlone) {
+    const joined = await joinOthers(buffer);
+    if (joined !== undefined) return started({ kind: 'refused', detail: joined });
+  }
   await apply(snapshot);
   tendEvery(buffer, archive);
   showSignsOfLife(buffer, delivery);
@@ -270,6 +316,7 @@ async function run(): Promise<void> {
     route: () => route,
     fair: { busyShare: threadBusy(), weightOf: (account) => weights.get(account) ?? 1 },
     append: (request) => buffer.append(request),
+    ...(isAlone ? {} : foreignShards()),
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),
     durability: buffer.durability,
@@ -280,13 +327,9 @@ async function run(): Promise<void> {
     clock,
     random,
     diagnostics,
-    limits: {
-      ...limits.ingest,
-      bodyBytes: config.ingest.bodyBytes,
-      lineBytes: config.ingest.lineBytes,
-    },
+    limits: bounds.ingest,
   });
-  ingest = await listenForIngest(door, config, diagnostics);
+  ingest = await listenForIngest(door, config, diagnostics, await whereToListen());
   started({
     kind: 'ready',
     host: ingest.host,
@@ -295,6 +338,32 @@ async function run(): Promise<void> {
     jobs: buffer.stats().jobs,
     durability: buffer.durability,
   });
+}
+
+/** Says what this shard has, and learns who owns what. @returns why it cannot; undefined when all is well */
+async function joinOthers(buffer: ShardBuffer): Promise<string | undefined> {
+  const own = [...buffer.streams()].map(({ stream }) => stream);
+  try {
+    owners.learn(await supervisor.remote.join(own));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function foreignShards(): Pick<IngestDeps, 'foreign' | 'heldElsewhere'> {
+  return {
+    foreign: {
+      ownerOf: (stream) => owners.foreignOwner(stream),
+      append: (owner, handed) => peers.append(owner, handed),
+    },
+    heldElsewhere: new HeldElsewhere(start.held, start.shard),
+  };
+}
+
+function whereToListen(): ListenWhere | Promise<ListenWhere> {
+  if (isAlone) return { port: config.ingest.port, shared: 'no' };
+  return supervisor.remote.listenAt();
 }
 
 /** What the watchdogs look at; that it comes at all is the thread's sign of life. */
@@ -342,30 +411,6 @@ function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
   });
 }
 
-/** Accounts whose weight in the fair share of a full disk is not 1. */
-function weightsOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
-  return new Map(
-    accounts.flatMap(({ id, weight }) => (weight === undefined ? [] : [[id, weight] as const])),
-  );
-}
-
-/** Accounts whose backlog an operator bounded to a share of the disk. */
-function diskSharesOf({ accounts }: Snapshot): ReadonlyMap<string, number> {
-  return new Map(
-    accounts.flatMap(({ id, diskShare }) =>
-      diskShare === undefined ? [] : [[id, diskShare] as const],
-    ),
-  );
-}
-
-/** The job as it was when a plan was made; undefined when that is not known any more. */
-function contentOf({ jobs }: Snapshot, id: number, contentVersion: number): JobConfig | undefined {
-  const job = jobs.find((each) => each.id === id);
-  if (!job || job.contentVersion === contentVersion) return job;
-  const older = job.olderContents?.find((content) => content.contentVersion === contentVersion);
-  return older && { ...job, ...older };
-}
-
 function quarantined({ account, stream, reason, lines }: KeepEntry): readonly KeptLineEntry[] {
   const atMs = clock.wallMs();
   return lines.map(({ line, bytes, problem }) => ({
@@ -392,6 +437,7 @@ async function drain(waitMs: number): Promise<void> {
     await buffer.close();
     await archive.close();
   }
+  peers.flush();
   stopTimer();
   diagnostics.info('shard closed');
   process.exit(0);

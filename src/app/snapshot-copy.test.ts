@@ -125,15 +125,15 @@ test('a shard that holds something else asks for the whole, and goes on by delta
     },
     silent,
   );
-  await publication.publish(small(2, ['a', 'b']));
-  await publication.publish(small(3, ['a', 'c']));
+  await publication.publish(small(2, ['a', 'b']), []);
+  await publication.publish(small(3, ['a', 'c']), []);
   assert.deepEqual(calls.splice(0), ['whole', 'delta']);
   subscription.reset();
   inForce = small(3, ['a', 'decayed']);
-  await publication.publish(small(4, ['d', 'c']));
+  await publication.publish(small(4, ['d', 'c']), []);
   assert.deepEqual(calls.splice(0), ['delta', 'whole']);
   assert.deepEqual(inForce, small(4, ['d', 'c']));
-  await publication.publish(small(5, ['d']));
+  await publication.publish(small(5, ['d']), []);
   assert.deepEqual(calls, ['delta']);
   assert.deepEqual(
     inForce.jobs.map(({ name }) => name),
@@ -158,10 +158,10 @@ test('a shard that did not take a snapshot gets the whole of the next one', asyn
     },
     silent,
   );
-  await publication.publish(small(1, ['a']));
+  await publication.publish(small(1, ['a']), []);
   fails = true;
-  await assert.rejects(publication.publish(small(2, ['b'])));
+  await assert.rejects(publication.publish(small(2, ['b']), []));
   fails = false;
-  await publication.publish(small(3, ['c']));
+  await publication.publish(small(3, ['c']), []);
   assert.deepEqual(calls, ['whole', 'delta', 'whole']);
 });

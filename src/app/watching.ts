@@ -1,3 +1,4 @@
+import { openOrSetAside } from './set-aside.ts';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Control } from '../control/index.ts';
@@ -18,7 +19,8 @@ import {
   webhookStore,
 } from '../watch/index.ts';
 import type { Alert, AlertStore, AuditedJob, Beat, WebhookDesk } from '../watch/index.ts';
-import type { Shards, ShardWatchState } from './shards.ts';
+import type { Shards } from './shards.ts';
+import type { ShardWatchState } from './shard-thread.ts';
 
 export interface WatchingOptions {
   /** The ledger's folder. */
@@ -37,7 +39,7 @@ export interface WatchingOptions {
 export interface Watching {
   readonly watcher: Watcher;
   beat(beat: Beat): void;
-  shardState(state: ShardWatchState, detail: string): void;
+  shardState(shard: number, state: ShardWatchState, detail: string): void;
   dropped(waybill: Waybill): void;
   /** Writes down what `dropped` was told. */
   keepDropped(): void;
@@ -54,7 +56,7 @@ export interface Watching {
 /** @throws what SQLite throws when the alerts' file cannot be opened */
 export function watching(options: WatchingOptions): Watching {
   const { config, clock, diagnostics, folder } = options;
-  const store = openAlertStore(join(folder, 'alerts.db'));
+  const store = openOrSetAside(join(folder, 'alerts.db'), openAlertStore, diagnostics);
   let hooks: Webhooks | undefined;
   const watcher = new Watcher({
     store,
@@ -79,7 +81,7 @@ export function watching(options: WatchingOptions): Watching {
       audit.seen(beat);
       watcher.beat(beat);
     },
-    shardState: (state, detail) => shardState(watcher, state, detail),
+    shardState: (shard, state, detail) => shardState(watcher, shard, state, detail),
     dropped(waybill) {
       const { job, stream, hour, atMs } = waybill;
       for (const [reason, lines] of Object.entries(waybill.counts.dropped)) {
@@ -146,8 +148,8 @@ function webhookMetrics(hooks: Webhooks | undefined): readonly Metric[] {
   ];
 }
 
-function shardState(watcher: Watcher, state: ShardWatchState, detail: string): void {
-  const about = { subject: 'shard 0', stream: null, job: null, facts: {} };
+function shardState(watcher: Watcher, shard: number, state: ShardWatchState, detail: string): void {
+  const about = { subject: `shard ${shard}`, stream: null, job: null, facts: {} };
   switch (state) {
     case 'running':
       watcher.over('shard_down', about.subject);
@@ -162,7 +164,7 @@ function shardState(watcher: Watcher, state: ShardWatchState, detail: string): v
   }
 }
 
-/** Compares the shard's totals with the books (I2), a few jobs at a time: those that were at work, in turn. */
+/** Compares the shards' totals with the books (I2), a few jobs at a time: those that were at work, in turn. */
 function auditor(options: WatchingOptions, watcher: Watcher) {
   const due = new Set<number>();
   let underWay = false;
@@ -170,7 +172,7 @@ function auditor(options: WatchingOptions, watcher: Watcher) {
     const books = options.books();
     if (!books) return [];
     return await books.at(
-      () => options.shards().cut(jobs),
+      () => options.shards().cut(jobs, 'refuse'),
       (cut) =>
         cut.jobs.map((job) => {
           const { total, hours } = books.job(job, AUDITED_HOURS);

@@ -29,6 +29,16 @@ export const BUFFER_STEPS = [
 ] as const;
 export type BufferStep = (typeof BUFFER_STEPS)[number];
 
+/** Other shards whose logs lie on the same disk. */
+export interface DiskSharers {
+  /** How many shards there are, with this one. */
+  readonly shards: number;
+  /** Bytes on disk that wait for an account at the others. */
+  backlogOf(account: string): number;
+  /** Is told at each look at the disk what waits here, for accounts that are bounded to a share of it. */
+  tell(backlogs: ReadonlyMap<string, number>): void;
+}
+
 /** All that a shard's buffer is handed. */
 export interface BufferDeps {
   /** Opened, and this buffer's alone. Closed by `close()`. */
@@ -45,6 +55,8 @@ export interface BufferDeps {
   readonly weightOf?: (account: string) => number;
   /** Accounts whose backlog may take no more than a share (0 to 1) of the disk, however empty it is. */
   readonly diskShares?: () => ReadonlyMap<string, number>;
+  /** Absent: the disk is this shard's alone. */
+  readonly diskSharers?: DiskSharers;
   /** Called as each durability step is done. For tests that end the process there. */
   readonly onStep?: (step: BufferStep) => void;
 }

@@ -139,3 +139,43 @@ test('I2: what an owner skips is settled by waybill, open plans too, and what he
   assert.deepEqual(await buffer.skip(1, 20), { kind: 'durable' }, 'again it does nothing');
   assert.equal(buffer.job(1)!.sequence, state.sequence);
 });
+
+test('I3, I6: on a disk that stays full the lines of closed jobs give way, the first closed first, and nobody else’s do', async () => {
+  const shard = new TestShard(
+    smallLimits({ holdbackMs: 1e9, lowWatermark: 0.5, highWatermark: 0.8 }),
+    'disk',
+  );
+  const buffer = await shard.open();
+  const streams = ['old', 'new', 'on', 'shared'];
+  for (const [index, stream] of streams.entries()) {
+    await buffer.openJob(index + 1, stream, `a${index}`, 'head');
+    await buffer.append(request(texts(200, 0, 100), { stream, account: `a${index}` }));
+  }
+  await buffer.openJob(5, 'shared', 'a3', { firstOffset: 0 });
+  for (const job of [4, 1, 2]) {
+    await buffer.closeJob(job);
+    shard.clock.pass(1_000);
+  }
+  const waiting = () => [1, 2, 3, 4, 5].map((job) => buffer.waiting(job)!.lines);
+  const fillTo = async (share: number): Promise<void> => {
+    shard.disk.resize(1 << 30);
+    const { freeBytes, totalBytes } = await shard.disk.files().space('/data');
+    shard.disk.resize(Math.ceil((totalBytes - freeBytes) / share));
+  };
+  await fillTo(0.7);
+  await pass(shard, buffer, 20_000);
+  assert.deepEqual(
+    waiting(),
+    [200, 200, 200, 200, 200],
+    'nothing gives way while some are taken in',
+  );
+
+  await fillTo(0.95);
+  await pass(shard, buffer, 8_000, 8);
+  assert.deepEqual(waiting(), [0, 200, 200, 200, 200], 'the one that was closed first');
+  assert.deepEqual(buffer.job(1)!.totals.dropped, { unclaimed: 200 });
+  await buffer.openJob(2, 'new', 'a1', 'head');
+  await fillTo(0.95);
+  await pass(shard, buffer, 30_000, 30);
+  assert.deepEqual(waiting(), [0, 200, 200, 200, 200], 'not what is on, or waited for by another');
+});

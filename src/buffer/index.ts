@@ -28,7 +28,7 @@ export type {
 export { knownEnd } from './checkpoint/checkpoints.ts';
 export { BlockDamaged, inflateBlock } from './inflate.ts';
 export { BUFFER_STEPS } from './deps.ts';
-export type { BufferDeps, BufferLimits, BufferStep } from './deps.ts';
+export type { BufferDeps, BufferLimits, BufferStep, DiskSharers } from './deps.ts';
 export { waybillBytes, waybillHash } from './format/records.codec.ts';
 export { openBuffer } from './open.ts';
 export type { OpenBufferOutcome, Recovered } from './open.ts';

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCli } from './index.ts';
 
@@ -220,4 +223,30 @@ test('log export says what its options lack before it looks at anything', async 
   const backwards = await run(['log', 'export', 'data', '--job', '1', '--from', '9', '--to', '9']);
   assert.equal(backwards.code, 2);
   assert.match(backwards.note, /--from 9 is not before --to 9/);
+});
+
+test('a token file that the command names goes before the token of the environment', async (t) => {
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, answer) => {
+    seen.push(request.headers.authorization);
+    answer.writeHead(401, { 'content-type': 'application/json' }).end('{}');
+  });
+  await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done));
+  const folder = await mkdtemp(join(tmpdir(), 'waybill-cli-'));
+  t.after(async () => {
+    server.close();
+    server.closeAllConnections();
+    await rm(folder, { recursive: true });
+  });
+  await writeFile(join(folder, 'token'), 'of-the-file\n');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const environment = { WAYBILL_URL: url, WAYBILL_TOKEN: 'of-the-environment' };
+  await run(['jobs', 'list', '--token-file', join(folder, 'token')], environment);
+  await run(['jobs', 'list', '--token', 'of-the-flag'], environment);
+  await run(['jobs', 'list'], environment);
+  const tokens = ['of-the-file', 'of-the-flag', 'of-the-environment'];
+  assert.deepEqual(
+    [...new Set(seen)],
+    tokens.map((token) => `Bearer ${token}`),
+  );
 });

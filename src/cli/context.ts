@@ -51,7 +51,10 @@ export function urlOf(context: CliContext, options: ConnectionOptions): string {
 }
 
 export function tokenOf(context: CliContext, options: ConnectionOptions): string | undefined {
-  const given = options.token ?? context.environment['WAYBILL_TOKEN'];
+  // What stands in the command goes before the environment: `send` and the control commands want different tokens.
+  const inherited =
+    options.tokenFile === undefined ? context.environment['WAYBILL_TOKEN'] : undefined;
+  const given = options.token ?? inherited;
   if (given !== undefined) return given;
   const path =
     options.tokenFile ??

@@ -113,6 +113,6 @@ export interface DataPlane {
   status(): Promise<ServerStatus>;
   /** Prometheus' text form. */
   metrics(): Promise<string>;
-  /** Whether producers can be served; `reason` when not. Must answer at once. */
+  /** Whether producers can be served; `reason` names what cannot take lines just now, all of it or a shard. Must answer at once. */
   ready(): { readonly ready: boolean; readonly reason?: string };
 }

@@ -58,9 +58,18 @@ describe('batchCaps', () => {
   });
 });
 
+/** A batch that is not full: closes after `delayMs`; `lookAtBytes` is the part of a full one that may close when it is quiet. */
+const waits = (delayMs: number, plainBytes: number) => ({
+  kind: 'wait',
+  delayMs,
+  lookMs: delayMs,
+  plainBytes,
+  lookAtBytes: 2_500,
+});
+
 describe('chooseBatch', () => {
   it('waits until the first line has waited for the interval', () => {
-    assert.deepEqual(choose(blocks(5, 5)), { kind: 'wait', delayMs: 1_000, plainBytes: 100 });
+    assert.deepEqual(choose(blocks(5, 5)), waits(1_000, 100));
     assert.deepEqual(rangeOf(blocks(5, 5), { nowWallMs: T0 + 1_000 }), [0, 10]);
   });
 
@@ -85,12 +94,24 @@ describe('chooseBatch', () => {
     const atMs = T0 + 30 * 60_000;
     assert.deepEqual(rangeOf(blocks(5, { lines: 5, atMs }), { nowWallMs: T0 }), [0, 5]);
     const nearly = choose(blocks({ lines: 5, atMs: atMs - 300 }), { nowWallMs: atMs - 200 });
-    assert.deepEqual(nearly, { kind: 'wait', delayMs: 200, plainBytes: 50 });
+    assert.deepEqual(nearly, waits(200, 50));
   });
 
   it('a wall clock that was set back delays nothing beyond the interval', () => {
     const choice = choose(blocks(5), { nowWallMs: T0 - 3_600_000 });
-    assert.deepEqual(choice, { kind: 'wait', delayMs: 1_000, plainBytes: 50 });
+    assert.deepEqual(choice, waits(1_000, 50));
+  });
+
+  it('a good part of a batch closes when its stream has been quiet for a part of the interval', () => {
+    const caps = { ...CAPS, bytes: 400 };
+    const infos = blocks({ lines: 5, atMs: T0 }, { lines: 5, atMs: T0 + 150 });
+    const at = (ms: number) => choose(infos, { caps, nowWallMs: T0 + ms });
+    const wait = { kind: 'wait', delayMs: 840, lookMs: 190, plainBytes: 100 };
+    assert.deepEqual(at(160), { ...wait, lookAtBytes: Infinity });
+    assert.equal(at(349).kind, 'wait');
+    assert.equal(at(350).kind, 'ready');
+    const less = choose(infos, { caps: { ...CAPS, bytes: 404 }, nowWallMs: T0 + 900 });
+    assert.equal(less.kind, 'wait');
   });
 
   it('a hole in the index is read at once, so that the buffer can say why', () => {

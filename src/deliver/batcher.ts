@@ -10,6 +10,14 @@ import type { DeliverLimits, ReceiverDescription } from './contract.ts';
 
 const HOUR_MS = 3_600_000;
 
+/**
+ * A batch also closes when its stream has been quiet for a part of the interval, if it is a good part of a full one: the end of
+ * a burst need not wait for what does not come. Under steady load this never happens, and a trickle never fills a batch so far;
+ * in between a job sends at most this many times as often as with full batches.
+ */
+const QUIET_INTERVAL_SHARE = 1 / 5;
+const QUIET_FULL_SHARE = 1 / 4;
+
 export interface BatchCaps {
   readonly lines: number;
   /** Plain bytes, as they came. */
@@ -43,8 +51,17 @@ export function batchCaps(
 
 export type BatchChoice =
   | { readonly kind: 'nothing' }
-  /** Not full yet; closes after `delayMs` unless enough lines come before. */
-  | { readonly kind: 'wait'; readonly delayMs: number; readonly plainBytes: number }
+  /**
+   * Not full yet; closes after `delayMs` unless enough lines come before. After `lookMs`, or once the lines waiting have
+   * `lookAtBytes`, it may close sooner: asking again tells.
+   */
+  | {
+      readonly kind: 'wait';
+      readonly delayMs: number;
+      readonly lookMs: number;
+      readonly plainBytes: number;
+      readonly lookAtBytes: number;
+    }
   | {
       readonly kind: 'ready';
       readonly range: Range;
@@ -71,6 +88,8 @@ interface Taken {
   to: number;
   plainBytes: number;
   storedBytes: number;
+  /** When its last block was received. */
+  lastMs: number;
   full: boolean;
 }
 
@@ -87,10 +106,17 @@ export function chooseBatch(question: BatchQuestion): BatchChoice {
   const taken = take(question, first, end);
   const hourEndMs = (hourOf(first.receivedMs) + 1) * HOUR_MS;
   const dueMs = Math.min(first.receivedMs + caps.intervalMs, hourEndMs) - nowWallMs;
-  if (!taken.full && dueMs > 0 && !question.overdue) {
+  const quietAtBytes = caps.bytes * QUIET_FULL_SHARE;
+  const mayBeQuiet = taken.plainBytes >= quietAtBytes;
+  const quietMs = mayBeQuiet
+    ? taken.lastMs + caps.intervalMs * QUIET_INTERVAL_SHARE - nowWallMs
+    : Number.POSITIVE_INFINITY;
+  if (!taken.full && dueMs > 0 && quietMs > 0 && !question.overdue) {
     // A wall clock that was set back must not make lines wait longer than the interval.
     const delayMs = Math.min(dueMs, caps.intervalMs);
-    return { kind: 'wait', delayMs, plainBytes: taken.plainBytes };
+    const lookAtBytes = mayBeQuiet ? Number.POSITIVE_INFINITY : quietAtBytes;
+    const { plainBytes } = taken;
+    return { kind: 'wait', delayMs, lookMs: Math.min(delayMs, quietMs), plainBytes, lookAtBytes };
   }
   const range = { from: next.from, to: taken.to };
   return { kind: 'ready', range, plainBytes: taken.plainBytes, storedBytes: taken.storedBytes };
@@ -99,7 +125,8 @@ export function chooseBatch(question: BatchQuestion): BatchChoice {
 /** Takes blocks until one does not fit. A block that alone is too large is cut by lines. */
 function take(question: BatchQuestion, first: BlockInfo, end: number): Taken {
   const { next, head, infos, caps } = question;
-  const taken: Taken = { to: next.from, plainBytes: 0, storedBytes: 0, full: false };
+  const { receivedMs: lastMs } = first;
+  const taken: Taken = { to: next.from, plainBytes: 0, storedBytes: 0, lastMs, full: false };
   const hour = hourOf(first.receivedMs);
   for (const info of infos) {
     if (info.range.to <= next.from) continue;
@@ -117,6 +144,7 @@ function take(question: BatchQuestion, first: BlockInfo, end: number): Taken {
     taken.to = from + fits;
     taken.plainBytes += Math.ceil((bytes * fits) / lines);
     taken.storedBytes += Math.ceil(info.storedBytes * share);
+    taken.lastMs = info.receivedMs;
     if (tooMany || to - next.from >= caps.lines) return { ...taken, full: true };
   }
   const beforeHole = taken.to >= next.to;

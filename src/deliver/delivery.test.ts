@@ -27,6 +27,42 @@ describe('delivery', () => {
     assert.equal(world.delivery.status(1)?.state, 'idle');
   });
 
+  it('the end of a burst goes out when its stream has been quiet for a fifth of the interval', async () => {
+    const world = new World();
+    await world.delivery.apply([jobOf(1, { maxUploadBytes: 2_000 })], 1);
+    const line = `{"a":"${'x'.repeat(190)}"}`;
+    world.add(STREAM, [line]);
+    await world.pass(100);
+    world.add(STREAM, [line, line, line]);
+    await world.pass(150);
+    world.add(STREAM, [line]);
+    await world.pass(199);
+    assert.equal(world.sent.length, 0);
+    await world.pass(1);
+    assert.deepEqual([world.sent[0]?.batch.from, world.sent[0]?.batch.to], [0, 5]);
+    // Less than a quarter of a batch waits for the interval.
+    world.add(STREAM, [line, line]);
+    await world.pass(999);
+    assert.equal(world.sent.length, 1);
+    await world.pass(1);
+    assert.equal(world.sent.length, 2);
+  });
+
+  it('a stream that goes on growing waits for the interval, however often it is looked at', async () => {
+    const world = new World();
+    await world.delivery.apply([jobOf(1, { maxUploadBytes: 100_000 })], 1);
+    const line = `{"a":"${'x'.repeat(990)}"}`;
+    for (let at = 0; at < 900; at += 100) {
+      world.add(STREAM, at === 0 ? Array.from({ length: 30 }, () => line) : [line]);
+      await world.pass(100);
+    }
+    world.add(STREAM, [line]);
+    await world.pass(99);
+    assert.equal(world.sent.length, 0);
+    await world.pass(1);
+    assert.equal(world.sent[0]?.batch.to, 39);
+  });
+
   it('settles by a waybill that says what was sent where', async () => {
     const world = new World();
     await world.delivery.apply([jobOf(1, { version: 77 })], 1);

@@ -35,11 +35,11 @@ export interface PlannerHost {
 
 type Ready = Extract<BatchChoice, { kind: 'ready' }>;
 
-/** When the batch that is filling closes, and by how much the stream must grow to close it earlier. */
+/** When the batch that is filling is looked at again, and by how much the stream must grow for an earlier look. */
 interface Filling {
-  readonly closesAtMs: number;
+  readonly lookAtMs: number;
   readonly fullAtHead: number;
-  readonly fullAtBytes: number;
+  readonly lookAtBytes: number;
 }
 
 export class Planner {
@@ -63,9 +63,9 @@ export class Planner {
   /** Monotonic time at which it wants to be asked again; undefined while it knows of nothing to do or is at work. */
   get wakeAtMs(): number | undefined {
     if (this.#busy) return undefined;
-    const closesAtMs = this.#filling?.closesAtMs;
+    const lookAtMs = this.#filling?.lookAtMs;
     const retryAtMs = this.#failures > 0 ? this.#notBeforeMs : undefined;
-    return closesAtMs ?? retryAtMs;
+    return lookAtMs ?? retryAtMs;
   }
 
   /** The job's settings changed: bounds and interval are taken anew. */
@@ -106,9 +106,9 @@ export class Planner {
     const { deps, clock } = this.#host.tools;
     const stream = deps.buffer.stream(this.#host.job().stream);
     return (
-      clock.monotonicMs() < filling.closesAtMs &&
+      clock.monotonicMs() < filling.lookAtMs &&
       (stream?.head ?? 0) < filling.fullAtHead &&
-      (stream?.acceptedBytes ?? 0) < filling.fullAtBytes
+      (stream?.acceptedBytes ?? 0) < filling.lookAtBytes
     );
   }
 
@@ -146,10 +146,11 @@ export class Planner {
     if (choice.kind === 'wait') {
       const closesAtMs = Math.min(nowMs + choice.delayMs, closing?.atMs ?? Infinity);
       this.#closing = { from: next.from, atMs: closesAtMs };
+      const enoughBytes = Math.min(caps.bytes, choice.lookAtBytes);
       this.#filling = {
-        closesAtMs,
+        lookAtMs: Math.min(closesAtMs, nowMs + choice.lookMs),
         fullAtHead: next.from + caps.lines,
-        fullAtBytes: (seen?.acceptedBytes ?? 0) + caps.bytes - choice.plainBytes,
+        lookAtBytes: (seen?.acceptedBytes ?? 0) + enoughBytes - choice.plainBytes,
       };
     }
     return choice;

@@ -91,6 +91,8 @@ function delegate(ingest: Ingest): Omit<Ingest, 'handle'> {
   return {
     drain: () => ingest.drain(),
     stats: () => ingest.stats(),
+    admitHanded: (account, bytes) => ingest.admitHanded(account, bytes),
+    regain: (memory) => ingest.regain(memory),
     close: () => ingest.close(),
   };
 }

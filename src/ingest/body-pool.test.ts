@@ -54,3 +54,17 @@ test('a body that is given back twice, or is not from here, is not lent twice', 
   assert.notEqual(pool.take(500 * KIB).buffer, pool.take(500 * KIB).buffer);
   assert.equal(pool.idleBytes, 0);
 });
+
+test('a body that was moved to another thread is lost until its memory comes back, and is then lent again', () => {
+  const pool = new BodyPool(8 * KIB * KIB);
+  const body = pool.take(500 * KIB);
+  const back = structuredClone(body.buffer, { transfer: [body.buffer as ArrayBuffer] });
+  pool.give(body);
+  assert.equal(pool.idleBytes, 0, 'nothing is left of it here');
+  assert.equal(pool.take(500 * KIB).length, 500 * KIB);
+  pool.regain(back as ArrayBuffer);
+  assert.equal(pool.take(500 * KIB).buffer, back);
+  pool.regain(new ArrayBuffer(1_000));
+  pool.regain(new ArrayBuffer(0));
+  assert.equal(pool.idleBytes, 0, 'memory that is not from a pool is let go');
+});

@@ -52,7 +52,16 @@ export class BodyPool {
   /** Takes a body back that nobody looks at any more. Harmless with one that is not from here, or given twice. */
   give(body: Buffer): void {
     const memory = body.buffer;
-    if (!this.#lent.delete(memory)) return;
+    // What was moved to another thread is empty here; it comes back by itself.
+    if (this.#lent.delete(memory) && memory.byteLength > 0) this.#keep(memory);
+  }
+
+  /** Takes memory back that was moved to another thread with its body. Harmless with memory that no pool has made. */
+  regain(memory: ArrayBuffer): void {
+    if (memory.byteLength % STEP_BYTES === 0 && memory.byteLength > 0) this.#keep(memory);
+  }
+
+  #keep(memory: ArrayBufferLike): void {
     this.#idle.push(memory);
     this.#idleBytes += memory.byteLength;
     // The oldest goes: sizes change with the producers.

@@ -6,8 +6,10 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
 import type { PassedThrough } from '../lib/via.ts';
 import type { ErrorCode } from '../model/errors.ts';
+import type { HeldElsewhere } from './held-elsewhere.ts';
 import type { limits } from '../model/limits.ts';
 import type { StreamKey } from '../model/scope.ts';
+import type { Handed, HandedResult } from '../peers/index.ts';
 import type { RouteTable } from '../route/index.ts';
 
 /** The bounds of `limits.ingest`, as numbers, so that tests and operators can set others. */
@@ -47,11 +49,23 @@ export interface Onlooker {
   see(bytes: Buffer, start: number, end: number): void;
 }
 
+/** The other shards of this process: who owns a stream gives out its offsets. */
+export interface ForeignShards {
+  /** Who owns the stream; undefined: this shard. */
+  ownerOf(stream: StreamKey): number | undefined;
+  /** Resolves once the owner has the lines on stable storage, or says why not (I1). */
+  append(owner: number, handed: Handed): Promise<HandedResult>;
+}
+
 export interface IngestDeps {
   /** The configuration in force; undefined while none is (answered as `starting`). Asked once per request. */
   readonly route: () => RouteTable | undefined;
   /** Resolves once the lines are on stable storage, or says why they are not (I1). */
   readonly append: (request: AppendRequest) => Promise<AppendResult>;
+  /** Absent: this shard owns every stream. */
+  readonly foreign?: ForeignShards;
+  /** What the other shards hold of the memory for bodies. Absent: nobody else takes from it. */
+  readonly heldElsewhere?: HeldElsewhere;
   /** Counts refusals of known tokens for known streams, shown in the ledger as "not taken". */
   readonly countRefusal: (entry: RefusalCount) => void;
   /** Keeps lines apart, all of the entry or none of it. `full`: their owner's room is used up; `failed`: the disk did not
@@ -121,6 +135,15 @@ export interface Ingest {
   /** From now on requests are refused as `draining`, also those whose body is still arriving. Whole bodies are finished. */
   drain(): void;
   stats(): IngestStats;
+  /**
+   * Whether an account's lines that another shard has received may come in just now, by its share of this thread's time; they
+   * are charged to it.
+   *
+   * @returns 0, or when to come back, in milliseconds
+   */
+  admitHanded(account: string, bytes: number): number;
+  /** Memory that was moved to another shard with a body is back. */
+  regain(memory: ArrayBuffer): void;
   /** Drains, and resolves when no request is under way any more. */
   close(): Promise<void>;
 }

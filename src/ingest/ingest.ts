@@ -12,6 +12,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Cancel } from '../lib/clock.ts';
 import { hourOf } from '../model/delivery.ts';
+import { acceptedReply } from './accepted-reply.ts';
 import { admit } from './admit.ts';
 import type { Admission, Gatekeepers } from './admit.ts';
 import { refusalReply, takenReply } from './answer.ts';
@@ -26,6 +27,7 @@ import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
 import { slots } from './slots.ts';
 import type { Slots } from './slots.ts';
+import { Standings } from './standing.ts';
 import { Tally } from './tally.ts';
 import { take } from './take.ts';
 import type { Taking } from './take.ts';
@@ -74,9 +76,11 @@ class Door implements Ingest {
     const { fair } = deps;
     this.#rate = fair && new FairRate({ ...fair, clock: deps.clock, limits });
     this.#gate = {
-      tokens: tokenReader(limits.tokensCached),
-      zones: zoneFinder(limits.zonesCached),
-      budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount),
+      standings: new Standings(
+        { tokens: tokenReader(limits.tokensCached), zones: zoneFinder(limits.zonesCached) },
+        limits.standingsCached,
+      ),
+      budget: memoryBudget(limits.heldBytes, limits.heldBytesPerAccount, deps.heldElsewhere),
       limits,
       instance: deps.instance,
       rate: this.#rate,
@@ -205,7 +209,8 @@ class Door implements Ingest {
   #replyTo(outcome: Outcome): Reply {
     if (outcome.kind === 'refused') return refusalReply(outcome.refusal);
     const keysReachBackS = Math.floor(this.#deps.keysReachBackMs() / 1000);
-    return takenReply(outcome.parts, { durability: this.#deps.durability, keysReachBackS });
+    const facts = { durability: this.#deps.durability, keysReachBackS };
+    return acceptedReply(outcome.parts, facts) ?? takenReply(outcome.parts, facts);
   }
 
   /** Refuses a request whose body has not been read to its end. */
@@ -269,6 +274,16 @@ class Door implements Ingest {
     if (this.#draining) return;
     this.#draining = true;
     for (const upload of this.#uploads) upload.refuse(DRAINING);
+  }
+
+  admitHanded(account: string, bytes: number): number {
+    const waitMs = this.#rate?.waitMs(account, bytes) ?? 0;
+    if (waitMs === 0) this.#rate?.charge(account, bytes);
+    return waitMs;
+  }
+
+  regain(memory: ArrayBuffer): void {
+    this.#taking.bodies.regain(memory);
   }
 
   stats(): IngestStats {

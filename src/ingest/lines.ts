@@ -101,24 +101,24 @@ export interface Work {
 /**
  * Does all of the work when it is the payer's turn, and charges what it holds as that grows.
  *
- * @returns why it was given up, or undefined when it is done
+ * @returns why it was given up, or undefined when it is done; at once when the first step did it all
  */
-export async function inTurns(
+export function inTurns(
   work: Work,
   lease: Lease,
   wheel: Wheel,
   payer: string,
-): Promise<Refusal | undefined> {
+): Refusal | undefined | Promise<Refusal | undefined> {
   let charged = 0;
   let givenUp: Refusal | undefined;
-  await wheel.run(payer, true, () => {
+  const waiting = wheel.run(payer, true, () => {
     const more = work.step();
     const verdict = lease.grow(work.heldBytes - charged);
     if (verdict !== 'ok') givenUp = outOfMemory(verdict);
     else charged = work.heldBytes;
     return more && givenUp === undefined;
   });
-  return givenUp;
+  return waiting === undefined ? givenUp : waiting.then(() => givenUp);
 }
 
 /** A shorter line than this is looked at for whether it is blank. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { HeldElsewhere, heldMemory } from './held-elsewhere.ts';
 import { memoryBudget } from './memory.ts';
 
 test('I5: whatever is asked for, neither the total nor a payer’s share is exceeded, and all comes back', () => {
@@ -54,4 +55,23 @@ test('a refused charge charges nothing; a lease released twice gives back once',
   lease.release();
   lease.release();
   assert.deepEqual([budget.heldBytes, budget.peakBytes], [0, 60]);
+});
+
+test('I5: threads of several shards share one budget, in all and for each payer; what a dead thread held is forgotten', () => {
+  const memory = heldMemory(2);
+  const thread = (number: number) => memoryBudget(1_000, 600, new HeldElsewhere(memory, number));
+  const [one, other] = [thread(0), thread(1)];
+  const held = one.lease('a');
+  assert.equal(held.grow(400), 'ok');
+  assert.equal(other.room('a', 300), 'over_fair_share', 'its payer holds the rest elsewhere');
+  assert.equal(other.room('b', 500), 'ok');
+  assert.equal(other.room('b', 601), 'over_fair_share');
+  assert.equal(one.lease('c').grow(50), 'ok');
+  assert.equal(other.room('b', 590), 'overloaded');
+  held.release();
+  assert.equal(other.room('a', 300), 'ok');
+  one.lease('a').force(500);
+  assert.equal(other.room('a', 300), 'over_fair_share');
+  thread(0);
+  assert.equal(other.room('a', 300), 'ok');
 });

@@ -6,6 +6,7 @@
  * told `over_fair_share`; only when there is no room for anybody is the answer `overloaded` (I5, I6).
  */
 import { assert } from '../lib/assert.ts';
+import type { HeldElsewhere } from './held-elsewhere.ts';
 
 type MemoryVerdict = 'ok' | 'over_fair_share' | 'overloaded';
 
@@ -35,20 +36,27 @@ const TIGHT_SHARE = 0.75;
 /** Share of the total that a payer may hold however many there are, so that a small sender does not pay for a flood. */
 const SMALL_SHARE = 1 / 16;
 
-export function memoryBudget(totalBytes: number, payerBytes: number): MemoryBudget {
-  return new Budget(totalBytes, payerBytes);
+/** @param elsewhere what other threads hold of the same memory; absent: there are none */
+export function memoryBudget(
+  totalBytes: number,
+  payerBytes: number,
+  elsewhere?: HeldElsewhere,
+): MemoryBudget {
+  return new Budget(totalBytes, payerBytes, elsewhere);
 }
 
 class Budget implements MemoryBudget {
   readonly #totalBytes: number;
   readonly #payerBytes: number;
+  readonly #elsewhere: HeldElsewhere | undefined;
   readonly #heldBy = new Map<string, number>();
   heldBytes = 0;
   peakBytes = 0;
 
-  constructor(totalBytes: number, payerBytes: number) {
+  constructor(totalBytes: number, payerBytes: number, elsewhere: HeldElsewhere | undefined) {
     this.#totalBytes = totalBytes;
     this.#payerBytes = payerBytes;
+    this.#elsewhere = elsewhere;
   }
 
   lease(payer: string): Lease {
@@ -56,16 +64,19 @@ class Budget implements MemoryBudget {
   }
 
   room(payer: string, bytes: number): MemoryVerdict {
-    const own = this.#heldBy.get(payer) ?? 0;
+    const here = this.#heldBy.get(payer) ?? 0;
+    const own = here + (this.#elsewhere?.of(payer) ?? 0);
     if (own + bytes > this.#payerBytes) return 'over_fair_share';
-    const tight = this.heldBytes + bytes > this.#totalBytes * TIGHT_SHARE;
-    const equalPart = this.#totalBytes / (this.#heldBy.size + (own === 0 ? 1 : 0));
+    const held = this.heldBytes + (this.#elsewhere?.bytes ?? 0);
+    const tight = held + bytes > this.#totalBytes * TIGHT_SHARE;
+    const equalPart = this.#totalBytes / (this.#heldBy.size + (here === 0 ? 1 : 0));
     const fair = Math.max(equalPart, this.#totalBytes * SMALL_SHARE);
     if (tight && equalPart < this.#totalBytes && own + bytes > fair) return 'over_fair_share';
-    return this.heldBytes + bytes > this.#totalBytes ? 'overloaded' : 'ok';
+    return held + bytes > this.#totalBytes ? 'overloaded' : 'ok';
   }
 
   charge(payer: string, bytes: number): void {
+    this.#elsewhere?.note(payer, bytes);
     this.heldBytes += bytes;
     this.peakBytes = Math.max(this.peakBytes, this.heldBytes);
     const own = (this.#heldBy.get(payer) ?? 0) + bytes;

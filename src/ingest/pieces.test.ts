@@ -32,3 +32,16 @@ test('a body in one piece is not copied', () => {
   pieces.push(piece);
   assert.equal(pieces.joinLines(), piece);
 });
+
+test('joined pieces give their memory back at once, but nothing that others share', () => {
+  const shared = Buffer.alloc(4_000, 'b');
+  const own = Buffer.alloc(2_000, 'a');
+  const view = shared.subarray(0, 2_000);
+  const pieces = new Pieces();
+  pieces.push(own);
+  pieces.push(view);
+  const joined = pieces.joinLines();
+  assert.equal(joined.toString(), `${'a'.repeat(2_000)}${'b'.repeat(2_000)}\n`);
+  assert.equal(own.buffer.byteLength, 0);
+  assert.equal(shared.toString(), 'b'.repeat(4_000));
+});

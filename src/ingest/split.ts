@@ -78,6 +78,7 @@ export class Splitting implements Work {
   readonly #field: Buffer;
   readonly #resolve: (value: string) => Found;
   readonly #onlooker: ((stream: StreamKey) => Onlooker | undefined) | undefined;
+  readonly #ownerOf: ((stream: StreamKey) => number | undefined) | undefined;
   readonly #values: ValueTable;
   readonly #parts: Part[] = [];
   readonly #partOf = new Map<StreamKey, number>();
@@ -104,6 +105,8 @@ export class Splitting implements Work {
       readonly field: string;
       readonly resolve: (value: string) => Found;
       readonly onlooker?: (stream: StreamKey) => Onlooker | undefined;
+      /** The other shard that owns a stream: what goes there lies in memory of its own, which can be moved. */
+      readonly ownerOf?: (stream: StreamKey) => number | undefined;
       readonly seed: number;
     },
     rules: LineRules,
@@ -117,6 +120,7 @@ export class Splitting implements Work {
     this.#field = Buffer.from(by.field);
     this.#resolve = by.resolve;
     this.#onlooker = by.onlooker;
+    this.#ownerOf = by.ownerOf;
     this.#values = new ValueTable(body, 2 * limits.streamsPerRequest, by.seed);
     const expected = Math.ceil(body.length / USUAL_LINE_BYTES);
     this.#lineParts = new NumberList(expected);
@@ -238,19 +242,17 @@ export class Splitting implements Work {
     return this.#parts.filter((part) => part.refusal === undefined && part.goodLines > 0);
   }
 
-  /** Gives each part its place in one buffer, and its ends in one array: thousands of parts cost two allocations. */
+  /** What goes to the same shard lies together; what is handed on later than the rest lies by itself. */
   #makeRoom(): void {
-    const takers = this.#takers();
-    const bytes = Buffer.allocUnsafeSlow(takers.reduce((sum, part) => sum + part.goodBytes, 0));
-    const ends = new Uint32Array(takers.reduce((sum, part) => sum + part.goodLines, 0));
-    let atByte = 0;
-    let atLine = 0;
-    for (const part of takers) {
-      part.lines = {
-        bytes: bytes.subarray(atByte, (atByte += part.goodBytes)),
-        ends: ends.subarray(atLine, (atLine += part.goodLines)),
-      };
+    const groups = new Map<number | undefined | Part, Part[]>();
+    for (const part of this.#takers()) {
+      const owner = this.#ownerOf?.(part.place.stream);
+      const key = owner !== undefined && part.bad.length > 0 ? part : owner;
+      const group = groups.get(key);
+      if (group) group.push(part);
+      else groups.set(key, [part]);
     }
+    for (const group of groups.values()) makeRoom(group);
   }
 
   /** Copies one turn's worth of lines. */
@@ -273,6 +275,20 @@ export class Splitting implements Work {
 
   result(): Split {
     return { parts: this.#parts, strays: [...this.#strays.values()], refusal: this.#refusal };
+  }
+}
+
+/** Gives each part its place in one buffer, and its ends in one array: thousands of parts cost two allocations. */
+function makeRoom(takers: readonly Part[]): void {
+  const bytes = Buffer.allocUnsafeSlow(takers.reduce((sum, part) => sum + part.goodBytes, 0));
+  const ends = new Uint32Array(takers.reduce((sum, part) => sum + part.goodLines, 0));
+  let atByte = 0;
+  let atLine = 0;
+  for (const part of takers) {
+    part.lines = {
+      bytes: bytes.subarray(atByte, (atByte += part.goodBytes)),
+      ends: ends.subarray(atLine, (atLine += part.goodLines)),
+    };
   }
 }
 

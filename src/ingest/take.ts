@@ -1,11 +1,13 @@
 /** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
-import type { AppendResult, Lines } from '../buffer/index.ts';
+import type { AppendRequest, Lines } from '../buffer/index.ts';
+import type { HandedResult } from '../peers/index.ts';
 import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
 import { decompress, plainTooLarge } from './decompress.ts';
+import type { Coding } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
@@ -36,31 +38,50 @@ export interface Taking {
 const KEEP_RETRY_S = 5;
 
 /** @param lease holds the body's bytes; the caller releases it */
-export async function take(
+export function take(
   taking: Taking,
   admission: Admission,
   body: Pieces,
   lease: Lease,
 ): Promise<Outcome> {
-  const plain = await decode(taking, admission, body, lease);
+  // Lines as they are have nothing to wait for.
+  if (admission.coding === 'identity') return takePlain(taking, admission, body, lease);
+  return takePacked(taking, admission, admission.coding, body, lease);
+}
+
+async function takePacked(
+  taking: Taking,
+  admission: Admission,
+  coding: Exclude<Coding, 'identity'>,
+  body: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const mostBytes = plainBytesMost(taking, admission);
+  const plain = await taking.decompressing.run(admission.payer, () =>
+    decompress(body, coding, lease, mostBytes),
+  );
   if ('code' in plain) return { kind: 'refused', refusal: plain, lines: 0 };
+  return await takePlain(taking, admission, plain, lease);
+}
+
+function takePlain(
+  taking: Taking,
+  admission: Admission,
+  plain: Pieces,
+  lease: Lease,
+): Promise<Outcome> {
+  const mostBytes = plainBytesMost(taking, admission);
+  if (plain.bytes > mostBytes) {
+    return Promise.resolve({ kind: 'refused', refusal: plainTooLarge(mostBytes), lines: 0 });
+  }
   taking.sawPlain(plain.bytes);
   return admission.to.kind === 'by'
     ? takeSplit(taking, admission, admission.to, plain, lease)
     : takeFramed(taking, admission, admission.to, plain, lease);
 }
 
-async function decode(
-  { deps, decompressing }: Taking,
-  { coding, payer, to }: Admission,
-  body: Pieces,
-  lease: Lease,
-): Promise<Pieces | Refusal> {
-  const mostBytes = to.kind === 'by' ? deps.limits.splitBytes : deps.limits.plainBytes;
-  if (coding !== 'identity') {
-    return decompressing.run(payer, () => decompress(body, coding, lease, mostBytes));
-  }
-  return body.bytes > mostBytes ? plainTooLarge(mostBytes) : body;
+function plainBytesMost({ deps }: Taking, { to }: Admission): number {
+  return to.kind === 'by' ? deps.limits.splitBytes : deps.limits.plainBytes;
 }
 
 async function takeFramed(
@@ -76,9 +97,15 @@ async function takeFramed(
   const onlooker = tap?.watching ? tap.onlooker(place.stream) : undefined;
   if (!place.wanted && onlooker === undefined) return await countUnwanted(taking, place, plain);
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
-  const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
+  let isMovable = false;
+  const body = plain.joinLines((bytes) => {
+    // Memory of its own; a body that came in one piece lies beside others.
+    isMovable = true;
+    return taking.bodies.take(bytes);
+  });
   const framing = new Framing(body, rules, limits, admission.quarantine);
-  const givenUp = await inTurns(framing, lease, taking.wheel, admission.payer);
+  const turns = inTurns(framing, lease, taking.wheel, admission.payer);
+  const givenUp = turns instanceof Promise ? await turns : turns;
   const framed = framing.result();
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
@@ -90,7 +117,7 @@ async function takeFramed(
       parts: [{ kind: 'unwanted', stream: place.stream, lines: framed.count }],
     };
   }
-  const part = await store(taking, admission, place, framed.lines, framed.bad);
+  const part = await store(taking, admission, place, framed, isMovable);
   // Stored, so nobody looks at the bytes any more. After a fault somebody might.
   if (part.kind === 'accepted') taking.bodies.give(body);
   return part.kind === 'refused'
@@ -117,14 +144,19 @@ async function takeSplit(
   plain: Pieces,
   lease: Lease,
 ): Promise<Outcome> {
-  const { limits, random, tap } = taking.deps;
+  const { foreign, limits, random, tap } = taking.deps;
   const onlooker = tap?.watching ? (stream: StreamKey) => tap.onlooker(stream) : undefined;
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   const seed = random.bytes(4).readUInt32LE();
   const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
   const splitting = new Splitting(
     body,
-    { ...by, seed, ...(onlooker && { onlooker }) },
+    {
+      ...by,
+      seed,
+      ...(onlooker && { onlooker }),
+      ...(foreign && { ownerOf: (stream) => foreign.ownerOf(stream) }),
+    },
     rules,
     limits,
     admission.quarantine,
@@ -144,7 +176,7 @@ async function takeSplit(
     if (!place.wanted) return { kind: 'unwanted', stream, lines: count };
     if (part.refusal !== undefined)
       return { kind: 'refused', stream, lines: count, refusal: part.refusal };
-    const stored = await store(taking, admission, place, part.lines, part.bad);
+    const stored = await store(taking, admission, place, part, true);
     return stored.kind === 'refused' ? { ...stored, lines: count } : stored;
   });
   const strays = split.strays.map((stray): PartAnswer => ({
@@ -162,8 +194,8 @@ async function store(
   taking: Taking,
   admission: Admission,
   { stream, account }: Place,
-  lines: Lines,
-  bad: readonly KeptLine[],
+  { lines, bad }: { readonly lines: Lines; readonly bad: readonly KeptLine[] },
+  isMovable: boolean,
 ): Promise<Stored> {
   const { deps } = taking;
   const accepted = {
@@ -189,17 +221,32 @@ async function store(
     if (lines.ends.length === 0) return accepted;
     const identity =
       admission.identity && identityFor(admission.identity, admission.token.id, stream);
-    const result = await deps.append({ stream, account, lines, ...(identity && { identity }) });
+    const request = { stream, account, lines, ...(identity && { identity }) };
+    const size = { lines: lines.ends.length, bytes: lines.bytes.length };
+    const result = await append(deps, request, admission.via, isMovable);
     if (result.kind !== 'stored') return refused(appendRefusal(result));
-    deps.passedThrough?.note(stream, result.range, admission.via);
     const stored = { epoch: result.epoch, range: result.range, repeat: result.repeat };
-    return { ...accepted, lines: lines.ends.length, bytes: lines.bytes.length, stored };
+    return { ...accepted, ...size, stored };
   } catch (error) {
     return refused(taking.fault(error));
   }
 }
 
-function appendRefusal(result: Exclude<AppendResult, { kind: 'stored' }>): Refusal {
+/** Has lines stored by the shard that owns their stream. Their bytes may be gone afterwards. */
+async function append(
+  { append: own, foreign, passedThrough }: IngestDeps,
+  request: AppendRequest & { readonly stream: StreamKey },
+  via: readonly string[],
+  isMovable: boolean,
+): Promise<HandedResult> {
+  const owner = foreign?.ownerOf(request.stream);
+  if (foreign && owner !== undefined) return foreign.append(owner, { ...request, via, isMovable });
+  const result = await own(request);
+  if (result.kind === 'stored') passedThrough?.note(request.stream, result.range, via);
+  return result;
+}
+
+function appendRefusal(result: Exclude<HandedResult, { kind: 'stored' }>): Refusal {
   if (result.kind === 'key_conflict') return { code: 'key_conflict', path: 'Idempotency-Key' };
   return { code: result.reason, retryAfterS: Math.max(1, Math.ceil(result.retryAfterMs / 1000)) };
 }

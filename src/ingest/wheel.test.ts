@@ -8,9 +8,9 @@ function costly() {
   let nowMs = 0;
   const order: string[] = [];
   const wheel = new Wheel({ monotonicMs: () => nowMs });
-  const work = (name: string, steps: number, payer = name, isWanted = true) => {
+  const work = async (name: string, steps: number, payer = name, isWanted = true) => {
     let left = steps;
-    return wheel.run(payer, isWanted, () => {
+    await wheel.run(payer, isWanted, () => {
       nowMs += 1;
       order.push(name);
       return --left > 0;
@@ -55,9 +55,10 @@ test('the event loop comes round between steps, however much waits', async () =>
 
 test('what a step throws is its own, and the others go on', async () => {
   const { wheel, work } = costly();
-  const broken = wheel.run('broken', true, () => {
-    throw new Error('torn');
-  });
+  const broken = (async () =>
+    await wheel.run('broken', true, () => {
+      throw new Error('torn');
+    }))();
   const good = work('good', 3);
   await assert.rejects(broken, /torn/);
   await good;

@@ -33,15 +33,17 @@ export class Wheel {
     this.#clock = clock;
   }
 
-  /** Does all steps; the first at once where nobody else waits. Rejects with what a step throws. */
-  run(payer: string, isWanted: boolean, step: Step): Promise<void> {
+  /**
+   * Does all steps; the first at once where nobody else waits. Throws or rejects with what a step throws.
+   *
+   * @returns undefined when that first step was all that was to do, as with most bodies: those cost no promise
+   */
+  run(payer: string, isWanted: boolean, step: Step): Promise<void> | undefined {
+    const isFree = this.#wanted.size + this.#unwanted.size === 0 && this.#spentMs < ROUND_MS;
+    this.#turn();
+    if (isFree && !this.#timed(step)) return undefined;
     return new Promise((done, failed) => {
-      const waiting = { payer, step, done, failed };
-      const ring = isWanted ? this.#wanted : this.#unwanted;
-      const isFree = this.#wanted.size + this.#unwanted.size === 0 && this.#spentMs < ROUND_MS;
-      if (isFree) this.#step(ring, waiting);
-      else this.#queue(ring, waiting);
-      this.#turn();
+      this.#queue(isWanted ? this.#wanted : this.#unwanted, { payer, step, done, failed });
     });
   }
 
@@ -52,14 +54,21 @@ export class Wheel {
   }
 
   #step(ring: Ring, waiting: Waiting): void {
-    const beganMs = this.#clock.monotonicMs();
     try {
-      if (waiting.step()) this.#queue(ring, waiting);
+      if (this.#timed(waiting.step)) this.#queue(ring, waiting);
       else waiting.done();
     } catch (error) {
       waiting.failed(error);
     }
-    this.#spentMs += this.#clock.monotonicMs() - beganMs;
+  }
+
+  #timed(step: Step): boolean {
+    const beganMs = this.#clock.monotonicMs();
+    try {
+      return step();
+    } finally {
+      this.#spentMs += this.#clock.monotonicMs() - beganMs;
+    }
   }
 
   #turn(): void {

@@ -2,7 +2,7 @@
  * Writes answers. An answer to a request whose body has not been read takes care: closing a connection on which bytes are
  * still arriving resets it, and the sender may lose the answer that says why. So a bounded rest is read and thrown away.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { Reply } from './answer.ts';
 import type { IngestLimits } from './contract.ts';
@@ -13,10 +13,10 @@ import type { IngestLimits } from './contract.ts';
  * @param close ends the connection afterwards
  */
 export function write(response: ServerResponse, reply: Reply, close: boolean): void {
-  writeHead(response, reply, close);
+  const bytes = Buffer.byteLength(reply.body);
+  writeHead(response, reply, bytes, close);
   // One byte a character where all are ASCII: head and body then leave in one piece that needs no converting.
-  const ascii = Buffer.byteLength(reply.body) === reply.body.length;
-  response.end(reply.body, ascii ? 'latin1' : 'utf8');
+  response.end(reply.body, bytes === reply.body.length ? 'latin1' : 'utf8');
 }
 
 /** Answers a request whose body has not been read to its end. */
@@ -38,7 +38,7 @@ export function writeEarly(
     write(response, reply, false);
     return;
   }
-  writeHead(response, reply, true);
+  writeHead(response, reply, Buffer.byteLength(reply.body), true);
   response.write(reply.body);
   let seenBytes = 0;
   const finish = (): void => {
@@ -54,11 +54,15 @@ export function writeEarly(
   request.on('data', onData).on('end', finish).on('close', finish).resume();
 }
 
-function writeHead(response: ServerResponse, reply: Reply, close: boolean): void {
-  response.writeHead(reply.status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(reply.body),
-    ...reply.headers,
-    ...(close && { Connection: 'close' }),
-  });
+function writeHead(response: ServerResponse, reply: Reply, bytes: number, close: boolean): void {
+  // As a list, which node:http takes over without looking each name up.
+  const fields: OutgoingHttpHeader[] = [
+    'Content-Type',
+    'application/json',
+    'Content-Length',
+    String(bytes),
+  ];
+  for (const [name, value] of Object.entries(reply.headers)) fields.push(name, String(value));
+  if (close) fields.push('Connection', 'close');
+  response.writeHead(reply.status, fields);
 }

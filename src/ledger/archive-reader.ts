@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { FileHandle, FileSystem } from '../lib/fs/file-system.ts';
 import { readFully } from '../lib/fs/file-system.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
+import type { ArchivePiece } from './archive-piece.ts';
 import type { ArchiveMark } from './contract.ts';
 import {
   ARCHIVE_HEADER_BYTES,
@@ -14,15 +15,6 @@ import { readFileV1 } from './archive-v1.ts';
 
 /** Bytes of the file from which a piece is handed over. */
 const PIECE_BYTES = 2 << 20;
-
-/** Some of the archive's events in order. */
-export interface ArchivePiece {
-  readonly events: readonly LedgerEvent[];
-  /** Just behind the last of them, or behind what cannot be read: where to read on. */
-  readonly mark: ArchiveMark;
-  /** What cannot be read before the mark, if anything. The end of a file after a crash is no damage: it comes again. */
-  readonly damaged?: string;
-}
 
 /**
  * Reads events from `from` on, over all files, in pieces of about two MiB.

@@ -7,7 +7,7 @@ import { readFully } from '../lib/fs/file-system.ts';
 import type { FileHandle } from '../lib/fs/file-system.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
 import { PAYLOAD_BYTES_MAX } from './archive-format.ts';
-import type { ArchivePiece } from './archive-reader.ts';
+import type { ArchivePiece } from './archive-piece.ts';
 
 const FRAME_HEADER_BYTES = 8;
 const PIECE_BYTES = PAYLOAD_BYTES_MAX * 2;

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../lib/sqlite/open.ts';
 import type { Attempt } from '../model/delivery.ts';
 
 /** The last attempts of each job, for its owner to look at. Losing some in a crash loses no line and no count. */
@@ -12,12 +12,12 @@ export interface AttemptStore {
 
 /** @param keep attempts remembered per job */
 export function openAttemptStore(path: string, keep: number): AttemptStore {
-  const database = new DatabaseSync(path);
-  database.exec(`
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+  const database = openDatabase(
+    path,
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
     CREATE TABLE IF NOT EXISTS attempts (number INTEGER PRIMARY KEY, job INTEGER NOT NULL, attempt TEXT NOT NULL);
-    CREATE INDEX IF NOT EXISTS by_job ON attempts (job, number);
-  `);
+    CREATE INDEX IF NOT EXISTS by_job ON attempts (job, number);`,
+  );
   const insert = database.prepare('INSERT INTO attempts (job, attempt) VALUES (?, ?)');
   const oldest = database.prepare(
     'SELECT number FROM attempts WHERE job = ? ORDER BY number DESC LIMIT 1 OFFSET ?',
@@ -43,9 +43,16 @@ export function openAttemptStore(path: string, keep: number): AttemptStore {
       }
     },
     list: (job, most) =>
-      newest
-        .all(job, Math.min(most, keep))
-        .map((row) => JSON.parse(String(row['attempt'])) as Attempt),
+      newest.all(job, Math.min(most, keep)).flatMap((row) => readable(String(row['attempt']))),
     close: () => database.close(),
   };
+}
+
+/** An attempt whose text decayed is left out: nothing rests on it. */
+function readable(text: string): readonly Attempt[] {
+  try {
+    return [JSON.parse(text) as Attempt];
+  } catch {
+    return [];
+  }
 }

@@ -2,21 +2,19 @@ import { DatabaseSync } from 'node:sqlite';
 import { resultCode } from '../lib/sqlite/lock.ts';
 
 /**
- * The tables of the books. All of it is a cache of the archive: a file of another version, or one that SQLite calls
+ * The tables of the books. All of it is a cache of the archives: a file of another version, or one that SQLite calls
  * damaged, is put aside and summed anew.
  */
-export const BOOKS_VERSION = 2;
+export const BOOKS_VERSION = 3;
 
 const TABLES = `
-  CREATE TABLE progress (one INTEGER PRIMARY KEY CHECK (one = 1), file INTEGER NOT NULL, bytes INTEGER NOT NULL);
-  INSERT INTO progress VALUES (1, 0, 0);
+  CREATE TABLE progress (shard INTEGER PRIMARY KEY, file INTEGER NOT NULL, bytes INTEGER NOT NULL);
   CREATE TABLE seen_streams (stream TEXT NOT NULL, epoch TEXT NOT NULL, upto INTEGER NOT NULL, PRIMARY KEY (stream, epoch)) WITHOUT ROWID;
   CREATE TABLE accepted (stream TEXT NOT NULL, hour INTEGER NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL,
     lines INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (stream, epoch, hour)) WITHOUT ROWID;
   CREATE TABLE not_taken (stream TEXT NOT NULL, hour INTEGER NOT NULL, reason TEXT NOT NULL, requests INTEGER NOT NULL,
     lines INTEGER NOT NULL, PRIMARY KEY (stream, hour, reason)) WITHOUT ROWID;
-  CREATE TABLE seen_refusals (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL);
-  INSERT INTO seen_refusals VALUES (1, 0);
+  CREATE TABLE seen_refusals (shard INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
   CREATE TABLE jobs (job INTEGER PRIMARY KEY, stream TEXT NOT NULL, epoch TEXT NOT NULL, start INTEGER NOT NULL, sequence INTEGER NOT NULL);
   CREATE TABLE settled (job INTEGER NOT NULL, life INTEGER NOT NULL, hour INTEGER NOT NULL, outcome TEXT NOT NULL,
     lines INTEGER NOT NULL, PRIMARY KEY (job, life, hour, outcome)) WITHOUT ROWID;

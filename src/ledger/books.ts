@@ -11,7 +11,7 @@ import {
 import { scopePath } from '../model/scope.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
 import type { Waybill } from '../model/delivery.ts';
-import type { ArchiveMark, JobCut, JobLedger, ScopeLedger } from './contract.ts';
+import type { ArchiveMark, JobCut, JobLedger, ScopeLedger, ShardMark } from './contract.ts';
 import type { Scope } from '../model/scope.ts';
 import { readArchive } from './archive-reader.ts';
 import { openTables } from './books-schema.ts';
@@ -19,8 +19,8 @@ import { jobLedger, settledByHour } from './rows.ts';
 
 export interface BooksOptions {
   readonly files: FileSystem;
-  /** Folder of the archive. */
-  readonly archive: string;
+  /** Folders of the archives, by shard. */
+  readonly archives: readonly string[];
   /** The sums' SQLite file. */
   readonly path: string;
   readonly diagnostics: Diagnostics;
@@ -46,13 +46,13 @@ export interface Books {
   /** Sums what the archive has gained. */
   catchUp(): Promise<void>;
   /**
-   * Answers from sums that hold exactly what lies behind a cut: the shard's side and the archive's are of one instant, so
-   * that lines which come meanwhile never look like an imbalance (I2).
+   * Answers from sums that hold exactly what lies behind a cut: the shard's side and its archive's are of one instant, so
+   * that lines which come meanwhile never look like an imbalance (I2). Nothing is said of shards without a mark.
    *
-   * @param take asks the shard for a cut; again when the sums had gone past it
+   * @param take asks the shards for a cut; again when the sums had gone past it
    * @param answer reads the sums, in one turn
    */
-  at<Cut extends { readonly mark: ArchiveMark }, Answer>(
+  at<Cut extends { readonly marks: readonly ShardMark[] }, Answer>(
     take: () => Promise<Cut>,
     answer: (cut: Cut) => Answer,
   ): Promise<Answer>;
@@ -86,7 +86,7 @@ export interface Books {
 export async function openBooks(options: BooksOptions): Promise<Books> {
   const { files, diagnostics, path } = options;
   let database = openTables(path);
-  if (!database) {
+  if (!database || !hasColumns(database)) {
     diagnostics.warn('ledger sums are unreadable; summing the archive anew', { path });
     for (const suffix of ['', '-wal', '-shm'])
       await files.unlink(`${path}${suffix}`).catch(() => {});
@@ -103,7 +103,8 @@ class SqliteBooks implements Books {
   readonly #database: DatabaseSync;
   readonly #options: BooksOptions;
   readonly #statements: ReturnType<typeof prepare>;
-  #mark: ArchiveMark;
+  /** How far each archive is summed. */
+  readonly #marks: ArchiveMark[];
   #catching: Promise<unknown> = Promise.resolve();
   readonly #told = new Set<string>();
 
@@ -111,18 +112,19 @@ class SqliteBooks implements Books {
     this.#database = database;
     this.#options = options;
     this.#statements = prepare(database);
-    const row = database.prepare('SELECT file, bytes FROM progress').get() as {
-      file: number;
-      bytes: number;
-    };
-    this.#mark = { file: row.file, bytes: row.bytes };
+    this.#marks = options.archives.map((_, shard) => {
+      const row = database.prepare('SELECT file, bytes FROM progress WHERE shard = ?').get(shard);
+      return { file: Number(row?.['file'] ?? 0), bytes: Number(row?.['bytes'] ?? 0) };
+    });
   }
 
   catchUp(): Promise<void> {
-    return this.#inTurn(() => this.#sum());
+    return this.#inTurn(async () => {
+      for (const shard of this.#marks.keys()) await this.#sum(shard);
+    });
   }
 
-  async at<Cut extends { readonly mark: ArchiveMark }, Answer>(
+  async at<Cut extends { readonly marks: readonly ShardMark[] }, Answer>(
     take: () => Promise<Cut>,
     answer: (cut: Cut) => Answer,
   ): Promise<Answer> {
@@ -130,8 +132,9 @@ class SqliteBooks implements Books {
       const cut = await take();
       // Others may have summed further while this cut was on its way; whoever asked in the end takes what is there.
       const answered = await this.#inTurn(async () => {
-        if (isBefore(cut.mark, this.#mark) && tries < TRIES) return undefined;
-        await this.#sum(cut.mark);
+        const isPast = cut.marks.some(({ shard, ...mark }) => isBefore(mark, this.#marks[shard]!));
+        if (isPast && tries < TRIES) return undefined;
+        for (const { shard, ...mark } of cut.marks) await this.#sum(shard, mark);
         return { value: answer(cut) };
       });
       if (answered) return answered.value;
@@ -145,11 +148,12 @@ class SqliteBooks implements Books {
     return turn;
   }
 
-  async #sum(until?: ArchiveMark): Promise<void> {
-    const { files, archive, diagnostics } = this.#options;
-    if (until && !isBefore(this.#mark, until)) return;
-    for await (const piece of readArchive(files, archive, this.#mark, until)) {
-      const place = `${piece.mark.file}/${piece.mark.bytes}`;
+  async #sum(shard: number, until?: ArchiveMark): Promise<void> {
+    const { files, archives, diagnostics } = this.#options;
+    const from = this.#marks[shard]!;
+    if (until && !isBefore(from, until)) return;
+    for await (const piece of readArchive(files, archives[shard]!, from, until)) {
+      const place = `shard ${shard}, ${piece.mark.file}/${piece.mark.bytes}`;
       if (piece.damaged && !this.#told.has(place)) {
         this.#told.add(place);
         diagnostics.alarm('archive is damaged: hours in it may be incomplete in the ledger', {
@@ -159,21 +163,19 @@ class SqliteBooks implements Books {
       }
       this.#database.exec('BEGIN');
       try {
-        for (const event of piece.events) this.#add(event);
+        for (const event of piece.events) this.#add(event, shard);
         this.#options.keepDropped?.();
-        this.#database
-          .prepare('UPDATE progress SET file = ?, bytes = ?')
-          .run(piece.mark.file, piece.mark.bytes);
+        this.#statements.setProgress.run(shard, piece.mark.file, piece.mark.bytes);
         this.#database.exec('COMMIT');
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
         throw error;
       }
-      this.#mark = piece.mark;
+      this.#marks[shard] = piece.mark;
     }
   }
 
-  #add(event: LedgerEvent): void {
+  #add(event: LedgerEvent, shard: number): void {
     const sql = this.#statements;
     switch (event.kind) {
       case 'accepted': {
@@ -193,9 +195,10 @@ class SqliteBooks implements Books {
         this.#addWaybill(event.waybill);
         return;
       case 'refused': {
-        const seen = (sql.refusals.get() as { sequence: number }).sequence;
-        if (event.sequence <= seen) return;
-        sql.setRefusals.run(event.sequence);
+        // Each shard numbers those that it has counted, of whichever stream.
+        const seen = sql.refusals.get(shard) as { sequence: number } | undefined;
+        if (event.sequence <= (seen?.sequence ?? 0)) return;
+        sql.setRefusals.run(shard, event.sequence);
         for (const entry of event.entries)
           sql.notTaken.run(entry.stream, entry.hour, entry.reason, entry.requests, entry.lines);
         return;
@@ -357,6 +360,17 @@ interface Life {
   readonly sequence: number;
 }
 
+/** Whether all that is asked of the tables can be: the name of a column may have decayed. Closes them when not. */
+function hasColumns(database: DatabaseSync): boolean {
+  try {
+    prepare(database);
+    return true;
+  } catch {
+    database.close();
+    return false;
+  }
+}
+
 const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>
   a.file < b.file || (a.file === b.file && a.bytes < b.bytes);
 
@@ -388,8 +402,14 @@ function prepare(database: DatabaseSync) {
       `INSERT INTO sent VALUES (?, ?, 1, ?, ?) ON CONFLICT DO UPDATE SET batches = batches + 1,
        plain_bytes = plain_bytes + excluded.plain_bytes, sent_bytes = sent_bytes + excluded.sent_bytes`,
     ),
-    refusals: sql('SELECT sequence FROM seen_refusals'),
-    setRefusals: sql('UPDATE seen_refusals SET sequence = ?'),
+    setProgress: sql(
+      `INSERT INTO progress VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET file = excluded.file, bytes = excluded.bytes`,
+    ),
+    refusals: sql('SELECT sequence FROM seen_refusals WHERE shard = ?'),
+    setRefusals: sql(
+      'INSERT INTO seen_refusals VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence',
+    ),
     notTaken: sql(
       `INSERT INTO not_taken VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,
        lines = lines + excluded.lines`,

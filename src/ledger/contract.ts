@@ -15,6 +15,11 @@ export interface ArchiveMark {
   readonly bytes: number;
 }
 
+/** A place in one shard's archive. */
+export interface ShardMark extends ArchiveMark {
+  readonly shard: number;
+}
+
 export interface ArchiveWriter extends LedgerSink {
   /** Hands everything recorded to the operating system and says how far the archive reaches now. */
   flush(): Promise<ArchiveMark>;

@@ -24,4 +24,5 @@ export type {
   JobLedger,
   LedgerRow,
   ScopeLedger,
+  ShardMark,
 } from './contract.ts';

@@ -1,4 +1,6 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { openDatabase } from '../lib/sqlite/open.ts';
 import { parseStreamKey, scopePath } from '../model/scope.ts';
 import type { Scope } from '../model/scope.ts';
 
@@ -55,32 +57,54 @@ export interface KeptLines {
   close(): void;
 }
 
-/** @param bounds per account */
+interface Row extends KeptLine {
+  /** Null in rows of a version that had none. */
+  readonly crc: number | null;
+}
+
+/**
+ * Each line has a CRC-32: one that decayed is never handed out as its owner's (I10).
+ *
+ * @param bounds per account
+ * @param damaged told of each line that is left out for it, once, and of indexes that were made anew
+ */
 export function openKeptLines(
   path: string,
   bounds: { readonly lines: number; readonly bytes: number },
+  damaged: (what: string) => void = () => {},
 ): KeptLines {
-  const database = new DatabaseSync(path);
-  database.exec(`
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+  const database = openDatabase(
+    path,
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
     CREATE TABLE IF NOT EXISTS lines (id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, stream TEXT NOT NULL,
       reason TEXT NOT NULL, job INTEGER, offset INTEGER, detail TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS by_account ON lines (account, id);
     CREATE INDEX IF NOT EXISTS by_stream ON lines (stream, id);
-    CREATE UNIQUE INDEX IF NOT EXISTS once ON lines (job, offset) WHERE job IS NOT NULL;
-  `);
+    CREATE UNIQUE INDEX IF NOT EXISTS once ON lines (job, offset) WHERE job IS NOT NULL;`,
+  );
+  const columns = database.prepare('PRAGMA table_info(lines)').all();
+  if (!columns.some((column) => column['name'] === 'crc'))
+    database.exec('ALTER TABLE lines ADD COLUMN crc INTEGER');
+  mendIndexes(database, damaged);
+  const told = new Set<number>();
+  const whole = ({ crc, ...line }: Row): readonly KeptLine[] => {
+    if (crc === null || crc === crcOf(line)) return [line];
+    if (!told.has(line.id)) damaged(`line ${line.id} has another CRC-32`);
+    told.add(line.id);
+    return [];
+  };
   const held = database.prepare(
     'SELECT count(*) AS lines, coalesce(sum(length(bytes)), 0) AS bytes FROM lines WHERE account = ?',
   );
   // A range that is settled after a crash keeps its lines a second time: (job, offset) makes that harmless.
   const insert = database.prepare(
-    'INSERT OR IGNORE INTO lines (account, stream, reason, job, offset, detail, at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT OR IGNORE INTO lines (account, stream, reason, job, offset, detail, at, bytes, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const dropOldest = database.prepare(
     'DELETE FROM lines WHERE id = (SELECT min(id) FROM lines WHERE account = ?) RETURNING length(bytes) AS bytes',
   );
   const select =
-    'SELECT id, account, stream, reason, job, offset, detail, at AS atMs, bytes FROM lines';
+    'SELECT id, account, stream, reason, job, offset, detail, at AS atMs, bytes, crc FROM lines';
 
   /** Counted once for each account and call: it looks at all of the account's lines. */
   const heldBy = (account: string) => held.get(account) as { lines: number; bytes: number };
@@ -98,6 +122,7 @@ export function openKeptLines(
       entry.detail,
       entry.atMs,
       entry.bytes,
+      crcOf(entry),
     );
   const inTransaction = <T>(work: () => T): T => {
     database.exec('BEGIN IMMEDIATE');
@@ -145,15 +170,19 @@ export function openKeptLines(
         }
         return given;
       }),
-    list: (scopes, most, afterId) =>
-      database
+    list: (scopes, most, afterId) => {
+      const rows = database
         .prepare(
           `${select} WHERE id > ? AND EXISTS (SELECT 1 FROM json_each(?) WHERE stream >= value || '/' AND stream < value || '0')
            ORDER BY id LIMIT ?`,
         )
-        .all(afterId, JSON.stringify(scopes.map(scopePath)), most) as unknown as KeptLine[],
-    get: (id) =>
-      database.prepare(`${select} WHERE id = ?`).get(id) as unknown as KeptLine | undefined,
+        .all(afterId, JSON.stringify(scopes.map(scopePath)), most) as unknown as Row[];
+      return rows.flatMap(whole);
+    },
+    get: (id) => {
+      const row = database.prepare(`${select} WHERE id = ?`).get(id) as unknown as Row | undefined;
+      return row && whole(row)[0];
+    },
     remove: (ids) => {
       database
         .prepare('DELETE FROM lines WHERE id IN (SELECT value FROM json_each(?))')
@@ -172,6 +201,37 @@ export function openKeptLines(
     },
     close: () => database.close(),
   };
+}
+
+/** Bytes of a file up to which all of it is looked at when it is opened: a tenth of a second. */
+const LOOKED_AT_BYTES = 64 << 20;
+
+/** An index that decayed hides lines from their owner. */
+function mendIndexes(database: DatabaseSync, damaged: (what: string) => void): void {
+  const number = (pragma: string): number =>
+    Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+  if (number('page_count') * number('page_size') > LOOKED_AT_BYTES) return;
+  const found = database.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check'];
+  if (found === 'ok') return;
+  damaged(String(found));
+  try {
+    database.exec('REINDEX');
+  } catch {
+    // Two lines say that they are the same: each is judged by its CRC-32 when it is read.
+  }
+}
+
+function crcOf({
+  account,
+  stream,
+  reason,
+  job,
+  offset,
+  detail,
+  atMs,
+  bytes,
+}: KeptLineEntry): number {
+  return crc32(JSON.stringify([account, stream, reason, job, offset, detail, atMs]), crc32(bytes));
 }
 
 function meantBy(database: DatabaseSync, reach: KeptLinesReach): readonly number[] {

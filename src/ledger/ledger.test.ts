@@ -88,7 +88,12 @@ async function read(directory: string): Promise<LedgerEvent[]> {
   return events;
 }
 const books = async (archive: string) =>
-  openBooks({ files, archive, path: join(await folder(), 'books.db'), diagnostics: silent });
+  openBooks({
+    files,
+    archives: [archive],
+    path: join(await folder(), 'books.db'),
+    diagnostics: silent,
+  });
 const cut = (more: Partial<JobCut> = {}): JobCut => ({
   job: 1,
   stream: STREAM,
@@ -308,11 +313,11 @@ test('lines that come after a cut was taken never look like an imbalance (I2)', 
   const archive = await writer(directory);
   const sums = await books(directory);
   for (const event of [opened, accepted(0, 30), waybill(1, 0, 20)]) archive.record(event);
-  const early = { mark: await archive.flush(), job: cut() };
+  const early = { marks: [{ shard: 0, ...(await archive.flush()) }], job: cut() };
   // Written before anybody reads: the archive is ahead of the cut.
   archive.record(accepted(30, 50));
   const late = {
-    mark: await archive.flush(),
+    marks: [{ shard: 0, ...(await archive.flush()) }],
     job: cut({ head: 50, waitingByHour: [[HOUR, 30]] }),
   };
   const first = await sums.at(
@@ -412,6 +417,39 @@ test('reasons, refusals and usage come out as they went in', async () => {
   sums.close();
 });
 
+test('I2: the books are summed over the archives of all shards, each once, whatever the others have written', async () => {
+  const archives = [await folder(), await folder()];
+  const [own, other] = [await writer(archives[0]!), await writer(archives[1]!)];
+  const refused = (sequence: number): LedgerEvent => ({
+    kind: 'refused',
+    sequence,
+    entries: [{ stream: STREAM, hour: HOUR, reason: 'line_shape', requests: 1, lines: 3 }],
+  });
+  for (const event of [opened, accepted(0, 30), waybill(1, 0, 20), refused(1)]) own.record(event);
+  // Whoever receives lines counts what it refuses, of every shard's streams.
+  other.record(refused(1));
+  const path = join(await folder(), 'books.db');
+  const open = () => openBooks({ files, archives, path, diagnostics: silent });
+  const first = await open();
+  const marks = [
+    { shard: 0, ...(await own.flush()) },
+    { shard: 1, ...(await other.flush()) },
+  ];
+  const ask = async () => ({ marks, job: cut() });
+  const answer = await first.at(ask, ({ job }) => first.job(job));
+  assert.deepEqual([answer.total.accepted, answer.total.balanced], [30, true]);
+  first.close();
+  other.record(refused(2));
+  await Promise.all([own.close(), other.close()]);
+  const second = await open();
+  await second.catchUp();
+  const scope = { kind: 'zone', id: 'z1' } as const;
+  const { streams, jobs } = second.scope(scope, [STREAM], [cut()]);
+  assert.deepEqual([streams[0]!.accepted, streams[0]!.notTaken], [30, { line_shape: 9 }]);
+  assert.equal(jobs[0]!.total.balanced, true);
+  second.close();
+});
+
 test('sums that SQLite cannot read are made anew from the archive (I10)', async () => {
   const directory = await folder();
   const archive = await writer(directory);
@@ -419,7 +457,7 @@ test('sums that SQLite cannot read are made anew from the archive (I10)', async 
   await archive.close();
   const path = join(await folder(), 'books.db');
   await writeFile(path, 'this is no database at all, but it is long enough to be looked at');
-  const sums = await openBooks({ files, archive: directory, path, diagnostics: silent });
+  const sums = await openBooks({ files, archives: [directory], path, diagnostics: silent });
   await sums.catchUp();
   assert.equal(
     sums.job(
@@ -437,12 +475,12 @@ test('sums that SQLite cannot read are made anew from the archive (I10)', async 
 test('sums that only cannot be opened just now are left as they are', async () => {
   const directory = await folder();
   const path = join(await folder(), 'books.db');
-  const sums = await openBooks({ files, archive: directory, path, diagnostics: silent });
+  const sums = await openBooks({ files, archives: [directory], path, diagnostics: silent });
   sums.close();
   const before = await readFile(path);
   const other = new DatabaseSync(path);
   other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
-  await assert.rejects(openBooks({ files, archive: directory, path, diagnostics: silent }));
+  await assert.rejects(openBooks({ files, archives: [directory], path, diagnostics: silent }));
   other.close();
   assert.deepEqual(await readFile(path), before);
 });

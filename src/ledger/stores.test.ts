@@ -123,3 +123,28 @@ test("a label's quotes and newlines are escaped as Prometheus wants", () => {
   ]);
   assert.equal(text, '# HELP x_total h\n# TYPE x_total counter\nx_total{job="a\\"b\\n"} 3\n');
 });
+
+test('I10: a kept line that decayed is left out and told once, and its neighbours are there', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'waybill-kept-'));
+  const path = join(folder, 'kept-lines.db');
+  const told: string[] = [];
+  const open = () => openKeptLines(path, { lines: 10, bytes: 1_000 }, (what) => told.push(what));
+  const first = open();
+  first.keepNewest([line('a', 0), line('a', 1), line('a', 2)]);
+  first.close();
+  const database = new DatabaseSync(path);
+  database.exec("UPDATE lines SET bytes = x'7b7d' WHERE offset = 1");
+  // As a version before the checksums left it.
+  database.exec('UPDATE lines SET crc = NULL WHERE offset = 2');
+  database.close();
+  const store = open();
+  for (let round = 0; round < 2; round += 1)
+    assert.deepEqual(
+      store.list([{ kind: 'zone', id: 'a' }], 10, 0).map(({ offset }) => offset),
+      [0, 2],
+    );
+  assert.equal(store.get(2), undefined);
+  assert.deepEqual(told, ['line 2 has another CRC-32']);
+  store.close();
+  await rm(folder, { recursive: true });
+});

@@ -1,5 +1,6 @@
 /** Calls between threads over a message port: one request, one answer, in any order; and notices without an answer. */
-import type { MessagePort, Worker } from 'node:worker_threads';
+import { MessagePort } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 /** The methods of one side; arguments and results must be cloneable (no functions, no class instances). */
 export type Methods = Readonly<Record<string, (...args: never[]) => unknown>>;
@@ -24,7 +25,7 @@ type Message =
 
 export interface Connection<Theirs extends Methods> {
   readonly remote: Remote<Theirs>;
-  /** Calls a method of the other side without waiting for an answer. */
+  /** Calls a method of the other side without waiting for an answer. Ports among the arguments move to the other thread. */
   notify<Name extends keyof Theirs & string>(name: Name, ...args: Parameters<Theirs[Name]>): void;
   /** Fails every call under way and all later ones. */
   close(reason: string): void;
@@ -87,7 +88,9 @@ export function connect<Ours extends Methods, Theirs extends Methods>(
   return {
     remote,
     notify(name, ...args) {
-      if (closed === undefined) port.postMessage({ notice: name, args });
+      if (closed !== undefined) return;
+      const ports = (args as readonly unknown[]).filter((each) => each instanceof MessagePort);
+      port.postMessage({ notice: name, args }, ports);
     },
     close(reason) {
       closed = reason;

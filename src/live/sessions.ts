@@ -2,7 +2,7 @@
  * The control thread's side: sessions and their listeners. What a session shows is made here, away from the threads that
  * take lines in and deliver them.
  *
- * At most one message to a listener is under way. Only when it is out is the tap told that it may hand over more, so that a
+ * At most one message of each shard to a listener is under way. Only when it is out is the tap told that it may hand over more, so that a
  * listener that reads slowly, or not at all, costs one message's memory and gets a coarser sample.
  */
 import type { Cancel, Clock } from '../lib/clock.ts';
@@ -32,8 +32,8 @@ interface SessionDeps {
   readonly encoderOf: (wish: NewLiveSession) => LiveEncoder;
   /** Tells the tap, in full, whose streams to look at. */
   readonly watch: (watches: readonly Watch[]) => void;
-  /** Tells the tap that the session can bear more. */
-  readonly taken: (session: string) => void;
+  /** Tells the tap of a shard that the session can bear more. */
+  readonly taken: (session: string, shard: number) => void;
 }
 
 /** Why a listener is told to go, as a close code (RFC 6455, section 7.4) and a reason. */
@@ -156,12 +156,12 @@ export class LiveSessions implements LiveDesk {
     this.#deps.watch(this.watches());
   }
 
-  /** Shows lines that the tap handed over. */
-  tapped(lines: TappedLines): void {
+  /** Shows lines that a shard's tap handed over. */
+  tapped(lines: TappedLines, shard = 0): void {
     const session = this.#sessions.get(lines.session);
     if (session?.listening === undefined) return;
     const text = this.#textOf(session, lines);
-    const taken = () => this.#deps.taken(session.id);
+    const taken = () => this.#deps.taken(session.id, shard);
     if (text === '') taken();
     else session.listening.listener.send(text, taken);
   }

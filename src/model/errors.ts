@@ -88,6 +88,10 @@ export const ERRORS = {
     status: 503,
     text: 'The server holds as many requests as it may. Send again after `Retry-After`.',
   },
+  shard_down: {
+    status: 503,
+    text: 'The shard that these lines belong to does not answer. Whether they were stored is not known. Send again after `Retry-After`.',
+  },
   body_invalid: { status: 400, text: "The request's body is not what this path takes." },
   not_found: { status: 404, text: 'There is no such thing.' },
   already_exists: { status: 409, text: 'There is one with this id already.' },

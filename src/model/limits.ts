@@ -55,6 +55,8 @@ export const limits = {
     discardMs: 2_000,
     /** Tokens whose hash is remembered, so that a hot one is hashed once per configuration. */
     tokensCached: 1_000,
+    /** Pairs of token and path whose meaning is remembered, some 500 bytes each. */
+    standingsCached: 20_000,
     /** Zones found by a `?by=` value that are remembered, some 200 bytes each. */
     zonesCached: 50_000,
     /** Bodies to streams that nobody wants that are read at once, so that a flood of them leaves the thread to the others. */
@@ -65,6 +67,13 @@ export const limits = {
     unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */
     keyBytes: 256,
+  },
+  shards: {
+    /** Threads with a log and a listener of their own: more than a machine has cores bring nothing. */
+    most: 16,
+    /** Plain bytes of lines that one shard may have before it from one other: a shard that hangs must leave memory to the lines
+     * of the others. */
+    handedBytes: 24 * MIB,
   },
   log: {
     /** One record of the log, so that any engine of the Kafka protocol takes it as well. */

@@ -154,10 +154,15 @@ export const SETTINGS = {
       default: [] as readonly string[],
       help: 'Address ranges (CIDR) to open that are refused otherwise: private, loopback, link-local and the like.',
     },
+    denyAddresses: {
+      kind: 'list',
+      default: [] as readonly string[],
+      help: 'Public address ranges (CIDR) to close besides, such as those of an inner network. Goes before allowAddresses.',
+    },
     allowPorts: {
       kind: 'list',
       default: [] as readonly string[],
-      help: 'Ports that may be dialled, as 443, 8088, 9200. Empty: every port.',
+      help: 'Ports that may be dialled, as 443, 8088, 9200. Empty: every port but those of mail, shells and chat.',
     },
     awsAccessKeyId: text(
       '',
@@ -182,6 +187,13 @@ export const SETTINGS = {
     },
   },
   process: {
+    shards: {
+      kind: 'whole',
+      default: 1,
+      least: 1,
+      most: limits.shards.most,
+      help: 'Threads that take lines in, each with a log of its own; never fewer than the data folder has. See docs/shards.md.',
+    },
     drainMs: ms(20_000, 0, 'How long SIGTERM waits for what is under way.'),
     logLevel: {
       kind: 'choice',

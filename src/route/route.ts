@@ -21,6 +21,19 @@ export interface RouteTable {
   wanted(stream: StreamKey): boolean;
 }
 
+/** All streams that a snapshot speaks of: those of its jobs, switched off or not, of replays, and of Logpull's flag. */
+export function* streamsOf(snapshot: Snapshot): Generator<string> {
+  for (const { stream } of snapshot.jobs) yield stream;
+  for (const { stream } of snapshot.replays ?? []) yield stream;
+  yield* pulledStreams(snapshot);
+}
+
+function* pulledStreams({ zones }: Snapshot): Generator<string> {
+  for (const { id, retention } of zones) {
+    if (retention) yield streamKey({ kind: 'zone', id }, PULLED_DATASET);
+  }
+}
+
 /** Makes the table of a snapshot, in O(size of the snapshot). */
 export function routeTable(snapshot: Snapshot): RouteTable {
   const tokens = new Map(snapshot.tokens.map((token) => [token.hash, token]));
@@ -32,9 +45,7 @@ export function routeTable(snapshot: Snapshot): RouteTable {
   );
   const wanted = new Set<string>();
   for (const job of snapshot.jobs) if (job.enabled) wanted.add(job.stream);
-  for (const { id, retention } of snapshot.zones) {
-    if (retention) wanted.add(streamKey({ kind: 'zone', id }, PULLED_DATASET));
-  }
+  for (const stream of pulledStreams(snapshot)) wanted.add(stream);
 
   const accountOf = (scope: Scope): string | undefined => {
     if (scope.kind === 'zone') return zones.get(scope.id)?.account;

@@ -2,7 +2,8 @@
  * Alerts on disk, so that a restart neither forgets one nor tells it anew. What is written is a copy of what memory holds: a
  * disk that takes nothing costs the copy, never the alert; what was not written is tried again with the next change.
  */
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../lib/sqlite/open.ts';
 import type { Alert } from './contract.ts';
 
 export interface AlertStore {
@@ -24,12 +25,12 @@ export interface AlertStore {
  * @throws what SQLite throws when it cannot be opened at all
  */
 export function openAlertStore(path: string): AlertStore {
-  const database = new DatabaseSync(path);
-  database.exec(`
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+  const database = openDatabase(
+    path,
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
     CREATE TABLE IF NOT EXISTS alerts (id INTEGER PRIMARY KEY, alert TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;
-  `);
+    CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, note TEXT NOT NULL) WITHOUT ROWID;`,
+  );
   const put = database.prepare('INSERT OR REPLACE INTO alerts (id, alert) VALUES (?, ?)');
   const remove = database.prepare('DELETE FROM alerts WHERE id = ?');
   const setNote = database.prepare('INSERT OR REPLACE INTO notes (name, note) VALUES (?, ?)');
@@ -40,7 +41,7 @@ export function openAlertStore(path: string): AlertStore {
       database
         .prepare('SELECT alert FROM alerts ORDER BY id')
         .all()
-        .map((row) => JSON.parse(String(row['alert'])) as Alert),
+        .flatMap((row) => readable(String(row['alert']))),
     write(changed, removed) {
       database.exec('BEGIN');
       try {
@@ -57,4 +58,13 @@ export function openAlertStore(path: string): AlertStore {
     setNote: (name, text) => void setNote.run(name, text),
     close: () => database.close(),
   };
+}
+
+/** An alert whose text decayed is left out: what still holds is raised anew. */
+function readable(text: string): readonly Alert[] {
+  try {
+    return [JSON.parse(text) as Alert];
+  } catch {
+    return [];
+  }
 }

@@ -55,7 +55,8 @@ export class Watcher {
   readonly #books: BooksDrift;
   readonly #server: ServerRules;
   readonly #startMs: number;
-  #lastBeatMs: number | undefined;
+  /** When each shard was last heard of. */
+  readonly #lastBeatMs = new Map<number, number>();
   #tidiedMs: number;
 
   constructor(deps: WatcherDeps) {
@@ -83,9 +84,9 @@ export class Watcher {
     const { clock, limits } = this.#deps;
     const nowMs = clock.monotonicMs();
     const wallMs = clock.wallMs();
-    const quietMs = nowMs - (this.#lastBeatMs ?? this.#startMs);
+    const quietMs = nowMs - (this.#lastBeatMs.get(beat.shard) ?? this.#startMs);
     if (quietMs > limits.hungBeats * limits.beatMs) this.#silent.blind(nowMs);
-    this.#lastBeatMs = nowMs;
+    this.#lastBeatMs.set(beat.shard, nowMs);
     for (const look of beat.streams) {
       this.#nothingSettles.look(look, nowMs);
       this.#silent.look(look, nowMs);
@@ -101,10 +102,10 @@ export class Watcher {
   /** Called every `beatMs`. */
   tick(): void {
     const nowMs = this.#deps.clock.monotonicMs();
-    // Without signs of life nobody sees lines: that they are missing says nothing then.
-    const seeing =
-      this.#lastBeatMs !== undefined && nowMs - this.#lastBeatMs < 5 * this.#deps.limits.beatMs;
-    if (seeing) this.#silent.tick(nowMs);
+    // Without signs of life of each shard nobody sees its lines: that they are missing says nothing then.
+    const beats = [...this.#lastBeatMs.values()];
+    const seeing = beats.every((atMs) => nowMs - atMs < 5 * this.#deps.limits.beatMs);
+    if (seeing && beats.length > 0) this.#silent.tick(nowMs);
     this.#losses.tick(nowMs);
     this.#alarms.tick(nowMs);
     this.#server.tick(nowMs);

@@ -11,6 +11,7 @@ import { startReceiver } from '../proof/rig.ts';
 import type { Receiver } from '../proof/rig.ts';
 import { placesIn } from '../proof/segments.ts';
 import { sweepControl } from '../proof/sweep-control.ts';
+import { sweepLedger } from '../proof/sweep-ledger.ts';
 import { tryStart } from '../proof/sweep-process.ts';
 import { EMPTY, spread, sweepShard } from '../proof/sweep.ts';
 import { temporaryFolder } from '../support/server.ts';
@@ -50,6 +51,12 @@ for (const end of ['closed', 'killed'] as const) {
     const { flips, problems } = await sweepControl(folders[end].directory, work, 1_000);
     assert.deepEqual(problems, []);
     assert.ok(flips >= 500);
+  });
+
+  test(`a flipped byte in the sums, attempts, alerts and kept lines of a ${end} server keeps nobody from starting, and no kept line is wrong (I10)`, async () => {
+    const { flips, problems } = await sweepLedger(folders[end].directory, 3_000);
+    assert.deepEqual(problems, []);
+    assert.ok(flips >= 3_000);
   });
 
   test(`a ${end} server's folder with a flipped byte starts and loses at most a block, or says why not (I10)`, async (t) => {

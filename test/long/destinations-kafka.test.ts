@@ -9,8 +9,9 @@ import { kafkaDestination } from '../../src/destinations/kafka/index.ts';
 import { CLIENT, EXPIRED, VALID } from '../servers/certificates.ts';
 import { testDialler } from '../servers/dialler.ts';
 import { startKafka } from '../servers/kafka.ts';
-import type { KafkaBroker, Mood } from '../servers/kafka.ts';
+import type { KafkaBroker } from '../servers/kafka.ts';
 import { batchFor, send } from '../servers/real.ts';
+import type { Mood } from '../servers/relay.ts';
 import { testTools } from '../servers/scripted-rig.ts';
 
 let broker: KafkaBroker | { readonly skipped: string } = { skipped: 'not started' };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { forwardLoop } from '../kill/forward-loop.ts';
@@ -57,14 +58,77 @@ test('a batch whose answer was lost is known after a restart of both sides (I7)'
   between.swallow(false);
   forwarder = await startForwarder(options);
   await sendTo(forwarder, '', 'zones/z1/http_requests', lines(50, 60));
-  await eventually('the rest gets through', () => sink.lines().length >= 60);
+  await eventually('the rest gets through', () => sink.linesOnce().length >= 60);
   assert.deepEqual(
-    numbers(sink.lines()),
+    numbers(sink.linesOnce()),
     Array.from({ length: 60 }, (_, n) => n),
   );
   assert.equal((await forwarder.status()).lines.delivered, 60);
   await Promise.all([forwarder.end('SIGTERM'), server.end('SIGTERM')]);
   between.close();
+  sink.close();
+  await folder.remove();
+});
+
+test('a receiver that is away costs disk within the bound, then producers are refused; back again, all of it arrives and nothing was dropped (I3, I5)', async () => {
+  // The least that can be set.
+  const spoolBytes = 256 * 1024 * 1024;
+  const folder = await temporaryFolder('forward-full');
+  const sink = await startReceiver();
+  const dataDir = join(folder.path, 'server');
+  let server = await startServer({ dataDir, flags: FAST });
+  const token = await makeCustomer(server, 'a1', 'z1');
+  // Only the numbers go on, so that the sink need not hold it all.
+  await makeJob(server, 'z1', sink.url, {
+    output_options: { field_names: ['EdgeResponseStatus'] },
+  });
+  const ports = {
+    ingestPort: Number(new URL(server.ingestUrl).port),
+    controlPort: Number(new URL(server.controlUrl).port),
+  };
+  const forwarder = await startForwarder({
+    dataDir: join(folder.path, 'forward'),
+    token,
+    receivers: [server.ingestUrl],
+    wantedUrl: server.controlUrl,
+    flags: ['--buffer-spool-bytes', String(spoolBytes), '--buffer-segment-bytes', '1048576'],
+  });
+  await eventually('it has a wanted set', async () => {
+    return (await forwarder.status()).wanted.state === 'current';
+  });
+  await server.end('SIGKILL');
+  const path = 'zones/z1/http_requests';
+  const sent: number[] = [];
+  let refusal: number | undefined;
+  while (refusal === undefined && sent.length < 10_000) {
+    const own = Array.from({ length: 40 }, (_, n) => sent.length + n);
+    // Random bytes: deflated they take nearly as much disk as they look.
+    const body = own.map(
+      (n) => `{"EdgeResponseStatus":${n},"pad":"${randomBytes(150_000).toString('base64')}"}\n`,
+    );
+    const { status } = await sendTo(forwarder, '', path, body.join(''));
+    if (status === 200) sent.push(...own);
+    else refusal = status;
+  }
+  assert.ok(refusal === 503 || refusal === 429, `it was refused: ${refusal}`);
+  const full = await forwarder.status();
+  assert.ok(full.spool.heldBytes <= spoolBytes, `${full.spool.heldBytes} bytes`);
+  assert.equal(full.spool.waitingLines, sent.length);
+  assert.deepEqual(full.lines.dropped, {});
+
+  server = await startServer({ dataDir, flags: FAST, ...ports });
+  // A quarter of a gigabyte: as long as it gets on.
+  for (let now = 0; now < sent.length; now = sink.linesOnce().length) {
+    await eventually('more of it arrives', () => sink.linesOnce().length > now);
+  }
+  const arrived = sink
+    .linesOnce()
+    .map((line) => (JSON.parse(line) as { EdgeResponseStatus: number }).EdgeResponseStatus);
+  assert.deepEqual(arrived, sent);
+  await eventually('it takes lines again', async () => {
+    return (await sendTo(forwarder, '', path, '{"n":-1}\n')).status === 200;
+  });
+  await Promise.all([forwarder.end('SIGTERM'), server.end('SIGTERM')]);
   sink.close();
   await folder.remove();
 });

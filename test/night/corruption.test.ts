@@ -1,4 +1,4 @@
-// Each byte of a data folder that the real server wrote, flipped in turn (I10).
+// Each byte of each file of a data folder that the real server wrote, flipped in turn (I10).
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { filesOf, makeFolder } from '../proof/folder.ts';
 import { startReceiver } from '../proof/rig.ts';
 import { placesIn } from '../proof/segments.ts';
 import { sweepControl } from '../proof/sweep-control.ts';
+import { sweepLedger } from '../proof/sweep-ledger.ts';
 import { tryStart } from '../proof/sweep-process.ts';
 import { EMPTY, spread, sweepShard } from '../proof/sweep.ts';
 import { temporaryFolder } from '../support/server.ts';
@@ -22,13 +23,15 @@ for (const killed of [false, true]) {
     const root = await temporaryFolder('corruption-night');
     const receiver = await startReceiver();
     const directory = join(root.path, 'data');
-    const folder = await makeFolder(directory, receiver, { bodies: 8, linesPerBody: 5, killed });
+    const folder = await makeFolder(directory, receiver, { bodies: 2, linesPerBody: 3, killed });
     const shard = await sweepShard(directory, Infinity);
     assert.deepEqual(shard.problems, []);
     const work = join(root.path, 'work');
     await mkdir(work);
     const control = await sweepControl(directory, work, Infinity);
     assert.deepEqual(control.problems, []);
+    const ledger = await sweepLedger(directory, Infinity);
+    assert.deepEqual(ledger.problems, []);
 
     const all = await filesOf(directory);
     const damageable = new Map([...all].filter(([name]) => !EMPTY.test(name)));

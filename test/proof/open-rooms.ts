@@ -111,7 +111,7 @@ export async function openRooms(
   await archive.sync();
   const books = await openBooks({
     files,
-    archive: `${SHARD}/archive`,
+    archives: [`${SHARD}/archive`],
     path: ':memory:',
     diagnostics,
   });

@@ -7,12 +7,14 @@ is the front's; what a query means, what a row may look like and which code an e
 import gzip
 import re
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 from urllib.parse import parse_qs, urlsplit
 
 from chdb import session
 
 engine = session.Session(sys.argv[2])
+turn = Lock()
 # What the engine as a library does not take, and a server does.
 SERVER_ONLY = {"query", "database", "insert_deduplication_token", "async_insert", "wait_for_async_insert"}
 USER, KEY = "waybill", "open sesame"
@@ -34,7 +36,9 @@ class Front(BaseHTTPRequestHandler):
             into, form = re.fullmatch(r"(INSERT INTO \S+) FORMAT (\w+)", query).groups()
             query = f"{into} {'SETTINGS ' + settings if settings else ''} FORMAT {form}\n{body.decode()}"
         try:
-            result = engine.query(query, "JSONEachRow").bytes()
+            # Connections rest between requests, so each has a thread; the engine takes one query at a time.
+            with turn:
+                result = engine.query(query, "JSONEachRow").bytes()
         except Exception as error:
             words = str(error)
             code = re.search(r"Code: (\d+)", words)
@@ -53,4 +57,4 @@ class Front(BaseHTTPRequestHandler):
         pass
 
 
-HTTPServer(("127.0.0.1", int(sys.argv[1])), Front).serve_forever()
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Front).serve_forever()

@@ -17,7 +17,11 @@ const resolver: NameResolver = {
 };
 
 export function testDialler(
-  options: { readonly open?: readonly string[]; readonly ca?: readonly string[] } = {},
+  options: {
+    readonly open?: readonly string[];
+    readonly ports?: readonly number[];
+    readonly ca?: readonly string[];
+  } = {},
 ): GuardedDialler {
   return createGuardedDialler({
     resolver,
@@ -28,6 +32,7 @@ export function testDialler(
     idleMs: 5_000,
     idleSockets: 8,
     socketsPerHost: 64,
+    ...(options.ports ? { allowPorts: options.ports } : {}),
     ...(options.ca ? { ca: options.ca } : {}),
   });
 }

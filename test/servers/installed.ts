@@ -65,7 +65,8 @@ export async function startInstalled(
     }
     await rm(folder, { recursive: true, force: true });
   };
-  for (let tries = 0; tries < 600 && child.exitCode === null; tries += 1) {
+  // Two minutes: a broker on a machine that is busy with other suites takes more than one.
+  for (let tries = 0; tries < 2_400 && child.exitCode === null; tries += 1) {
     if (await answers(port)) return { port, folder, pause: () => void child.kill('SIGSTOP'), stop };
     await sleep(50);
   }

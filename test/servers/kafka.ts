@@ -4,14 +4,13 @@
  */
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { connect, createServer as createTcpServer, Socket } from 'node:net';
-import type { AddressInfo, Server } from 'node:net';
-import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
-import { CLIENT, EXPIRED, VALID } from './certificates.ts';
+import { CLIENT, VALID } from './certificates.ts';
 import { freePort, startInstalled } from './installed.ts';
 import type { Running } from './installed.ts';
 import { KAFKA } from './recipes.ts';
+import { startRelay } from './relay.ts';
+import type { Relay } from './relay.ts';
 
 const run = promisify(execFile);
 const QUIET = ['-Xmx400m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=off'];
@@ -148,109 +147,4 @@ function properties(
     'auto.create.topics.enable=false',
     '',
   ].join('\n');
-}
-
-/** How the relay behaves towards a request of the kind that carries records, or towards every connection. */
-export type Mood =
-  | 'good'
-  /** Every answer comes a little later. */
-  | 'slow'
-  /** Closes each connection at once. */
-  | 'cuts at once'
-  /** Closes in the middle of a batch. */
-  | 'cuts in the batch'
-  /** Hands the batch on and cuts when the answer comes. */
-  | 'loses the answer'
-  | 'answers nonsense'
-  | 'answers endlessly'
-  /** Reads, and nothing comes back. */
-  | 'is silent'
-  /** Reads nothing. */
-  | 'takes nothing';
-
-export interface Relay {
-  readonly port: number;
-  /** Where to; a broker's port. */
-  lead(port: number): void;
-  mood(mood: Mood): void;
-  /** Speaks TLS from now on, with this certificate; absent: none. */
-  dress(certificate: 'good' | 'expired' | undefined): void;
-  close(): Promise<void>;
-}
-
-/** Requests with fewer bytes carry no batch. */
-const BATCH_BYTES = 1_000;
-
-async function startRelay(): Promise<Relay> {
-  let target = 0;
-  let mood: Mood = 'good';
-  let certificate: 'good' | 'expired' | undefined;
-  const sockets = new Set<Socket>();
-  const keep = (socket: Socket): Socket => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {});
-    return socket;
-  };
-  const tls = { good: createTlsServer(VALID), expired: createTlsServer(EXPIRED) };
-  for (const each of Object.values(tls)) {
-    each.on('secureConnection', (socket) => relay(keep(socket), keep, target, () => mood));
-    each.on('tlsClientError', () => {});
-  }
-  const server: Server = createTcpServer((socket) => {
-    keep(socket);
-    if (certificate) tls[certificate].emit('connection', socket);
-    else relay(socket, keep, target, () => mood);
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return {
-    port: (server.address() as AddressInfo).port,
-    lead: (port) => void (target = port),
-    mood: (next) => void (mood = next),
-    dress: (next) => void (certificate = next),
-    close() {
-      for (const socket of sockets) socket.destroy();
-      return new Promise((done) => server.close(() => done()));
-    },
-  };
-}
-
-function relay(
-  client: Socket | TLSSocket,
-  keep: (socket: Socket) => Socket,
-  port: number,
-  moodNow: () => Mood,
-): void {
-  if (moodNow() === 'cuts at once') return void client.destroy();
-  if (moodNow() === 'takes nothing') return void client.pause();
-  const broker = keep(connect(port, '127.0.0.1'));
-  let sent = 0;
-  client.on('data', (chunk: Buffer) => {
-    sent += chunk.length;
-    const mood = moodNow();
-    if (mood === 'answers nonsense') return void client.end('HTTP/1.1 400 Bad Request\r\n\r\n');
-    if (mood === 'answers endlessly') return pour(client);
-    if (mood === 'is silent') return;
-    if (mood === 'cuts in the batch' && sent > BATCH_BYTES) {
-      client.destroy();
-      return void broker.destroy();
-    }
-    broker.write(chunk);
-  });
-  broker.on('data', (chunk: Buffer) => {
-    const mood = moodNow();
-    if (mood === 'loses the answer' && sent > BATCH_BYTES) return void client.destroy();
-    setTimeout(() => client.destroyed || client.write(chunk), mood === 'slow' ? 60 : 0);
-  });
-  client.on('close', () => broker.destroy());
-  broker.on('close', () => setTimeout(() => client.destroy(), 50));
-}
-
-/** An answer that is as long as a length can say, and never ends. */
-function pour(socket: Socket): void {
-  const more = (): void => {
-    while (!socket.destroyed && socket.write(Buffer.alloc(64 * 1024, 0x7f)));
-  };
-  socket.on('drain', more);
-  more();
 }

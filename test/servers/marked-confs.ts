@@ -1,5 +1,6 @@
 /** A marker secret planted in a conf of every kind of destination, and the spellings in which it might come out again. */
 import { generateKeyPairSync } from 'node:crypto';
+import { CLIENT } from './certificates.ts';
 
 export const MARK = 'mArKer/sEcret+123';
 export const TOKEN = 'mArKersEcret123';
@@ -14,6 +15,7 @@ const SPELLINGS = [
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 export const PEM_PART = PEM.slice(60, 100);
+const CLIENT_KEY = Buffer.from(CLIENT.key).toString('base64');
 
 /** By scheme, for a receiver at `at` (`host:port`). */
 export function markedConfs(at: string, secure = false): Readonly<Record<string, string>> {
@@ -28,6 +30,9 @@ export function markedConfs(at: string, secure = false): Readonly<Record<string,
   };
   const file = encodeURIComponent(`base64:${Buffer.from(JSON.stringify(key)).toString('base64')}`);
   const channel = '9d6c3e0a-94e8-4c2c-8d5b-2f3a1f0b7c11';
+  // Client certificates are for TLS alone.
+  const shown = `&client-certificate=${encodeURIComponent(Buffer.from(CLIENT.cert).toString('base64'))}&client-key=${encodeURIComponent(CLIENT_KEY)}`;
+  const mutual = secure ? shown : '';
   const raw = `${at}/services/collector/raw?${tls}&header_Authorization=Splunk%20${mark}`;
   return {
     s3: `s3://logs/a?region=r&endpoint=${origin}&access-key-id=K&secret-access-key=${mark}`,
@@ -35,7 +40,7 @@ export function markedConfs(at: string, secure = false): Readonly<Record<string,
     gs: `gs://logs/a?endpoint=${origin}&credentials=${file}`,
     azure: `azure://${at}/logs/a?${tls}&sp=cw&sig=${mark}`,
     kinesis: `kinesis://logs?region=r&endpoint=${origin}&access-key-id=K&secret-access-key=${mark}`,
-    kafka: `kafka://${at}/logs?${tls}&sasl-mechanism=PLAIN&username=u&password=${mark}`,
+    kafka: `kafka://${at}/logs?${tls}&sasl-mechanism=PLAIN&username=u&password=${mark}${mutual}`,
     https: `https://${at}/?header_A=${mark}&api_key=${mark}`,
     http: `http://${at}/?header_A=${mark}&api_key=${mark}`,
     splunk: `splunk://${raw}&channel=${channel}`,
@@ -50,7 +55,7 @@ export function markedConfs(at: string, secure = false): Readonly<Record<string,
     loki: `loki://${at}/loki/api/v1/push?${tls}&header_Authorization=Basic%20${mark}`,
     otlp: `otlp://${at}/v1/logs?${tls}&header_Authorization=Basic%20${mark}`,
     clickhouse: `clickhouse://${at}/?${tls}&table=t&password=${mark}`,
-    syslog: `syslog://${at}${secure ? '' : '?transport=tcp'}`,
+    syslog: `syslog://${at}?transport=${secure ? `tls${mutual}` : 'tcp'}`,
     waybill: `waybill://${at}?${tls}&token=${mark}`,
     file: 'file:///logs',
   };
@@ -58,5 +63,7 @@ export function markedConfs(at: string, secure = false): Readonly<Record<string,
 
 /** The secret's spelling that a text holds; undefined: none. */
 export function secretIn(text: string): string | undefined {
-  return [...SPELLINGS, PEM_PART].find((secret) => text.includes(secret));
+  return [...SPELLINGS, PEM_PART, CLIENT_KEY.slice(0, 60), CLIENT.key.slice(40, 90)].find(
+    (secret) => text.includes(secret),
+  );
 }

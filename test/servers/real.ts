@@ -1,5 +1,5 @@
 /** What tests against servers that we did not write have in common. */
-import { after, before, describe, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { openDestination } from '../../src/destinations/index.ts';
 import type { Batch, DestinationTools, SendOutcome } from '../../src/destinations/index.ts';
 import { VALID } from './certificates.ts';
@@ -33,7 +33,10 @@ export async function send(
   }
 }
 
-/** Claims about one server; each is skipped, with the reason, where it cannot be had. */
+/**
+ * Claims about one server; each is skipped, with the reason, where it cannot be had. To be called in a `describe` of the test
+ * file, since these tests here name this file as theirs.
+ */
 export function withServer(
   recipe: Recipe,
   args: (
@@ -43,16 +46,14 @@ export function withServer(
   ) => readonly string[] | Promise<readonly string[]>,
   claims: (claim: (name: string, check: (server: Running) => Promise<void>) => void) => void,
 ): void {
-  describe(recipe.name, () => {
-    let server: Running | { skipped: string } = { skipped: 'not started' };
-    before(async () => {
-      server = await startInstalled(recipe, args);
-    });
-    after(async () => {
-      if (!('skipped' in server)) await server.stop();
-    });
-    claims((name, check) => {
-      test(name, (context) => ('skipped' in server ? context.skip(server.skipped) : check(server)));
-    });
+  let server: Running | { skipped: string } = { skipped: 'not started' };
+  before(async () => {
+    server = await startInstalled(recipe, args);
+  });
+  after(async () => {
+    if (!('skipped' in server)) await server.stop();
+  });
+  claims((name, check) => {
+    test(name, (context) => ('skipped' in server ? context.skip(server.skipped) : check(server)));
   });
 }

@@ -12,7 +12,7 @@ export type Script =
       readonly do: 'answer';
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
-      readonly body?: string;
+      readonly body?: string | Buffer;
       readonly afterMs?: number;
     }
   /** Reads the whole request and answers what `verdict` says of it; keeps it only if that is a success. */
@@ -31,6 +31,8 @@ export type Script =
   | { readonly do: 'answer nonsense' }
   | { readonly do: 'answer with an endless head' }
   | { readonly do: 'answer with an endless body'; readonly status: number }
+  /** A byte of the head, or of a body behind a status, every `everyMs`: a receiver that is never quite silent. */
+  | { readonly do: 'trickle'; readonly what: 'head' | 'body'; readonly everyMs: number }
   /** Says 200 and half of the body that it announced, and is silent then. */
   | { readonly do: 'answer by half'; readonly status: number };
 
@@ -196,6 +198,8 @@ function atEnd(socket: Socket, script: Script): void {
       socket.write(`HTTP/1.1 ${script.status} Whatever\r\ncontent-type: text/plain\r\n\r\n`);
       pour(socket, 'b'.repeat(16 * 1024));
       return;
+    case 'trickle':
+      return trickle(socket, script.what, script.everyMs);
     case 'answer by half':
       socket.write(`HTTP/1.1 ${script.status} Whatever\r\ncontent-length: 100\r\n\r\nhalf`);
       return;
@@ -206,17 +210,24 @@ function atEnd(socket: Socket, script: Script): void {
 function answerText(
   status: number,
   headers: Readonly<Record<string, string>>,
-  body: string,
-): string {
+  body: string | Buffer,
+): Buffer {
   const all = { 'content-length': String(Buffer.byteLength(body)), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n${body}`;
+  const head = `HTTP/1.1 ${status} Whatever\r\n${lines.join('')}\r\n`;
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
 /** As rudely as the transport permits. */
 function cutOff(socket: Socket): void {
   if (socket instanceof TLSSocket) socket.destroy();
   else socket.resetAndDestroy();
+}
+
+function trickle(socket: Socket, what: 'head' | 'body', everyMs: number): void {
+  socket.write(what === 'head' ? 'HTTP/1.1 200 OK\r\nx-slow: ' : 'HTTP/1.1 200 OK\r\n\r\n');
+  const timer = setInterval(() => socket.write('a'), everyMs);
+  socket.on('close', () => clearInterval(timer));
 }
 
 /** Writes for as long as the other side takes it. */

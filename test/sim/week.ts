@@ -45,11 +45,11 @@ export async function deadJobWeek(options: {
   assert.equal(rig.buffer.waiting(dead)?.lines, head);
 }
 
-/** Backlog, the share of the disk that holdback may have, and 15 % for what is between. */
+/** Backlog, the share of the disk that holdback may have, and 15 % of both for what is between. */
 async function bound(rig: Rig, dead: number, diskBytes: number): Promise<number> {
   const used = await rig.used();
   const backlog = rig.buffer.waiting(dead)?.bytes ?? 0;
-  const allowed = backlog + diskBytes * (limits.buffer.holdbackShare + 0.15);
+  const allowed = (backlog + diskBytes * limits.buffer.holdbackShare) * 1.15;
   assert.ok(used < allowed, `${used} bytes are used, ${Math.floor(allowed)} may be`);
   return used;
 }

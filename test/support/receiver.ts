@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -7,6 +8,8 @@ export interface Receiver {
   readonly url: string;
   /** Delivered lines, in the order of arrival. */
   lines(): string[];
+  /** The same, each batch once: a server that was killed after a batch was taken sends it again under its id (I7). */
+  linesOnce(): string[];
   readonly headers: readonly (readonly [name: string, value: string])[][];
   /** Answers with this status from now on. */
   answer(status: number): void;
@@ -40,10 +43,22 @@ export async function startReceiver(): Promise<Receiver> {
   server.unref();
   server.on('connection', (socket) => socket.unref());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const linesOf = (body: Buffer): string[] =>
+    gunzipSync(body).toString('utf8').split('\n').slice(0, -1);
+  const idOf = (at: number): string | undefined =>
+    headers[at]?.find(([name]) => name === 'waybill-batch-id')?.[1];
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
-    lines: () =>
-      bodies.flatMap((body) => gunzipSync(body).toString('utf8').split('\n').slice(0, -1)),
+    lines: () => bodies.flatMap(linesOf),
+    linesOnce() {
+      const seen = new Map<string | undefined, Buffer>();
+      for (const [at, body] of bodies.entries()) {
+        const first = seen.get(idOf(at));
+        if (first) assert.ok(first.equals(body), 'a repeat has the same bytes');
+        else seen.set(idOf(at), body);
+      }
+      return [...seen.values()].flatMap(linesOf);
+    },
     headers,
     answer(next) {
       status = next;

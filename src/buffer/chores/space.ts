@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { FileSystem, Space } from '../../lib/fs/file-system.ts';
 import type { AppendRefusal, AppendRequest } from '../contract.ts';
+import type { DiskSharers } from '../deps.ts';
 import type { ShardState } from '../state/state.ts';
 import type { Admission } from '../write/intake.ts';
 import { NewStreams } from './new-streams.ts';
@@ -33,6 +34,7 @@ export interface SpaceDeps {
   readonly diskShares: () => ReadonlyMap<string, number>;
   /** Bytes of the log on disk. */
   readonly heldBytes: () => number;
+  readonly diskSharers?: DiskSharers | undefined;
 }
 
 type Level = 'plenty' | 'low' | 'high';
@@ -146,7 +148,8 @@ export class SpaceGuard implements Admission {
     }
     // Tried again after each look: a failed append sets it anew, a freed disk lets intake go on without a restart.
     this.#hitFull = false;
-    this.#roomBytes = this.#space.freeBytes - this.#deps.limits.reserveBytes;
+    const roomBytes = this.#space.freeBytes - this.#deps.limits.reserveBytes;
+    this.#roomBytes = roomBytes / (this.#deps.diskSharers?.shards ?? 1);
     // What was stored before the look is in its answer.
     this.#letInBytes -= settledBytes;
     const level = this.#judge(this.#space);
@@ -173,7 +176,7 @@ export class SpaceGuard implements Admission {
 
   /** Accounts whose backlog takes more of the disk than an operator lets it. Walks the streams only when one is bounded. */
   #accountsOverDiskShare(space: Space): Set<string> {
-    const { diskShares, heldBytes, state } = this.#deps;
+    const { diskSharers, diskShares, heldBytes, state } = this.#deps;
     const shares = diskShares();
     const over = new Set<string>();
     if (shares.size === 0) return over;
@@ -187,8 +190,11 @@ export class SpaceGuard implements Admission {
     }
     // Streams know their plain bytes; on disk they take as much less as all of them together do.
     const packed = plainBytes === 0 ? 1 : Math.min(1, heldBytes() / plainBytes);
-    for (const [account, bytes] of waiting) {
-      if (bytes * packed > shares.get(account)! * space.totalBytes) over.add(account);
+    for (const [account, bytes] of waiting) waiting.set(account, bytes * packed);
+    diskSharers?.tell(waiting);
+    for (const [account, share] of shares) {
+      const bytes = (waiting.get(account) ?? 0) + (diskSharers?.backlogOf(account) ?? 0);
+      if (bytes > share * space.totalBytes) over.add(account);
     }
     return over;
   }

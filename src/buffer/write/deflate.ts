@@ -11,14 +11,21 @@ import type { Codec } from '../contract.ts';
 const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);
-/** Plain bytes below which a thread's round trip costs more than the work itself. */
-const INLINE_BYTES = 8 * 1024;
+/** Plain bytes below which a trip to the thread pool costs more than the work itself. */
+const TINY_BYTES = 8 * 1024;
+/**
+ * Plain bytes of a whole commit up to which it is deflated on the calling thread, in half a millisecond: all that it answers
+ * would wait for the pool, twice (its deflating is a write and a flush), and on busy cores each trip waits for a core.
+ */
+const SHORT_COMMIT_BYTES = 32 * 1024;
 /** Plain bytes below which there is nothing to win. */
 const RAW_BYTES = 256;
 
-/** Whether so many plain bytes are deflated on the calling thread. */
-export function isTiny(bytes: number): boolean {
-  return bytes < INLINE_BYTES;
+/** Where a block of so many plain bytes is deflated, in a commit that deflates so many in all. */
+export type Where = 'here' | 'pool';
+
+export function whereToDeflate(bytes: number, commitBytes: number): Where {
+  return bytes < TINY_BYTES || commitBytes <= SHORT_COMMIT_BYTES ? 'here' : 'pool';
 }
 
 export interface Piece {
@@ -30,20 +37,20 @@ export interface Piece {
   readonly storedCrc: number;
 }
 
-/** Deflates in libuv's pool, or at once when the piece is tiny. `plain` is not kept: the result has memory of its own. */
-export async function makePiece(plain: Buffer, lines: number): Promise<Piece> {
+/** Deflates in libuv's pool, or at once. `plain` is not kept: the result has memory of its own. */
+export async function makePiece(plain: Buffer, lines: number, where: Where): Promise<Piece> {
   const plainCrc = crc32(plain);
   const shape = { lines, plainBytes: plain.length, plainCrc };
-  const packed = plain.length < RAW_BYTES ? plain : await pack(plain);
+  const packed = plain.length < RAW_BYTES ? plain : await pack(plain, where);
   if (packed.length < plain.length) {
     return { ...shape, codec: 'deflate', stored: tight(packed), storedCrc: crc32(packed) };
   }
   return { ...shape, codec: 'raw', stored: Buffer.from(plain), storedCrc: plainCrc };
 }
 
-async function pack(plain: Buffer): Promise<Buffer> {
+async function pack(plain: Buffer, where: Where): Promise<Buffer> {
   try {
-    if (!isTiny(plain.length)) return await deflater.deflate(plain);
+    if (where === 'pool') return await deflater.deflate(plain);
     const chunkSize = Math.max(1 << 10, plain.length);
     return deflateRawSync(plain, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH, chunkSize });
   } catch {

@@ -10,7 +10,7 @@ import type { Gate } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import { cutLines } from './cut.ts';
-import { makePiece } from './deflate.ts';
+import { makePiece, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
 import { answerRepeat, identityName } from './repeats.ts';
 
@@ -64,12 +64,15 @@ export class Intake {
     this.#deps = deps;
   }
 
-  async append(request: AppendRequest): Promise<AppendResult> {
+  append(request: AppendRequest): Promise<AppendResult> {
     const { identity, stream, lines } = request;
     assert(lines.ends.length > 0, 'a request has lines');
     assert(lines.ends.at(-1) === lines.bytes.length, 'the last line ends where the bytes end');
     if (identity === undefined) return this.#store(request);
-    const name = identityName(stream, identity);
+    return this.#appendOnce(request, identityName(stream, identity));
+  }
+
+  async #appendOnce(request: AppendRequest, name: string): Promise<AppendResult> {
     const first = this.#underWay.get(name);
     if (first !== undefined) return this.#follow(first, request);
     const mine = this.#storeOnce(request);
@@ -148,7 +151,8 @@ export class Intake {
         // The gate starts them in order, so the running CRC sees the pieces in theirs.
         compressions.run(() => {
           if (identity !== undefined) crc = crc32(cut.bytes, crc);
-          return makePiece(cut.bytes, cut.to - cut.from);
+          const where = whereToDeflate(cut.bytes.length, lines.bytes.length);
+          return makePiece(cut.bytes, cut.to - cut.from, where);
         }),
       ),
     );

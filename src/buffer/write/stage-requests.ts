@@ -6,7 +6,7 @@ import type { AppendRequest, AppendResult } from '../contract.ts';
 import type { IdentityEntry } from '../format/block.codec.ts';
 import { nextTurn } from '../gate.ts';
 import type { Gate } from '../gate.ts';
-import { isTiny, makePiece } from './deflate.ts';
+import { makePiece, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
 import type { Group, StagedStream } from './group.ts';
 import type { Pending } from './intake.ts';
@@ -92,11 +92,14 @@ async function deflateShared(
 ): Promise<ReadonlyMap<Batch, Piece>> {
   const pieces = new Map<Batch, Piece>();
   const underWay: Promise<unknown>[] = [];
+  const shared = batches.filter(({ members }) => members.every((one) => one.pieces.length === 0));
+  const commitBytes = shared.reduce((sum, { bytes }) => sum + bytes, 0);
   let turnBytes = 0;
-  for (const batch of batches) {
-    if (batch.members.some(({ pieces: own }) => own.length > 0)) continue;
-    const task = async () => void pieces.set(batch, await makePiece(joined(batch), batch.lines));
-    if (!isTiny(batch.bytes)) {
+  for (const batch of shared) {
+    const where = whereToDeflate(batch.bytes, commitBytes);
+    const task = async () =>
+      void pieces.set(batch, await makePiece(joined(batch), batch.lines, where));
+    if (where === 'pool') {
       underWay.push(compressions.run(task));
       continue;
     }

@@ -29,7 +29,9 @@ export function serverRoutes(context: Context): readonly Route[] {
       help: 'Says whether producers can be served.',
       handle() {
         const { ready, reason } = dataPlane.ready();
-        return ready ? text(200, 'ready\n') : text(503, `not ready: ${reason ?? 'starting'}\n`);
+        if (!ready) return text(503, `not ready: ${reason ?? 'starting'}\n`);
+        // One shard of several: the lines of the others go on, so the server is not taken out of service for it.
+        return text(200, reason === undefined ? 'ready\n' : `ready, except ${reason}\n`);
       },
     }),
     route({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { testDialler } from '../../../test/servers/dialler.ts';
 import { startScriptedReceiver } from '../../../test/servers/scripted-http.ts';
 import type { ScriptedReceiver } from '../../../test/servers/scripted-http.ts';
@@ -18,11 +18,12 @@ const going = new AbortController().signal;
 async function withReceiver(
   query: string,
   use: (receiver: ScriptedReceiver, sender: Sender) => Promise<void>,
+  tools: { readonly stallMs?: number } = {},
 ): Promise<void> {
   const receiver = await startScriptedReceiver();
   const dialler = testDialler();
   const conf = `http://receiver.test:${receiver.port}/in/a${query}`;
-  const sender = await httpDestination.open(conf, testTools({ dialler }));
+  const sender = await httpDestination.open(conf, testTools({ ...tools, dialler }));
   try {
     await use(receiver, sender);
   } finally {
@@ -135,6 +136,36 @@ describe('http', () => {
       const outcome = await sender.send(sampleBatch(), going);
       assert.equal(outcome.kind, 'retry');
       assert.match(outcome.kind === 'retry' ? outcome.reason : '', /not valid HTTP/);
+    });
+  });
+
+  test('a receiver that is never quite silent is not waited for: a head byte by byte, or a body', async () => {
+    await withReceiver(
+      '',
+      async (receiver, sender) => {
+        receiver.script({ do: 'trickle', what: 'head', everyMs: 20 });
+        const slow = await sender.send(sampleBatch(), going);
+        assert.match(slow.kind === 'retry' ? slow.reason : '', /nothing moved|took too long/);
+        receiver.script({ do: 'trickle', what: 'body', everyMs: 20 });
+        assert.equal((await sender.send(sampleBatch(500, 'b'), going)).kind, 'accepted');
+      },
+      { stallMs: 300 },
+    );
+  });
+
+  test('an answer that is a gzip bomb is never unpacked', async () => {
+    await withReceiver('', async (receiver, sender) => {
+      const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024));
+      const headers = { 'content-encoding': 'gzip', 'x-request-id': 'r' };
+      receiver.script({ do: 'answer', status: 200, headers, body: bomb });
+      const before = process.memoryUsage().arrayBuffers;
+      const outcome = await sender.send(sampleBatch(), going);
+      assert.deepEqual(outcome, {
+        kind: 'accepted',
+        receipt: 'status 200 x-request-id r',
+        status: 200,
+      });
+      assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 1024 * 1024);
     });
   });
 

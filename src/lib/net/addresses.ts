@@ -57,9 +57,15 @@ export function refusedRange(
     const range = special(part, own);
     if (range === undefined) continue;
     const exactly = range === 'metadata';
-    if (!isOpened(part, opened, exactly) && !isOpened(address, opened, exactly)) return range;
+    if (!isIn(part, opened, exactly) && !isIn(address, opened, exactly)) return range;
   }
   return undefined;
+}
+
+/** Whether the operator closed the address, or one that it carries inside. */
+export function isDenied(text: string, denied: readonly OpenedRange[]): boolean {
+  const address = parseAddress(text);
+  return address !== undefined && withEmbedded(address).some((part) => isIn(part, denied, false));
 }
 
 /** One spelling for one address, to compare by. */
@@ -107,8 +113,8 @@ function embedded(address: ipaddr.IPv6): readonly ipaddr.IPv4[] {
   }
 }
 
-function isOpened(address: Address, opened: readonly OpenedRange[], exactly: boolean): boolean {
-  return opened.some(([range, bits]) => {
+function isIn(address: Address, ranges: readonly OpenedRange[], exactly: boolean): boolean {
+  return ranges.some(([range, bits]) => {
     if (range.kind() !== address.kind()) return false;
     if (exactly && bits < (range.kind() === 'ipv4' ? 32 : 128)) return false;
     return address.match(range, bits);

@@ -173,6 +173,28 @@ describe('guarded dialler', () => {
     );
   });
 
+  test('ports of mail, shells and chat are dialled only where the operator lists them', async () => {
+    const resolver = scripted({ 'logs.example': [['127.0.0.1']] });
+    for (const never of [22, 25, 587, 6667])
+      await refusal(`http://logs.example:${never}/`, { resolver, allow: LOOPBACK });
+    const listed = await get('http://logs.example:25/', {
+      resolver,
+      allow: LOOPBACK,
+      allowPorts: [25],
+    });
+    assert.ok(!(listed instanceof AddressRefused));
+  });
+
+  test('what the operator closed is refused before all, also inside of an IPv6 address', async () => {
+    const deny = ['8.8.8.0/24', '127.0.0.0/8'].map((text) => parseOpenedRange(text) as OpenedRange);
+    await refusal('http://8.8.8.8/', { deny });
+    await refusal('http://[64:ff9b::808:808]/', { deny });
+    await refusal(`http://127.0.0.1:${port}/`, { deny, allow: LOOPBACK });
+    const resolver = scripted({ 'inner.example': [['8.8.8.8']] });
+    const error = await refusal('http://inner.example/', { deny, resolver });
+    assert.doesNotMatch(error.message, /8\.8/);
+  });
+
   test("this server's own ports are never dialled, also where its addresses are opened", async () => {
     const resolver = scripted({ 'me.example': [['127.0.0.1']] });
     const options = { resolver, allow: LOOPBACK, ownPorts: [port] };

@@ -19,7 +19,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, getCACertificates, TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import type { Diagnostics } from '../diagnostics.ts';
-import { canonicalAddress, refusedRange } from './addresses.ts';
+import { canonicalAddress, isDenied, refusedRange } from './addresses.ts';
 import type { OpenedRange } from './addresses.ts';
 import type { DialTarget, GuardedDialler } from './dialler.ts';
 import { resolveAll } from './resolver.ts';
@@ -29,7 +29,9 @@ export interface GuardedDiallerOptions {
   readonly resolver: NameResolver;
   /** Ranges that the operator opened; see `parseOpenedRange`. */
   readonly allow: readonly OpenedRange[];
-  /** Ports that may be dialled; absent: any. */
+  /** Ranges that the operator closed, whatever they are otherwise; absent: none. */
+  readonly deny?: readonly OpenedRange[];
+  /** Ports that may be dialled; absent: any but {@link NEVER_PORTS}. */
   readonly allowPorts?: readonly number[];
   /** Ports of this very server: never dialled at this machine's own addresses, whatever is opened. */
   readonly ownPorts?: readonly number[];
@@ -48,6 +50,14 @@ export interface GuardedDiallerOptions {
   /** This machine's own addresses; absent: asked of the system at each connection. */
   readonly ownAddresses?: () => readonly string[];
 }
+
+/**
+ * Mail, shells and chat: what is sent there could be taken for commands, in our name, and no receiver of logs listens on them. An
+ * operator who wants one lists it.
+ */
+const NEVER_PORTS: ReadonlySet<number> = new Set([
+  22, 23, 25, 110, 143, 465, 587, 993, 995, 6665, 6666, 6667, 6668, 6669, 6697,
+]);
 
 /** The address may not be dialled. `message` is fit for a customer: it does not say what the name resolved to. */
 export class AddressRefused extends Error {
@@ -181,7 +191,8 @@ class Guard {
   }
 
   #vetPort(port: number): void {
-    if (this.#options.allowPorts && !this.#options.allowPorts.includes(port)) {
+    const { allowPorts } = this.#options;
+    if (allowPorts ? !allowPorts.includes(port) : NEVER_PORTS.has(port)) {
       throw new AddressRefused(`port ${port} is not allowed as a destination here`);
     }
   }
@@ -191,7 +202,9 @@ class Guard {
     const { host, port } = target;
     const own = this.#options.ownAddresses?.() ?? interfaceAddresses();
     for (const address of addresses) {
-      const range = refusedRange(address, this.#options.allow, own);
+      const range = isDenied(address, this.#options.deny ?? [])
+        ? 'denied'
+        : refusedRange(address, this.#options.allow, own);
       if (range === undefined) continue;
       this.#options.diagnostics.warn('dial_refused', { host, address, range });
       throw new AddressRefused(

@@ -10,7 +10,8 @@ const BECAUSE: Readonly<Record<string, string>> = {
   drop_oldest: 'the job is set to give up its oldest lines',
   erased: 'their owner ordered them erased',
   rejected_by_destination: 'the destination refused them while it took their neighbours',
-  unclaimed: 'the job was off or deleted, and the time for bringing it back has passed',
+  unclaimed:
+    'the job was off or deleted, and the time for bringing it back has passed, or the disk was full',
   skipped_by_owner: 'the job was restored from then on',
 };
 

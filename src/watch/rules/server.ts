@@ -2,7 +2,8 @@ import type { AlertStore } from '../alert-store.ts';
 import type { Beat, Verdicts, WatchLimits } from '../contract.ts';
 import { count, span } from '../words.ts';
 
-const CORRUPT_NOTE = 'corrupt lines';
+/** Of the first shard as in the days when it was the only one. */
+const corruptNote = (shard: number) => (shard === 0 ? 'corrupt lines' : `corrupt lines ${shard}`);
 
 /** What is about the server as a whole: the configuration in force, and lines that cannot be read back. */
 export class ServerRules {
@@ -10,10 +11,11 @@ export class ServerRules {
   readonly #limits: WatchLimits;
   readonly #store: Pick<AlertStore, 'note' | 'setNote'>;
   #published: { readonly version: number; readonly sinceMs: number } | undefined;
-  #inForce = 0;
-  /** The shard's count as last told of; a restart does not forget it. */
-  #corruptLines: number;
-  #corruptAtMs: number | undefined;
+  /** The version in force on each shard that has been heard of. */
+  readonly #versions = new Map<number, number>();
+  /** Each shard's count as last told of; a restart does not forget it. */
+  readonly #corruptLines = new Map<number, number>();
+  readonly #corruptAtMs = new Map<string, number>();
 
   constructor(
     verdicts: Verdicts,
@@ -23,7 +25,11 @@ export class ServerRules {
     this.#verdicts = verdicts;
     this.#limits = limits;
     this.#store = store;
-    this.#corruptLines = Number(store.note(CORRUPT_NOTE) ?? 0);
+  }
+
+  /** What is in force everywhere; 0 before any shard was heard of. */
+  get #inForce(): number {
+    return this.#versions.size === 0 ? 0 : Math.min(...this.#versions.values());
   }
 
   /** @param nowMs monotonic */
@@ -35,16 +41,17 @@ export class ServerRules {
 
   /** @param nowMs monotonic */
   beat({ version, corruptLines, shard }: Beat, nowMs: number): void {
-    this.#inForce = version;
+    this.#versions.set(shard, version);
     this.#configuration(nowMs);
     const subject = `shard ${shard}`;
-    if (corruptLines < this.#corruptLines) this.#corruptLines = corruptLines;
-    if (corruptLines === this.#corruptLines) return;
-    const more = corruptLines - this.#corruptLines;
-    this.#corruptLines = corruptLines;
-    this.#corruptAtMs = nowMs;
+    const known =
+      this.#corruptLines.get(shard) ?? Number(this.#store.note(corruptNote(shard)) ?? 0);
+    this.#corruptLines.set(shard, corruptLines);
+    if (corruptLines <= known) return;
+    const more = corruptLines - known;
+    this.#corruptAtMs.set(subject, nowMs);
     try {
-      this.#store.setNote(CORRUPT_NOTE, String(corruptLines));
+      this.#store.setNote(corruptNote(shard), String(corruptLines));
     } catch {
       // Told once more after a restart; that does no harm.
     }
@@ -63,9 +70,9 @@ export class ServerRules {
     this.#configuration(nowMs);
     for (const { subject } of this.#verdicts.firing('corrupt_lines')) {
       if (!subject.startsWith('shard ')) continue;
-      this.#corruptAtMs ??= nowMs;
-      if (nowMs - this.#corruptAtMs >= this.#limits.quietMs)
-        this.#verdicts.clear('corrupt_lines', subject);
+      const sinceMs = this.#corruptAtMs.get(subject) ?? nowMs;
+      this.#corruptAtMs.set(subject, sinceMs);
+      if (nowMs - sinceMs >= this.#limits.quietMs) this.#verdicts.clear('corrupt_lines', subject);
     }
   }
 

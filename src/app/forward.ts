@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { styleText } from 'node:util';
-import { FORWARD_SETTINGS, readForwardConfig, startForwarder } from '../forward/index.ts';
-import type { ForwardConfig, Forwarder, SettingProblem } from '../forward/index.ts';
+import { startForwarder } from '../forward/index.ts';
+import type { Forwarder } from '../forward/index.ts';
 import { keptLinesIn } from './kept-lines.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
@@ -16,6 +16,8 @@ import { createGuardedDialler } from '../lib/net/guarded-dialler.ts';
 import { systemResolver } from '../lib/net/system-resolver.ts';
 import { systemRandom as random } from '../lib/random.ts';
 import { VERSION } from '../lib/version.ts';
+import { readForwardConfig } from '../model/forward-settings.ts';
+import type { ForwardConfig, SettingProblem } from '../model/forward-settings.ts';
 import { limits } from '../model/limits.ts';
 import { crashAt } from './crash-point.ts';
 import { prepareDataFolder } from './data-folder.ts';
@@ -25,7 +27,7 @@ import { terminal } from './terminal.ts';
 const REFUSED = 1;
 const MISUSE = 2;
 
-interface ForwardInput {
+export interface ForwardInput {
   /** The parsed settings file; undefined without one. */
   readonly document: unknown;
   readonly flags: Readonly<Record<string, string | undefined>>;
@@ -39,7 +41,7 @@ interface ForwardInput {
  *
  * @returns the process's exit code
  */
-async function forwardUntilStopped(input: ForwardInput): Promise<number> {
+export async function forwardUntilStopped(input: ForwardInput): Promise<number> {
   const { output } = terminal();
   const config = readForwardConfig(input.document, input.flags);
   if (isProblems(config)) {
@@ -216,6 +218,3 @@ function greeting(forwarder: Forwarder, config: ForwardConfig, colour: boolean):
     '',
   ].join('\n');
 }
-
-/** What the command line is handed. */
-export const forwardParts = { settings: FORWARD_SETTINGS, run: forwardUntilStopped } as const;

@@ -3,16 +3,29 @@
  *
  * `run.ts` is a server from start to signal, `serve.ts` its control thread, `shard.worker.ts` a shard's thread, `link.ts`
  * what they say to each other.
+ *
+ * What the command line is handed is loaded when it is asked for: `waybill status` has no use for a server.
  */
 import type { CheckDirectory } from '../model/check-report.ts';
+import { FORWARD_SETTINGS } from '../model/forward-settings.ts';
+import type { Config } from '../model/settings.ts';
+import type { ForwardInput } from './forward.ts';
 
 export { folderTools } from './folder-tools.ts';
-export { forwardParts } from './forward.ts';
-export { serveUntilStopped } from './run.ts';
-export { rebuildStore } from './rebuild.ts';
 export { terminal } from './terminal.ts';
 export { VERSION } from '../lib/version.ts';
 
-/** Loaded when it is asked for: a server has no use for the offline checker. */
+export const serveUntilStopped = async (config: Config): Promise<number> =>
+  (await import('./run.ts')).serveUntilStopped(config);
+
+export const forwardParts = {
+  settings: FORWARD_SETTINGS,
+  run: async (input: ForwardInput): Promise<number> =>
+    (await import('./forward.ts')).forwardUntilStopped(input),
+} as const;
+
+export const rebuildStore = async (directory: string) =>
+  (await import('./rebuild.ts')).rebuildStore(directory);
+
 export const checkDirectory: CheckDirectory = async (directory, what) =>
   (await import('../check/index.ts')).checkDirectory(directory, what);

@@ -8,15 +8,8 @@ import { ingestServerOptions, serveIngest, shareConnections } from '../ingest/in
 import type { Ingest } from '../ingest/index.ts';
 import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
-import type { TlsFiles } from './link.ts';
+import type { ListenWhere, TlsFiles } from './link.ts';
 import { readTls } from './tls.ts';
-
-/** Where to listen, and whether other shards of the process do so too. */
-export interface ListenWhere {
-  readonly port: number;
-  /** `first`: before all others; `again`: the first one, after its thread has ended; where only one may, it is this. */
-  readonly shared: 'no' | 'first' | 'again' | 'further';
-}
 
 export interface IngestListener {
   readonly ingest: Ingest;

@@ -24,7 +24,6 @@ import type { LossAnswer, LossMarker } from '../loss/index.ts';
 import type { StreamPlaces } from '../peers/index.ts';
 import type { Config } from '../model/settings.ts';
 import type { Attempt } from '../model/delivery.ts';
-import type { ListenWhere } from './ingest-listener.ts';
 import type { ShardErasure } from './shard-lines.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { JobSums } from './job-sums.ts';
@@ -37,6 +36,13 @@ export interface ShardPaths {
   readonly log: string;
   readonly buffer: string;
   readonly archive: string;
+}
+
+/** Where to listen, and whether other shards of the process do so too. */
+export interface ListenWhere {
+  readonly port: number;
+  /** `first`: before all others; `again`: the first one, after its thread has ended; where only one may, it is this. */
+  readonly shared: 'no' | 'first' | 'again' | 'further';
 }
 
 export interface TlsFiles {

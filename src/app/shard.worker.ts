@@ -40,8 +40,13 @@ import type { Senders } from './senders.ts';
 import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
-import type { ListenWhere } from './ingest-listener.ts';
-import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods } from './link.ts';
+import type {
+  ListenWhere,
+  ShardMethods,
+  ShardReady,
+  ShardStart,
+  SupervisorMethods,
+} from './link.ts';
 import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { boundsOfShard } from './shard-bounds.ts';

@@ -17,7 +17,7 @@ import type { RouteTable } from '../route/index.ts';
 import { openDoor } from './door.ts';
 import { StreamJobs } from './jobs.ts';
 import { forwardRoute } from './route.ts';
-import type { ForwardConfig, TailSource } from './settings.ts';
+import type { ForwardConfig, TailSource } from '../model/forward-settings.ts';
 import { openSpool } from './spool.ts';
 import type { Spool, SpoolDeps, SpoolStep } from './spool.ts';
 import { serveStatus, waitingOf } from './status.ts';

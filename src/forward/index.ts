@@ -4,5 +4,3 @@
  */
 export { startForwarder } from './forwarder.ts';
 export type { Forwarder } from './forwarder.ts';
-export { FORWARD_SETTINGS, readForwardConfig } from './settings.ts';
-export type { ForwardConfig, SettingProblem } from './settings.ts';

@@ -17,7 +17,7 @@ import { openFilesLog } from '../log/index.ts';
 import type { Position, Step } from '../log/index.ts';
 import { limits } from '../model/limits.ts';
 import type { JobConfig } from '../model/snapshot.ts';
-import type { ForwardConfig } from './settings.ts';
+import type { ForwardConfig } from '../model/forward-settings.ts';
 import { withSpoolSpace } from './spool-space.ts';
 
 /** A durability step of the spool; tests end the process there. */

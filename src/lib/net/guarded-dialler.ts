@@ -56,8 +56,7 @@ export interface GuardedDiallerOptions {
  * operator who wants one lists it.
  */
 const NEVER_PORTS: ReadonlySet<number> = new Set([
-  ...[22, 23, 25, 110, 143, 465, 587, 993, 995],
-  ...[6665, 6666, 6667, 6668, 6669, 6697],
+  22, 23, 25, 110, 143, 465, 587, 993, 995, 6665, 6666, 6667, 6668, 6669, 6697,
 ]);
 
 /** The address may not be dialled. `message` is fit for a customer: it does not say what the name resolved to. */

@@ -3,9 +3,9 @@
  * `--listen-port` on the command line. docs/forwarder.md lists them all (a test keeps the page equal to this table).
  */
 import { z } from 'zod';
-import { limits } from '../model/limits.ts';
-import { DATASET_ID, parseStreamKey } from '../model/scope.ts';
-import type { StreamKey } from '../model/scope.ts';
+import { limits } from './limits.ts';
+import { DATASET_ID, parseStreamKey } from './scope.ts';
+import type { StreamKey } from './scope.ts';
 
 const text = (fallback: string, help: string) => z.string().default(fallback).describe(help);
 const whole = (fallback: number, least: number, most: number, help: string) =>

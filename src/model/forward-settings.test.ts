@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FORWARD_SETTINGS, readForwardConfig } from './settings.ts';
+import { FORWARD_SETTINGS, readForwardConfig } from './forward-settings.ts';
 
 const GOOD = {
   receiver: { urls: ['https://logs.example:4510'] },

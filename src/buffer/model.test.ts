@@ -23,7 +23,7 @@ import {
 import { runs } from '../lib/testing/depth.ts';
 
 /** How many histories are tried; the long runs raise it. */
-const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(30));
+const RUNS = Number(process.env['WAYBILL_RUNS'] ?? runs(30, 20));
 const STREAMS = ['zones/z1/http_requests', 'zones/z2/http_requests', 'accounts/a1/audit_logs'];
 
 interface ModelStream {

@@ -3,7 +3,7 @@
  * each step by the same rules as if it were sent alone. Pure but for the seals of new secrets. Done in turns, since ten thousand
  * jobs take seconds and the control API answers others meanwhile (I9).
  */
-import type { Pace } from '../../lib/pace.ts';
+import type { TurnSlices } from '../../lib/turn-slices.ts';
 import type { ConfigDocument, DocumentAccount, DocumentJob } from '../../model/config-document.ts';
 import { notWhole } from '../../model/config-document.ts';
 import { scopePath } from '../../model/scope.ts';
@@ -59,28 +59,28 @@ export async function planDocument(
   state: StateView,
   document: ConfigDocument,
   rules: PlanRules,
-  pace: Pace,
+  slices: TurnSlices,
   chosen?: Chosen,
 ): Promise<Planned> {
   const wrong = notWhole(document);
   if (wrong !== undefined)
     return refuse('document_refused', `${wrong}. Nothing was changed.`, 'expect');
-  const planner = new Planner(state, rules, pace, chosen);
+  const planner = new Planner(state, rules, slices, chosen);
   return await planner.run(document);
 }
 
 class Planner {
   readonly #state: State;
   readonly #rules: PlanRules;
-  readonly #pace: Pace;
+  readonly #slices: TurnSlices;
   readonly #chosen: Chosen | undefined;
   readonly #version: number;
   readonly #steps: Step[] = [];
   #unchanged = 0;
   #refusal: Refusal | undefined;
 
-  constructor(state: StateView, rules: PlanRules, pace: Pace, chosen: Chosen | undefined) {
-    this.#pace = pace;
+  constructor(state: StateView, rules: PlanRules, slices: TurnSlices, chosen: Chosen | undefined) {
+    this.#slices = slices;
     this.#state = copyOf(state);
     this.#version = state.version + 1;
     this.#rules = rules;
@@ -128,7 +128,7 @@ class Planner {
     for (const one of this.#state.jobsOf(scope))
       standing.set(one.name, [...(standing.get(one.name) ?? []), one]);
     for (const [index, job] of jobs.entries()) {
-      if (this.#pace.isOver) await this.#pace.rest();
+      if (this.#slices.isDue()) await this.#slices.next();
       if (this.#chosen && !this.#chosen({ scope, name: job.name })) continue;
       this.#take(`${path}.${index}`, () => this.#job(scope, job, standing.get(job.name) ?? []));
     }
@@ -163,7 +163,7 @@ class Planner {
     const { directory, by, atMs } = this.#rules;
     const named = new Map(document.accounts.map((account) => [account.id, account]));
     for (const { id } of this.#state.accounts.values()) {
-      if (this.#pace.isOver) await this.#pace.rest();
+      if (this.#slices.isDue()) await this.#slices.next();
       const account = named.get(id);
       if (account ? !(document.complete || account.complete) : !document.complete) continue;
       const zones = new Map(account?.zones.map((zone) => [zone.id, zone]));

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
-import { Pace } from '../../lib/pace.ts';
+import { TurnSlices } from '../../lib/turn-slices.ts';
 import type { Random } from '../../lib/random.ts';
 import type { Edit } from '../store/store.ts';
 
@@ -76,9 +76,9 @@ export async function candidateOf(
   clock: Pick<Clock, 'monotonicMs'>,
 ): Promise<string> {
   const hash = createHash('sha256');
-  const pace = new Pace(clock);
+  const slices = new TurnSlices(clock);
   for (const { kind, id, before, after } of edits) {
-    if (pace.isOver) await pace.rest();
+    if (slices.isDue()) await slices.next();
     // What is kept of a deleted job, what becomes of its replays, and what is left of a document follow from the other edits.
     if (kind === 'deleted_job' || kind === 'replay' || kind === 'stage') continue;
     hash.update(

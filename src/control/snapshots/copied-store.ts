@@ -6,7 +6,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
-import { Pace } from '../../lib/pace.ts';
+import { TurnSlices } from '../../lib/turn-slices.ts';
 import { forAudit } from '../store/change-log.ts';
 import { lookAtStore } from '../store/look.ts';
 import { RECORDS } from '../store/records.ts';
@@ -118,9 +118,9 @@ export class CopiedStore implements Store {
 
   async commit(change: Change): Promise<CommitResult> {
     const edits: Edit[] = [];
-    const pace = new Pace(this.#deps.clock);
+    const slices = new TurnSlices(this.#deps.clock);
     for (const edit of change.edits) {
-      if (pace.isOver) await pace.rest();
+      if (slices.isDue()) await slices.next();
       edits.push(canonical(edit));
     }
     return await this.#serial(() => this.#commit({ ...change, edits }));

@@ -6,52 +6,21 @@ import { checkDirectory } from '../src/check/index.ts';
 import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
 import type { Sent } from './support/customer.ts';
 import { eventually, startReceiver } from './support/receiver.ts';
-import type { Receiver } from './support/receiver.ts';
-import { LOCAL_DESTINATIONS, spawnServer, startServer, temporaryFolder } from './support/server.ts';
+import { spawnServer, startServer, temporaryFolder } from './support/server.ts';
 import type { Server } from './support/server.ts';
+import { ALONE, ZONES, makeZones, shardFlags } from './support/shards.ts';
+import type { ShardsStatus } from './support/shards.ts';
 
 const folder = await temporaryFolder('shards');
 after(() => folder.remove());
 const at = (name: string) => join(folder.path, name);
-const flags = (shards: number) => [
-  ...LOCAL_DESTINATIONS,
-  '--deliver-interval-ms',
-  '200',
-  '--process-shards',
-  String(shards),
-  '--buffer-low-watermark',
-  '0.97',
-  '--buffer-high-watermark',
-  '0.98',
-];
-const ZONES = ['a', 'b', 'c', 'd'];
-/** A connection for each request, so that both listeners get some. */
-const ALONE = { connection: 'close' };
-
-interface Status {
-  readonly shards: readonly { shard: number; state: string; streams: number }[];
-}
-
-/** Zones of one account, each with a job; a token for all of them. */
-async function makeZones(server: Server, receiver: Receiver) {
-  for (const zone of ZONES) await makeCustomer(server, 'acc', zone);
-  const jobs = [];
-  for (const zone of ZONES) jobs.push(await makeJob(server, zone, receiver.url));
-  const { token } = await server.call<{ token: string }>('POST', '/v1/tokens', {
-    kind: 'ingest',
-    name: 'all',
-    scopes: 'all',
-  });
-  return { jobs, token };
-}
-
 const streamsOf = async (server: Server) =>
-  (await server.call<Status>('GET', '/v1/status')).shards.map(({ streams }) => streams);
+  (await server.call<ShardsStatus>('GET', '/v1/status')).shards.map(({ streams }) => streams);
 
 test('I1, I2: two shards own half of the streams each, whichever of them receives lines, over kills and restarts with more', async () => {
   const receiver = await startReceiver();
   const dataDir = at('both');
-  let server = await startServer({ dataDir, flags: flags(2) });
+  let server = await startServer({ dataDir, flags: shardFlags(2) });
   const { jobs, token } = await makeZones(server, receiver);
   assert.deepEqual(await streamsOf(server), [2, 2]);
   const sent: string[] = [];
@@ -104,11 +73,11 @@ test('I1, I2: two shards own half of the streams each, whichever of them receive
   }
   await server.end('SIGKILL');
 
-  const fewer = spawnServer({ dataDir, flags: flags(1) });
+  const fewer = spawnServer({ dataDir, flags: shardFlags(1) });
   assert.equal(await fewer.exited, 1);
   assert.match(fewer.log(), /has 2 shards, and process\.shards is 1: .*left behind/);
 
-  server = await startServer({ dataDir, flags: flags(3) });
+  server = await startServer({ dataDir, flags: shardFlags(3) });
   await send(server);
   await makeCustomer(server, 'acc', 'e');
   jobs.push(await makeJob(server, 'e', receiver.url));

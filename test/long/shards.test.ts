@@ -5,48 +5,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { killLoop, verdictOf } from '../kill/loop.ts';
-import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import { ledgerOf, sendTo } from '../support/customer.ts';
 import type { Sent } from '../support/customer.ts';
 import { eventually, startReceiver } from '../support/receiver.ts';
-import type { Receiver } from '../support/receiver.ts';
-import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
-import type { Server } from '../support/server.ts';
+import { startServer, temporaryFolder } from '../support/server.ts';
+import { ALONE, ZONES, makeZones, shardFlags } from '../support/shards.ts';
+import type { ShardsStatus } from '../support/shards.ts';
 
 const folder = await temporaryFolder('shards-long');
 after(() => folder.remove());
 const at = (name: string) => join(folder.path, name);
-const flags = (shards: number) => [
-  ...LOCAL_DESTINATIONS,
-  '--deliver-interval-ms',
-  '200',
-  '--process-shards',
-  String(shards),
-  '--buffer-low-watermark',
-  '0.97',
-  '--buffer-high-watermark',
-  '0.98',
-];
-const ZONES = ['a', 'b', 'c', 'd'];
-/** A connection for each request, so that both listeners get some. */
-const ALONE = { connection: 'close' };
-
-interface Status {
-  readonly shards: readonly { shard: number; state: string; streams: number }[];
-}
-
-/** Zones of one account, each with a job; a token for all of them. */
-async function makeZones(server: Server, receiver: Receiver) {
-  for (const zone of ZONES) await makeCustomer(server, 'acc', zone);
-  const jobs = [];
-  for (const zone of ZONES) jobs.push(await makeJob(server, zone, receiver.url));
-  const { token } = await server.call<{ token: string }>('POST', '/v1/tokens', {
-    kind: 'ingest',
-    name: 'all',
-    scopes: 'all',
-  });
-  return { jobs, token };
-}
-
 test('I6, I9: while one shard hangs or is down, the streams of the other go on, and what is about it says so', async () => {
   const receiver = await startReceiver();
   const trigger = at('strike');
@@ -54,7 +22,7 @@ test('I6, I9: while one shard hangs or is down, the streams of the other go on, 
   await writeFile(module, striking(trigger));
   const server = await startServer({
     dataDir: at('one-down'),
-    flags: flags(2),
+    flags: shardFlags(2),
     nodeFlags: ['--import', pathToFileURL(module).href],
   });
   const { jobs, token } = await makeZones(server, receiver);
@@ -78,7 +46,7 @@ test('I6, I9: while one shard hangs or is down, the streams of the other go on, 
   );
   // Zones are given out in turn: the first and the third are the first shard's.
   for (const zone of ['a', 'c']) assert.equal((await send(zone, 10)).status, 200);
-  const status = await server.call<Status>('GET', '/v1/status');
+  const status = await server.call<ShardsStatus>('GET', '/v1/status');
   assert.deepEqual(
     status.shards.map(({ state }) => state),
     ['running', 'down'],
@@ -105,7 +73,7 @@ test('I1, I2, I7: a shard that dies under load is started again on the same port
   await writeFile(module, striking(trigger));
   const server = await startServer({
     dataDir: at('dies'),
-    flags: flags(2),
+    flags: shardFlags(2),
     nodeFlags: ['--import', pathToFileURL(module).href],
   });
   const { jobs, token } = await makeZones(server, receiver);

@@ -210,7 +210,7 @@ class Guard {
       throw new AddressRefused(
         isIP(host) === 0
           ? NOT_FOUND_OR_REFUSED
-          : `the address of ${host} is not allowed as a destination here`,
+          : 'the address is not allowed as a destination here',
       );
     }
     const isOwnPort = this.#options.ownPorts?.includes(port) === true;

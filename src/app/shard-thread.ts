@@ -1,3 +1,5 @@
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -93,6 +95,7 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
     new Promise((resolve) => {
       const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {
         workerData: { ...options.start, snapshot: options.snapshot() } satisfies ShardStart,
+        env: { ...process.env, ...compiledCode() },
         // Its log goes to standard error by itself.
         stdout: false,
         stderr: false,
@@ -237,4 +240,11 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
       void thread.terminate();
     },
   };
+}
+
+/** Where the launcher keeps compiled code. A thread has to be told, and would else strip the types of all of its code anew. */
+function compiledCode(): { NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir();
+  // What Node names is a folder for its version, inside the one that was asked for.
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

@@ -85,15 +85,17 @@ export interface Books {
  */
 export async function openBooks(options: BooksOptions): Promise<Books> {
   const { files, diagnostics, path } = options;
-  let database = openTables(path);
-  if (!database || !hasColumns(database)) {
-    diagnostics.warn('ledger sums are unreadable; summing the archive anew', { path });
-    for (const suffix of ['', '-wal', '-shm'])
-      await files.unlink(`${path}${suffix}`).catch(() => {});
-    database = openTables(path);
-  }
-  if (!database) throw new Error(`the ledger's sums cannot be opened: ${path}`);
-  return new SqliteBooks(database, options);
+  const open = () => {
+    const database = openTables(path);
+    return database && booksIn(database, options);
+  };
+  const books = open();
+  if (books) return books;
+  diagnostics.warn('ledger sums are unreadable; summing the archive anew', { path });
+  for (const suffix of ['', '-wal', '-shm']) await files.unlink(`${path}${suffix}`).catch(() => {});
+  const anew = open();
+  if (!anew) throw new Error(`the ledger's sums cannot be opened: ${path}`);
+  return anew;
 }
 
 /** How often a cut is taken again because the sums had gone past it: they do so every few seconds. */
@@ -360,14 +362,13 @@ interface Life {
   readonly sequence: number;
 }
 
-/** Whether all that is asked of the tables can be: the name of a column may have decayed. Closes them when not. */
-function hasColumns(database: DatabaseSync): boolean {
+/** The books of a database whose tables and marks can be read; undefined, and closed, where they cannot. */
+function booksIn(database: DatabaseSync, options: BooksOptions): Books | undefined {
   try {
-    prepare(database);
-    return true;
+    return new SqliteBooks(database, options);
   } catch {
     database.close();
-    return false;
+    return undefined;
   }
 }
 

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkFolder } from '../src/check/check.ts';
-import { nodeFileSystem } from '../src/lib/fs/node.ts';
-import { waybill } from './support/cli.ts';
-import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
-import { eventually, startReceiver } from './support/receiver.ts';
-import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
+import { checkFolder } from '../../src/check/check.ts';
+import { nodeFileSystem } from '../../src/lib/fs/node.ts';
+import { waybill } from '../support/cli.ts';
+import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import { eventually, startReceiver } from '../support/receiver.ts';
+import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 
 const folder = await temporaryFolder('held');
 const options = {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkDirectory } from '../src/check/index.ts';
-import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
-import type { Sent } from './support/customer.ts';
-import { eventually, startReceiver } from './support/receiver.ts';
-import { spawnServer, startServer, temporaryFolder } from './support/server.ts';
-import type { Server } from './support/server.ts';
-import { ALONE, ZONES, makeZones, shardFlags } from './support/shards.ts';
-import type { ShardsStatus } from './support/shards.ts';
+import { checkDirectory } from '../../src/check/index.ts';
+import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import type { Sent } from '../support/customer.ts';
+import { eventually, startReceiver } from '../support/receiver.ts';
+import { spawnServer, startServer, temporaryFolder } from '../support/server.ts';
+import type { Server } from '../support/server.ts';
+import { ALONE, ZONES, makeZones, shardFlags } from '../support/shards.ts';
+import type { ShardsStatus } from '../support/shards.ts';
 
 const folder = await temporaryFolder('shards');
 after(() => folder.remove());

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import Cloudflare from 'cloudflare';
-import { ledgerOf, makeCustomer, makeJob, sendTo } from './support/customer.ts';
-import { eventually, startReceiver } from './support/receiver.ts';
-import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from './support/server.ts';
+import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import { eventually, startReceiver } from '../support/receiver.ts';
+import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 
 const REQUESTS = 60;
 const KEY = 'Bearer right';

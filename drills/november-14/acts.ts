@@ -11,6 +11,8 @@ import type { Cast } from './cast.ts';
 import { Flood } from './flood.ts';
 
 const DATASET = 'http_requests';
+/** A flood ends after this time in any case. */
+const MOST_FLOOD_S = 60;
 /** So that also the short form has forty times the streams. */
 const DATASETS = [DATASET, 'firewall_events', 'dns_logs'] as const;
 const ZONES = THREE.map(({ zone }) => zone);
@@ -40,7 +42,8 @@ export async function actTwo(cast: Cast): Promise<void> {
     'flood',
     `everybody's lines: ${plural(cast.others.length * DATASETS.length, 'stream')} beside ${ZONES.length}`,
   );
-  const most = await whileFlooded(cast, { full: 40, short: 3 });
+  const isWide = () => flood.count.streams >= 40 * ZONES.length;
+  const most = await whileFlooded(cast, { full: 40, short: 3 }, isWide);
   const streams = await streamsOf(cast);
   await flood.end();
   tellFlood(stage, 'act two', flood, most);
@@ -51,7 +54,7 @@ export async function actTwo(cast: Cast): Promise<void> {
   );
   stage.expect(
     'it came with at least 40 times the streams',
-    flood.count.streams >= 40 * ZONES.length,
+    isWide(),
     plural(flood.count.streams, 'stream'),
   );
   compareWithQuiet(stage, 'act two', 1.5);
@@ -82,16 +85,13 @@ export async function actThree(cast: Cast): Promise<void> {
     `an operator has made ${plural(others.length, 'job')}${insisted > 0 ? `, insisting ${number(insisted)} times` : ''}: now everybody is wanted, and no destination of theirs takes anything`,
   );
   const flood = startFlood(cast);
-  const most = await whileFlooded(cast, { full: 40, short: 3 });
+  const isTaken = () => [...flood.answers.keys()].some((what) => what.includes('accepted'));
+  const most = await whileFlooded(cast, { full: 40, short: 3 }, isTaken);
   const disk = folderBytes(scene.server.dataDir);
   await flood.end();
   tellFlood(stage, 'act three', flood, most);
   stage.figure('act three: disk that the server uses', bytes(disk));
-  stage.expect(
-    'lines of everybody were really taken in',
-    [...flood.answers.keys()].some((what) => what.includes('accepted')),
-    counted(flood.answers),
-  );
+  stage.expect('lines of everybody were really taken in', isTaken(), counted(flood.answers));
   await backAgain(cast, version);
 }
 
@@ -141,15 +141,20 @@ async function backAgain(cast: Cast, version: number): Promise<void> {
   compareWithQuiet(stage, 'after', 1.5);
 }
 
-/** Lets it flow and watches the server's memory. @returns the most that it held */
+/**
+ * Lets it flow and watches the server's memory, for its seconds and, on a slow machine, until it has come to what it is for.
+ *
+ * @returns the most that it held
+ */
 async function whileFlooded(
   { scene }: Cast,
   seconds: { readonly full: number; readonly short: number },
+  isThere: () => boolean,
 ): Promise<number | undefined> {
   const { stage, server } = scene;
   let most: number | undefined;
   const turns = stage.short ? seconds.short : seconds.full;
-  for (let turn = 0; turn < turns; turn += 1) {
+  for (let turn = 0; turn < turns || (turn < MOST_FLOOD_S && !isThere()); turn += 1) {
     await stage.sleep(1_000);
     most = Math.max(most ?? 0, server.residentBytes ?? 0) || undefined;
   }

@@ -83,13 +83,17 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
   const nodeFlags = [`--max-old-space-size=${options.heapMiB}`];
   const problems: string[] = [];
   let tornTails = 0;
+  /** How long the last start took. */
+  let startMs = 0;
 
   const ports = await lastingPorts();
   let server = await startServer({ dataDir, flags, nodeFlags, ...ports });
   const restart = async (): Promise<Server> => {
+    const begunMs = performance.now();
     const next = await startServer({ dataDir, flags, nodeFlags, ...ports });
     if (/"event":"log\.torn_tail/.test(next.log()) || /tornTailBytes":[1-9]/.test(next.log()))
       tornTails++;
+    startMs = performance.now() - begunMs;
     return next;
   };
   const token = await setUp(server, zones, sink.url, outDir);
@@ -118,9 +122,9 @@ export async function killLoop(options: KillLoopOptions): Promise<KillReport> {
     kills++;
     if (kills % TEAR_EVERY === 0) await leaveTornTail(dataDir);
     if (kills % 5 === 0 && kills < options.kills) {
-      // Struck again while it starts: a crash during recovery.
+      // Struck again while it starts, late enough that its code is loaded more often than not: a crash during recovery.
       const early = spawnServer({ dataDir, flags, nodeFlags, ...ports });
-      await pause(Math.random() * 200);
+      await pause((0.4 + 0.6 * Math.random()) * startMs);
       early.child.kill('SIGKILL');
       await early.exited;
       kills++;

@@ -12,6 +12,6 @@ test('40 kills under load lose nothing (I1, I2, I7)', async () => {
   });
   assert.ok(verdictOf(report), JSON.stringify(report, null, 2));
   assert.equal(report.kills, 40);
-  assert.ok(report.earlyKills >= 12);
+  assert.ok(report.earlyKills >= 7, 'some struck during recovery');
   assert.ok(report.repeats > 0, 'a replay was really seen');
 });

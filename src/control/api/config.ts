@@ -130,8 +130,24 @@ async function diff(context: Context, from: number, to: number): Promise<Answer>
   });
 }
 
+/** How often a roll-back is worked out anew because another change came between. */
+const ROLLBACK_TRIES = 5;
+
 async function rollback(context: Context, speaker: Actor, body: RollbackBody): Promise<Answer> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await rollbackOnce(context, speaker, body);
+    if (answer !== 'overtaken') return answer;
+    if (tries === ROLLBACK_TRIES) return refuse('conflict');
+  }
+}
+
+async function rollbackOnce(
+  context: Context,
+  speaker: Actor,
+  body: RollbackBody,
+): Promise<Answer | 'overtaken'> {
   const { desk, rules, clock } = context;
+  let isOvertaken = false;
   const now = desk.state.version;
   const found = await spanFor(context, body, now);
   if (found.kind === 'refused') return found;
@@ -147,13 +163,14 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
   };
   const edit = (state: typeof desk.state, next: number) => {
     // The span was read up to here: what came since is not in it.
-    if (state.version !== now) return refuse('conflict');
+    isOvertaken = state.version !== now;
+    if (isOvertaken) return refuse('conflict');
     const span = body.account === undefined ? found.span : partOf(found.span, state, body.account);
     return rollBack(state, next, { ...wish, span });
   };
   if (body.dryRun) {
     const { edited, refusal } = await desk.preview(actor, what, edit);
-    if (edited.kind === 'refused') return edited;
+    if (edited.kind === 'refused') return isOvertaken ? 'overtaken' : edited;
     return json({
       ...planView(context, edited.value),
       dryRun: true,
@@ -162,7 +179,7 @@ async function rollback(context: Context, speaker: Actor, body: RollbackBody): P
     });
   }
   const made = await desk.change(actor, what, edit);
-  if (made.kind === 'refused') return made;
+  if (made.kind === 'refused') return isOvertaken ? 'overtaken' : made;
   return json({
     ...planView(context, made.value),
     dryRun: false,

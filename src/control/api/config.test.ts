@@ -201,3 +201,20 @@ test('the guard judges a roll-back like any document: one that ends everybody is
     assert.equal(server.published.at(-1)!.jobs.length, 6);
   });
 });
+
+test('a roll-back that other changes overtake is worked out anew, and both stand', async () => {
+  await using(async (server) => {
+    const id = await job(server, { name: 'one' });
+    const other = await job(server, { name: 'neighbour' }, 'z2');
+    await change(server, id, { name: 'wrong' });
+    const wrong = await versionNow(server);
+    const meanwhile = [1, 2, 3].map((n) =>
+      server.call('PUT', `/client/v4/zones/z2/logpush/jobs/${other}`, { body: { name: `n${n}` } }),
+    );
+    const back = await rollback(server, { change: wrong });
+    assert.equal(back.status, 200, back.text);
+    for (const answer of await Promise.all(meanwhile)) assert.equal(answer.status, 200);
+    const jobs = new Map(server.published.at(-1)!.jobs.map((one) => [one.id, one]));
+    assert.deepEqual([jobs.get(id)!.name, jobs.get(other)!.name], ['one', 'n3']);
+  });
+});

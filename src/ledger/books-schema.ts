@@ -25,6 +25,8 @@ const TABLES = `
 /** SQLite's primary result codes (sqlite.org/rescode.html) of a file that is damaged, or none of SQLite's. */
 const CORRUPT = 11;
 const NOT_A_DATABASE = 26;
+/** SQLite's general error: a statement does not fit the tables, because the name of a column has decayed. */
+const NO_SUCH_COLUMN = 1;
 
 /**
  * Opens the sums, making them when there are none; undefined when what is there cannot be used.
@@ -47,8 +49,13 @@ export function openTables(path: string): DatabaseSync | undefined {
     return database;
   } catch (error) {
     database?.close();
-    const code = resultCode(error);
-    if (code === CORRUPT || code === NOT_A_DATABASE) return undefined;
+    if (isDamaged(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether SQLite says that what it reads is no sound file of ours; a full disk or a failed read says nothing of the kind. */
+export function isDamaged(error: unknown): boolean {
+  const code = resultCode(error);
+  return code === CORRUPT || code === NOT_A_DATABASE || code === NO_SUCH_COLUMN;
 }

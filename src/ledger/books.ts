@@ -14,7 +14,7 @@ import type { Waybill } from '../model/delivery.ts';
 import type { ArchiveMark, JobCut, JobLedger, ScopeLedger, ShardMark } from './contract.ts';
 import type { Scope } from '../model/scope.ts';
 import { readArchive } from './archive-reader.ts';
-import { openTables } from './books-schema.ts';
+import { isDamaged, openTables } from './books-schema.ts';
 import { jobLedger, settledByHour } from './rows.ts';
 
 export interface BooksOptions {
@@ -366,9 +366,10 @@ interface Life {
 function booksIn(database: DatabaseSync, options: BooksOptions): Books | undefined {
   try {
     return new SqliteBooks(database, options);
-  } catch {
+  } catch (error) {
     database.close();
-    return undefined;
+    if (isDamaged(error)) return undefined;
+    throw error;
   }
 }
 

@@ -37,7 +37,11 @@ describe('a job at rest', () => {
     world.add(streamOf(1), numbered(2));
     await world.pass(1_000);
     world.delivery.tend();
-    assert.equal(world.delivery.stats().runners, 1, 'an accepted batch counts as proof for a while');
+    assert.equal(
+      world.delivery.stats().runners,
+      1,
+      'an accepted batch counts as proof for a while',
+    );
     await world.pass(5 * MINUTE + 1);
     for (let second = 0; second < 2; second += 1) world.delivery.tend();
     assert.equal(world.delivery.stats().runners, 0);

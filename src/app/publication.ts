@@ -15,12 +15,14 @@ export interface Subscriber {
 export class Publication {
   readonly #subscriber: Subscriber;
   readonly #diagnostics: Diagnostics;
-  /** What the shard is known to hold. */
-  #held: SnapshotCopy | undefined;
+  /** What the shard is known to hold: as it was sent whole, or kept in step since. */
+  #held: Snapshot | SnapshotCopy | undefined;
 
-  constructor(subscriber: Subscriber, diagnostics: Diagnostics) {
+  /** @param held what the shard was started with */
+  constructor(subscriber: Subscriber, diagnostics: Diagnostics, held?: Snapshot) {
     this.#subscriber = subscriber;
     this.#diagnostics = diagnostics;
+    this.#held = held;
   }
 
   /**
@@ -29,7 +31,9 @@ export class Publication {
    * @param places owners of streams that the shard has not been told of
    */
   async publish(snapshot: Snapshot, places: StreamPlaces): Promise<void> {
-    const held = this.#held;
+    // Nothing has changed since: as after most starts.
+    if (this.#held?.version === snapshot.version && places.length === 0) return;
+    const held = copyOf(this.#held);
     // Until the shard has said that it holds it, nothing is known of what it holds.
     this.#held = undefined;
     if (held) {
@@ -43,8 +47,13 @@ export class Publication {
       });
     }
     await this.#subscriber.apply(snapshot, places);
-    this.#held = new SnapshotCopy(snapshot);
+    this.#held = snapshot;
   }
+}
+
+/** Made when there is a change to send, and not before: a copy costs a hash for each object. */
+function copyOf(held: Snapshot | SnapshotCopy | undefined): SnapshotCopy | undefined {
+  return held && !(held instanceof SnapshotCopy) ? new SnapshotCopy(held) : held;
 }
 
 /** The shard's side of it: puts deltas together again, and checks that the whole is what was meant. */

@@ -93,8 +93,9 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
   prepareShardHeaps();
   const start = (): Promise<ShardReady> =>
     new Promise((resolve) => {
+      const snapshot = options.snapshot();
       const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {
-        workerData: { ...options.start, snapshot: options.snapshot() } satisfies ShardStart,
+        workerData: { ...options.start, snapshot } satisfies ShardStart,
         env: { ...process.env, ...compiledCode() },
         // Its log goes to standard error by itself.
         stdout: false,
@@ -134,7 +135,7 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
         },
       });
       connection = joined;
-      publication = new Publication(joined.remote, diagnostics);
+      publication = new Publication(joined.remote, diagnostics, snapshot);
       told = 0;
       worker = thread;
       options.onThread();

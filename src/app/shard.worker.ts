@@ -33,6 +33,7 @@ import type { PullReader } from '../pull/index.ts';
 import { routeTable } from '../route/index.ts';
 import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
+import { giveBackAfterStart } from './heap.ts';
 import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
@@ -314,6 +315,7 @@ async function run(): Promise<void> {
     if (joined !== undefined) return started({ kind: 'refused', detail: joined });
   }
   await apply(snapshot);
+  giveBackAfterStart();
   tendEvery(buffer, delivery, archive);
   showSignsOfLife(buffer, delivery);
   const door = createIngest({

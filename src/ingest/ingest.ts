@@ -233,7 +233,11 @@ class Door implements Ingest {
     const reply = refusalReply(refusal);
     // Nothing more can be expected of a stalled sender.
     if (refusal.code === 'upload_stalled') write(response, reply, true);
-    else writeEarly({ request, response, reply, trickle: this.#trickle, limits, clock }, this.#draining);
+    else
+      writeEarly(
+        { request, response, reply, trickle: this.#trickle, limits, clock },
+        this.#draining,
+      );
   }
 
   #count(outcome: Outcome, { to }: Admission): void {

@@ -63,10 +63,12 @@ export class Seen {
   linesLost = 0;
   refusedStarts = 0;
 
-  add(other: Seen): void {
-    for (const name of Object.keys(this) as Exclude<keyof Seen, 'add'>[]) this[name] += other[name];
+  add(other: SeenCounts): void {
+    for (const name of Object.keys(this) as (keyof SeenCounts)[]) this[name] += other[name];
   }
 }
+
+export type SeenCounts = Omit<Seen, 'add'>;
 
 interface Flip {
   readonly path: string;

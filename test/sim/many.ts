@@ -7,13 +7,12 @@
  * A line a piece says how far it is; a failure names its seed and is made short. Exit code 1 when a history failed, or when
  * time was up first.
  */
-import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { appendFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { inPieces } from '../support/pieces.ts';
 import { explain, runHistory } from './history.ts';
 import { Seen } from './world.ts';
 import type { SeenCounts } from './world.ts';
@@ -62,52 +61,29 @@ export async function runPieces(options: ManyOptions): Promise<ManyReport> {
   const { firstSeed, mostMs, processes, report, say = () => {} } = options;
   const histories = Math.ceil(options.pieceSteps / ACTIONS);
   const count = Math.ceil(options.steps / (histories * ACTIONS));
-  const until = performance.now() + mostMs;
   const seen = new Seen();
   const failures: Failure[] = [];
-  let [next, done, cpuSeconds] = [0, 0, 0];
-
-  const work = async (): Promise<void> => {
-    while (next < count && performance.now() < until) {
-      const seed = firstSeed + next++ * histories;
-      const piece = await inProcess(seed, histories, until - performance.now());
-      if (piece === undefined) {
-        say(`seeds ${seed} to ${seed + histories - 1}: the process ended without a word`);
-        continue;
-      }
-      done += 1;
+  let cpuSeconds = 0;
+  const unfinished = await inPieces<Piece>({
+    script: fileURLToPath(import.meta.url),
+    pieces: Array.from({ length: count }, (_, index) => {
+      const seed = firstSeed + index * histories;
+      return ['--first-seed', String(seed), '--histories', String(histories)];
+    }),
+    processes,
+    mostMs,
+    // Short-lived things are most of a history's memory.
+    nodeFlags: ['--max-semi-space-size=32'],
+    async done(piece) {
       cpuSeconds += piece.cpuSeconds;
       failures.push(...piece.failures);
       seen.add(piece.seen);
       for (const { told } of piece.failures) say(told);
       say(`${seen.steps} steps, ${failures.length} failures, ${Math.round(cpuSeconds)} CPU s`);
       if (report !== undefined) await appendFile(report, `${JSON.stringify(piece)}\n`);
-    }
-  };
-  await Promise.all(Array.from({ length: processes }, work));
-  const seeds = count * histories;
-  return { firstSeed, seeds, seen, cpuSeconds, failures, unfinished: count - done };
-}
-
-/** One piece in a process of its own; undefined when it ends without its result. */
-async function inProcess(
-  firstSeed: number,
-  histories: number,
-  mostMs: number,
-): Promise<Piece | undefined> {
-  // Short-lived things are most of a history's memory.
-  const flags = ['--max-semi-space-size=32', fileURLToPath(import.meta.url)];
-  const seeds = ['--first-seed', String(firstSeed), '--histories', String(histories)];
-  const child = spawn(process.execPath, [...flags, ...seeds], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    },
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), mostMs);
-  let piece: Piece | undefined;
-  for await (const line of createInterface({ input: child.stdout })) {
-    piece = JSON.parse(line) as Piece;
-  }
-  clearTimeout(timer);
-  return piece;
+  return { firstSeed, seeds: count * histories, seen, cpuSeconds, failures, unfinished };
 }
 
 /** Runs one history after the other; what fails is told, and the next one is run. */

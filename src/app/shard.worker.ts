@@ -310,7 +310,7 @@ async function run(): Promise<void> {
     if (joined !== undefined) return started({ kind: 'refused', detail: joined });
   }
   await apply(snapshot);
-  tendEvery(buffer, archive);
+  tendEvery(buffer, delivery, archive);
   showSignsOfLife(buffer, delivery);
   const door = createIngest({
     route: () => route,
@@ -396,11 +396,12 @@ function handOverAttempts(): (attempt: Attempt) => void {
   };
 }
 
-function tendEvery(buffer: ShardBuffer, archive: OpenArchiveWriter): void {
+function tendEvery(buffer: ShardBuffer, delivery: Delivery, archive: OpenArchiveWriter): void {
   let under = false;
   clock.every(TEND_MS, () => {
     if (under) return;
     under = true;
+    delivery.tend();
     void (async () => {
       try {
         await buffer.tend();

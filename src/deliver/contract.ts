@@ -115,6 +115,8 @@ export interface JobStatus {
 
 export interface DeliveryStats {
   readonly jobs: number;
+  /** Jobs that have something to do, or had in the last minutes. */
+  readonly runners: number;
   /** Attempts and preparations under way, with the bytes they hold. */
   readonly inFlight: number;
   readonly preparing: number;
@@ -131,12 +133,13 @@ export interface Delivery {
    */
   apply(jobs: readonly JobConfig[], version: number): Promise<void>;
   status(job: number): JobStatus | undefined;
-  statuses(): IterableIterator<JobStatus>;
   /** Of the jobs of one stream. */
   statusesOf(stream: string): readonly JobStatus[];
   stats(): DeliveryStats;
   /** Lines of these streams were erased: attempts under way that may hold them end. Call it once nothing reads them. */
   recall(streams: readonly string[]): void;
+  /** Lets go of what jobs that rest do not need. Call it once a second. */
+  tend(): void;
   /** Starts nothing new and resolves when all attempts under way have ended and settled, or when `signal` aborts. */
   drain(signal?: AbortSignal): Promise<void>;
   /** Aborts what is under way, closes senders, and lets go of the buffer. Open plans stay in the buffer. */

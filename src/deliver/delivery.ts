@@ -1,15 +1,19 @@
 /** All jobs of a shard: who runs, who is woken when a stream grows, and what all of them share. */
 import type { JobState } from '../buffer/index.ts';
 import { AssertionError } from '../lib/assert.ts';
+import { createDeflater } from '../lib/deflater.ts';
 import { deflateFragment } from '../lib/gzip.ts';
+import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
+import { JobIndex } from './job-index.ts';
 import { Lane } from './lane.ts';
 import { Pace } from './pace.ts';
 import { Places } from './places.ts';
 import { Replays } from './replay/replays.ts';
+import { isAtRest, restingStatus } from './rest.ts';
 import { JobRunner } from './runner.ts';
 import type { RunnerTools } from './runner-tools.ts';
 import { Senders } from './senders.ts';
@@ -17,6 +21,10 @@ import { Turns } from './turns.ts';
 
 /** Level for what is deflated here: nearly as small as 6, a fifth faster (docs/delivery.md has the numbers). */
 const DEFLATE_LEVEL = 5;
+/** Jobs that are woken in one turn: each looks at its stream's blocks, some 50 us. */
+const CALLS_A_TURN = 32;
+/** Runners that are looked at in one second: whether their jobs rest. */
+const LOOKS_A_SECOND = 500;
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
   return new ShardDelivery(deps);
@@ -24,11 +32,16 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
 class ShardDelivery implements Delivery {
   readonly #deps: DeliveryDeps;
+  /** Of jobs that have something to do, or had lately; the others are at rest (`rest.ts`). */
   readonly #runners = new Map<number, JobRunner>();
-  readonly #byStream = new Map<string, Set<JobRunner>>();
+  readonly #byStream = new JobIndex();
   /** Settings as last applied: unchanged ones are told apart by identity or version. */
   readonly #applied = new Map<number, JobConfig>();
+  /** Attempts made for jobs at rest, where there are any. */
+  readonly #attempts = new Map<number, JobStatus['attempts']>();
+  #looking: Iterator<JobRunner> | undefined;
   readonly #nextTurn: () => Promise<void>;
+  readonly #calls: TurnQueue;
   readonly #turns: Turns;
   readonly #senders: Senders;
   readonly #tools: RunnerTools;
@@ -41,6 +54,7 @@ class ShardDelivery implements Delivery {
   constructor(deps: DeliveryDeps) {
     this.#deps = deps;
     this.#nextTurn = deps.nextTurn ?? (() => new Promise<void>((resolve) => setImmediate(resolve)));
+    this.#calls = new TurnQueue(CALLS_A_TURN, this.#nextTurn);
     this.#turns = new Turns(deps.limits);
     this.#senders = new Senders(deps.openSender, deps.limits.senders, deps.diagnostics);
     this.#tools = this.#makeTools();
@@ -52,27 +66,41 @@ class ShardDelivery implements Delivery {
       queued: () => this.#turns.stats().queued,
     });
     this.#endGrowth = deps.buffer.onGrowth((streams) => {
-      for (const stream of streams) {
-        for (const runner of this.#byStream.get(stream) ?? []) runner.grew();
-      }
+      for (const stream of streams) this.#calls.do(() => this.#grew(stream));
     });
+  }
+
+  #grew(stream: string): void {
+    for (const id of this.#byStream.of(stream)) {
+      const runner = this.#runners.get(id);
+      if (runner) runner.grew();
+      else this.#wake(id);
+    }
+  }
+
+  #wake(id: number): void {
+    const job = this.#applied.get(id);
+    if (!job?.enabled || this.#draining) return;
+    this.#track(id, this.#runner(job).configure(job));
   }
 
   #makeTools(): RunnerTools {
     const deps = this.#deps;
     const { clock, random, limits } = deps;
     const lane = new Lane(limits.compressions);
+    const deflater = createDeflater(DEFLATE_LEVEL, limits.compressions);
     return {
       deps,
       clock,
       prepare: {
         buffer: deps.buffer,
         inflate: (block) => lane.run(() => deps.inflateBlock(block)),
-        deflate: (plain) => lane.run(() => deflateFragment(plain, DEFLATE_LEVEL)),
+        deflate: (plain) => lane.run(() => deflateFragment(plain, deflater)),
         nextTurn: this.#nextTurn,
         limits,
       },
       turns: this.#turns,
+      calls: this.#calls,
       pace: new Pace({
         intervalMs: deps.intervalMs,
         intervalMsMost: Math.max(deps.intervalMs, limits.stretchedMs),
@@ -100,13 +128,19 @@ class ShardDelivery implements Delivery {
       const before = this.#applied.get(job.id);
       if (before === job || before?.version === job.version) continue;
       this.#applied.set(job.id, job);
+      this.#byStream.add(job.stream, job.id);
+      if (!this.#runners.has(job.id) && isAtRest(job, this.#deps.buffer)) continue;
       changes.push(this.#change(job.id, () => this.#runner(job).configure(job)));
     }
     if (this.#draining) return;
-    for (const [id, runner] of this.#runners) {
+    for (const [id, { stream }] of this.#applied) {
+      if (slices.isDue()) await slices.next();
       if (wanted.has(id)) continue;
       this.#applied.delete(id);
-      changes.push(this.#change(id, () => runner.remove()));
+      if (!this.#runners.has(id)) this.#leave(id, stream);
+    }
+    for (const [id, runner] of this.#runners) {
+      if (!wanted.has(id)) changes.push(this.#change(id, () => runner.remove()));
     }
     for (const state of this.#deps.buffer.jobs()) {
       if (slices.isDue()) await slices.next();
@@ -134,24 +168,26 @@ class ShardDelivery implements Delivery {
   }
 
   status(job: number): JobStatus | undefined {
-    const status = this.#runners.get(job)?.status();
+    const status = this.#runners.get(job)?.status() ?? this.#resting(job);
     return status && this.#replays.isThrottled(job) ? { ...status, throttled: true } : status;
   }
 
-  *statuses(): IterableIterator<JobStatus> {
-    for (const runner of this.#runners.values()) yield runner.status();
+  #resting(id: number): JobStatus | undefined {
+    const job = this.#applied.get(id);
+    return job && restingStatus(job, this.#deps.buffer, this.#attempts.get(id));
   }
 
   statusesOf(stream: string): readonly JobStatus[] {
-    const live = [...(this.#byStream.get(stream) ?? [])].filter(
-      ({ id }) => this.#applied.get(id)?.replay === undefined,
-    );
-    return live.map((runner) => runner.status());
+    const live = this.#byStream
+      .of(stream)
+      .filter((id) => this.#applied.get(id)?.replay === undefined);
+    return live.flatMap((id) => this.#runners.get(id)?.status() ?? this.#resting(id) ?? []);
   }
 
   stats(): DeliveryStats {
     return {
-      jobs: this.#runners.size,
+      jobs: this.#applied.size,
+      runners: this.#runners.size,
       ...this.#turns.stats(),
       openSenders: this.#senders.size,
     };
@@ -159,8 +195,26 @@ class ShardDelivery implements Delivery {
 
   recall(streams: readonly string[]): void {
     for (const stream of streams) {
-      for (const runner of this.#byStream.get(stream) ?? []) runner.recall();
+      for (const id of this.#byStream.of(stream)) this.#runners.get(id)?.recall();
     }
+  }
+
+  tend(): void {
+    for (let looked = 0; looked < LOOKS_A_SECOND; looked += 1) {
+      const next = (this.#looking ??= this.#runners.values()).next();
+      if (next.done) {
+        this.#looking = undefined;
+        return;
+      }
+      if (next.value.mayRest && this.#applied.has(next.value.id)) this.#rest(next.value);
+    }
+  }
+
+  #rest(runner: JobRunner): void {
+    const { attempts } = runner.status();
+    if (Object.values(attempts).some((count) => count > 0)) this.#attempts.set(runner.id, attempts);
+    runner.release();
+    this.#runners.delete(runner.id);
   }
 
   async drain(signal?: AbortSignal): Promise<void> {
@@ -176,6 +230,7 @@ class ShardDelivery implements Delivery {
 
   async close(): Promise<void> {
     this.#draining = true;
+    this.#calls.close();
     this.#replays.close();
     this.#endGrowth();
     this.#stop.abort();
@@ -192,10 +247,10 @@ class ShardDelivery implements Delivery {
   #runner(job: JobConfig): JobRunner {
     const known = this.#runners.get(job.id);
     if (known) return known;
-    const runner = new JobRunner(job, job.replay ? this.#replays.tools : this.#tools);
+    const tools = job.replay ? this.#replays.tools : this.#tools;
+    const runner = new JobRunner(job, tools, this.#attempts.get(job.id));
+    this.#attempts.delete(job.id);
     this.#runners.set(job.id, runner);
-    const same = this.#byStream.get(job.stream) ?? new Set();
-    this.#byStream.set(job.stream, same.add(runner));
     return runner;
   }
 
@@ -215,9 +270,13 @@ class ShardDelivery implements Delivery {
     if (!runner || this.#applied.has(job)) return;
     runner.stop();
     this.#runners.delete(job);
-    const same = this.#byStream.get(runner.stream);
-    same?.delete(runner);
-    if (same?.size === 0) this.#byStream.delete(runner.stream);
+    this.#leave(job, runner.stream);
+  }
+
+  /** The job is gone. */
+  #leave(job: number, stream: string): void {
+    this.#byStream.remove(stream, job);
+    this.#attempts.delete(job);
   }
 
   #track(job: number, work: Promise<void>): void {

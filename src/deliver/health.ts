@@ -36,18 +36,15 @@ export class Health {
   accepts = 0;
   lastErrorWallMs: number | null = null;
   errorMessage: string | null = null;
-  readonly attempts: Record<Attempt['outcome'], number> = {
-    accepted: 0,
-    retry: 0,
-    split: 0,
-    reject: 0,
-  };
+  readonly attempts: Record<Attempt['outcome'], number>;
   #lastAcceptedMs: number | undefined;
   /** Time of the first of the failures in a row. */
   #failingSinceMs = 0;
 
-  constructor(tools: HealthTools) {
+  /** @param attempts made before, when the job had another runner */
+  constructor(tools: HealthTools, attempts: Readonly<Record<Attempt['outcome'], number>>) {
     this.#tools = tools;
+    this.attempts = { ...attempts };
   }
 
   /** Whether its batches stand behind those of healthy jobs. */

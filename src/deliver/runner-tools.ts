@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import type { TurnQueue } from '../lib/turn-queue.ts';
 import type { DeliveryDeps } from './contract.ts';
 import type { Pace } from './pace.ts';
 import type { Places } from './places.ts';
@@ -18,6 +19,8 @@ export interface RunnerTools {
   readonly places: Places;
   /** Aborted when delivery closes. */
   readonly stop: AbortSignal;
+  /** Takes what wakes jobs, many of which may be woken at once, so many a turn. */
+  readonly calls: TurnQueue;
   /** Whether anything new of a job may start: false from draining on, and while live delivery keeps a replay waiting. */
   readonly mayStart: (job: number) => boolean;
   /** Remembers work under way, so that draining can wait for it. Reports a rejection: one of our own bugs. */

@@ -13,6 +13,7 @@ import { PlanRun } from './plan-run.ts';
 import type { PlanHost } from './plan-run.ts';
 import { Planner } from './planner.ts';
 import { NEVER_REFUSED } from './refusal.ts';
+import { isAtRest, NO_ATTEMPTS } from './rest.ts';
 import type { RunnerTools } from './runner-tools.ts';
 import { startOf } from './start.ts';
 import { Settler } from './settler.ts';
@@ -39,13 +40,16 @@ export class JobRunner {
    * this job, so that is where it begins, however often the disk refuses.
    */
   #startAt: number | undefined;
+  /** It may have a successor, so that nothing may happen here any more, whatever was still to come. */
+  #isReleased = false;
 
-  constructor(job: JobConfig, tools: RunnerTools) {
+  /** @param attempts of the runner that the job had before */
+  constructor(job: JobConfig, tools: RunnerTools, attempts = NO_ATTEMPTS) {
     this.id = job.id;
     this.stream = job.stream;
     this.#job = job;
     this.#tools = tools;
-    this.#health = new Health({ ...tools.deps, clock: tools.clock });
+    this.#health = new Health({ ...tools.deps, clock: tools.clock }, attempts);
     this.#settler = new Settler(job.id, tools);
     this.#shape = new JobShape(tools.deps);
     const visitor = {
@@ -145,6 +149,23 @@ export class JobRunner {
     this.#seat.leave();
   }
 
+  /** Whether nothing is under way and nothing is remembered that a new runner would have to know. */
+  get mayRest(): boolean {
+    const health = this.#health;
+    const isBusy = this.#active() > 0 || this.#planner.busy || this.#reconciling !== undefined;
+    if (isBusy || this.#timer !== undefined) return false;
+    if (health.circuit !== 'flowing' && health.circuit !== 'paused') return false;
+    if (this.#mayStart() && this.#runs.length > 0) return false;
+    if (health.failuresInRow > 0 || health.errorMessage !== null) return false;
+    return !health.acceptedLately() && isAtRest(this.#job, this.#tools.deps.buffer);
+  }
+
+  /** Ends it, to be made anew when something happens to the job. */
+  release(): void {
+    this.#isReleased = true;
+    this.stop();
+  }
+
   status(): JobStatus {
     const health = this.#health;
     const held = this.#runs.length > 0 ? this.#seat.trouble : undefined;
@@ -181,6 +202,7 @@ export class JobRunner {
 
   #mayStart(): boolean {
     const { circuit } = this.#health;
+    if (this.#isReleased) return false;
     return this.#tools.mayStart(this.id) && circuit !== 'paused' && circuit !== 'closed';
   }
 
@@ -301,7 +323,7 @@ export class JobRunner {
     const { clock } = this.#tools;
     const cancel = clock.after(Math.max(0, Math.ceil(atMs - clock.monotonicMs())), () => {
       this.#timer = undefined;
-      this.#pump();
+      this.#tools.calls.do(() => this.#pump());
     });
     this.#timer = { atMs, cancel };
   }

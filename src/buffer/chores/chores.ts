@@ -56,8 +56,6 @@ const CHECKPOINT_RATIO = 4;
 const TAILS_PER_AGE = 24;
 /** Parts of the holdback between two sweeps over all streams and jobs. */
 const SWEEPS_PER_AGE = 1_000;
-/** Rounds for which the disk stays full before jobs that are off lose lines: trimming and compaction come first. */
-const FULL_ROUNDS = 5;
 /** Waybills that one call writes for an owner who goes on from now: more hours than the retention has. */
 const SKIPS = 1_000;
 
@@ -71,8 +69,6 @@ export class Chores {
   readonly #lineEnds: LineEnds;
   readonly #compaction: Compaction;
   readonly #scrub: Scrub;
-  /** How often in a row the disk was full with nothing left that is held back. */
-  #fullRounds = 0;
   #endedMs = -Infinity;
   #endSoon = false;
   /** Number of the span that the tail will be, and the service time when it was first seen. */
@@ -110,19 +106,6 @@ export class Chores {
     }
     if (this.#checkpointDue()) await this.checkpoint();
     await this.#trim();
-    await this.#giveWay();
-  }
-
-  /** What is held for jobs that are off gives way last: only when the disk stays full after everything else has. */
-  async #giveWay(): Promise<void> {
-    if (this.#deps.space.level !== 'high') {
-      this.#fullRounds = 0;
-      return;
-    }
-    if (++this.#fullRounds < FULL_ROUNDS) return;
-    // What it frees has to be trimmed and seen before more is given up.
-    this.#fullRounds = 0;
-    await this.#ends.giveWay();
   }
 
   /** Something was ordered that ends lines: not to wait for the next sweep's time. */

@@ -31,8 +31,6 @@ export interface EndDeps {
 
 /** Waybills in one round: the rest waits for the next. */
 const ROUND = 200;
-/** Waybills in one round of giving way: it is not repeated before the disk was looked at again. */
-const GIVE_WAY_ROUND = 50;
 /** Share of all waiting lines that one sweep of retention may drop. */
 const SWEEP_SHARE = 0.01;
 
@@ -68,33 +66,6 @@ export class Ends {
     await this.#closed(round);
     await this.#replays(round);
     await this.#expired(round);
-  }
-
-  /**
-   * The disk is full although nothing is held back any more, so that everybody is refused: the lines of jobs that are off or
-   * deleted make room, those of the one that was closed first before any other's, a part at a time. Lines that another job
-   * waits for as well would free nothing, and stay.
-   */
-  async giveWay(): Promise<void> {
-    const { diagnostics, ends, state } = this.#deps;
-    const closed = [...state.jobs.values()]
-      .filter((job) => job.id >= 0 && job.end === null && job.closedServiceMs !== null)
-      .filter((job) => job.waitingLines() > 0 && isAlone(job))
-      .toSorted((a, b) => a.closedServiceMs! - b.closedServiceMs!);
-    const round: Round = { left: GIVE_WAY_ROUND };
-    for (const job of closed) {
-      const before = job.waitingLines();
-      await ends.end(job, job.head, 'unclaimed', round, () => job.closedMs !== null);
-      const lines = before - job.waitingLines();
-      if (lines > 0)
-        diagnostics.alarm('buffer.held_lines_gave_way', {
-          job: job.id,
-          stream: job.stream.key,
-          lines,
-          left: job.waitingLines(),
-        });
-      if (lines > 0) return;
-    }
   }
 
   /** What an owner ordered erased: whatever the round has room for, and the rest in the next one. */
@@ -188,9 +159,4 @@ export class Ends {
     const { limits, service, state } = this.#deps;
     return sealedBefore(stream, state, service.nowMs() - limits.retentionMs);
   }
-}
-
-/** Whether what a job waits for is waited for by it alone. */
-function isAlone(job: JobEntry): boolean {
-  return job.stream.jobs.every(({ id, cursor }) => id === job.id || cursor > job.cursor);
 }

@@ -29,13 +29,20 @@ async function main(args: readonly string[]): Promise<number> {
 
 function list(json: boolean): void {
   if (json) {
-    const drills = DRILLS.map(({ name, title, claim, steps }) => ({ name, title, claim, steps }));
+    const drills = DRILLS.map(({ name, title, claim, steps, parts = [] }) => ({
+      name,
+      title,
+      claim,
+      steps,
+      parts,
+    }));
     process.stdout.write(`${JSON.stringify(drills, null, 2)}\n`);
     return;
   }
-  for (const { name, title, claim, steps } of DRILLS) {
+  for (const { name, title, claim, steps, parts = [] } of DRILLS) {
     process.stdout.write(`${name}: ${title}\n  ${claim}\n`);
     steps.forEach((step, at) => process.stdout.write(`    ${at + 1}. ${step}\n`));
+    if (parts.length > 0) process.stdout.write(`    parts: ${parts.join(', ')}\n`);
     process.stdout.write('\n');
   }
 }
@@ -45,6 +52,12 @@ async function run({ name, options }: Extract<Order, { kind: 'run' }>): Promise<
   if (!drill) {
     const names = DRILLS.map((one: Drill) => one.name).join(', ');
     process.stderr.write(`waybill drill: there is no drill ${name}; there are ${names}\n`);
+    return EXIT.misuse;
+  }
+  const { only } = options;
+  if (only !== undefined && !drill.parts?.includes(only)) {
+    const parts = drill.parts?.join(', ') ?? 'none';
+    process.stderr.write(`waybill drill: ${name} has no part ${only}; its parts are: ${parts}\n`);
     return EXIT.misuse;
   }
   const obstacle = await drill.obstacle?.();

@@ -19,6 +19,7 @@ export const november14: Drill = {
     'the operator takes it back; the quiet phase again',
     'full form: the same kind of flood on two more servers, one as it is and one with its bounds raised, to see that the bounds are what held',
   ],
+  parts: ['act-one', 'act-two', 'act-three', 'without-bounds'],
   atMostS: { full: 900, short: 170 },
   async run(stage) {
     const cast = await openCast(stage);
@@ -27,14 +28,14 @@ export const november14: Drill = {
     await stage.go({ full: 15, short: 0 });
     stage.phases.begin('quiet');
     await stage.go({ full: 30, short: 2 });
-    await actOne(cast);
-    await actTwo(cast);
-    await actThree(cast);
+    await stage.part('act-one', () => actOne(cast));
+    await stage.part('act-two', () => actTwo(cast));
+    await stage.part('act-three', () => actThree(cast));
     await cast.scene.endTraffic();
     for (const forwarder of cast.forwarders) {
       await stage.until(async () => (await forwarder.status()).spool.waitingLines === 0, 60_000);
     }
     await closeScene(cast.scene);
-    if (!stage.short) await withoutBounds(stage);
+    if (!stage.short) await stage.part('without-bounds', () => withoutBounds(stage));
   },
 };

@@ -9,6 +9,8 @@ export interface Drill {
   readonly claim: string;
   /** What is done, in order. */
   readonly steps: readonly string[];
+  /** Parts that can be run alone, beside what every run begins and ends with. */
+  readonly parts?: readonly string[];
   /** How long it takes at most, in seconds; what takes longer has failed. */
   readonly atMostS: { readonly full: number; readonly short: number };
   /** Why it cannot be run on this machine; undefined when it can. */

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly keep: boolean;
   /** Where the report goes. */
   readonly report: string;
+  /** The one part that is run; undefined: all of the drill. */
+  readonly only: string | undefined;
 }
 
 export type Order =
@@ -25,6 +27,7 @@ Rehearses a disaster on real processes of its own, in a temporary folder and on 
 line is accounted for. It touches no running server.
 
   --short         a shorter form
+  --only <part>   only this part (the list names them); the verdict is then INCOMPLETE at best
   --report <dir>  where the report goes [.waybill/drills]
   --json          print the report as JSON; progress goes to standard error
   --take-away     let one delivered line vanish before it is counted: the drill must notice and fail
@@ -43,11 +46,12 @@ export function readOrder(args: readonly string[]): Order {
       json: { type: 'boolean', default: false },
       'take-away': { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      only: { type: 'string' },
       report: { type: 'string', default: join('.waybill', 'drills') },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const { short, json, keep, report } = values;
+  const { short, json, keep, report, only } = values;
   if (values.help) return { kind: 'help' };
   const [what, name, ...rest] = positionals;
   if (what === 'list' && name === undefined) return { kind: 'list', json };
@@ -55,7 +59,7 @@ export function readOrder(args: readonly string[]): Order {
     return {
       kind: 'run',
       name,
-      options: { short, json, keep, report, takeAway: values['take-away'] },
+      options: { short, json, keep, report, only, takeAway: values['take-away'] },
     };
   }
   throw new Error('say `list` or `run <name>`');

@@ -13,6 +13,11 @@ export interface Phase {
   readonly control: Histogram;
   /** Questions to the control API without an answer. */
   controlFailures: number;
+  /**
+   * How late an idle timer of the drill's own process fired: the part of all these times that is nobody's but the measuring
+   * process's, which shares the machine's processors with what it measures.
+   */
+  readonly lateness: Histogram;
 }
 
 export interface PhaseReport {
@@ -22,12 +27,15 @@ export interface PhaseReport {
   readonly delays: Readonly<Record<string, Summary>>;
   readonly control: Summary;
   readonly controlFailures: number;
+  readonly lateness: Summary;
 }
 
 /** Wall-clock time without jumps: what lines carry, and what their arrival is compared with. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
+
+const IDLE_TIMER_MS = 10;
 
 export class Phases {
   readonly #phases: Phase[] = [];
@@ -48,6 +56,7 @@ export class Phases {
       delays: new Map<string, Histogram>(),
       control: new Histogram(),
       controlFailures: 0,
+      lateness: new Histogram(),
     };
     this.#phases.push(phase);
     return phase;
@@ -56,6 +65,17 @@ export class Phases {
   /** The phase in which something happened. */
   at(ms: number): Phase {
     return this.#phases.findLast(({ startMs }) => startMs <= ms) ?? this.#phases[0]!;
+  }
+
+  /** Notes how late an idle timer fires. @returns ends it */
+  watchOwnLateness(): () => void {
+    let dueMs = performance.now() + IDLE_TIMER_MS;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      this.now.lateness.add(Math.max(0, now - dueMs));
+      dueMs = now + IDLE_TIMER_MS;
+    }, IDLE_TIMER_MS);
+    return () => clearInterval(timer);
   }
 
   /** A line that was made at `madeMs` has arrived. */
@@ -88,6 +108,7 @@ export class Phases {
       ),
       control: phase.control.summary(),
       controlFailures: phase.controlFailures,
+      lateness: phase.lateness.summary(),
     }));
   }
 }

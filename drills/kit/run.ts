@@ -38,6 +38,7 @@ export async function runDrill(drill: Drill, options: RunOptions): Promise<Repor
     folder: mkdtempSync(join(tmpdir(), 'waybill-drill-')),
     short: options.short,
     takeAway: options.takeAway,
+    only: options.only,
     timeline,
     signal: ending.signal,
   });
@@ -45,6 +46,7 @@ export async function runDrill(drill: Drill, options: RunOptions): Promise<Repor
   const startedAt = new Date().toISOString();
   sayTitle(screen, drill, options);
   const watch = watchBounds(drill, stage, screen, ending);
+  const forgetLateness = stage.phases.watchOwnLateness();
   try {
     await drill.run(stage);
     stage.isWhole = true;
@@ -54,6 +56,7 @@ export async function runDrill(drill: Drill, options: RunOptions): Promise<Repor
     stage.expect('the drill comes to its end', false, words);
   } finally {
     watch.stop();
+    forgetLateness();
     screen.settle();
     await stage.cleanUp();
     interrupted.forget();

@@ -14,6 +14,8 @@ export interface StageOptions {
   readonly short: boolean;
   /** Whether a delivered line is to vanish, so that the verdict must be red. */
   readonly takeAway: boolean;
+  /** The one part that is run; undefined: all. */
+  readonly only: string | undefined;
   readonly timeline: Timeline;
   /** Aborts when time is up, the disk bound is passed, or somebody interrupts. */
   readonly signal: AbortSignal;
@@ -28,6 +30,7 @@ export class Stage {
   readonly takeAway: boolean;
   readonly timeline: Timeline;
   readonly signal: AbortSignal;
+  readonly #only: string | undefined;
   readonly counter = new Counter();
   readonly phases = new Phases('setting up');
   readonly expectations: Expectation[] = [];
@@ -45,6 +48,7 @@ export class Stage {
     this.folder = options.folder;
     this.short = options.short;
     this.takeAway = options.takeAway;
+    this.#only = options.only;
     this.timeline = options.timeline;
     this.signal = options.signal;
   }
@@ -97,6 +101,12 @@ export class Stage {
   notRun(what: string, why: string): void {
     this.partsNotRun.push({ what, why });
     this.timeline.add('skipped', 'not run', `${what}: ${why}`);
+  }
+
+  /** Runs a part of the drill, unless another one is to be run alone. */
+  async part(name: string, run: () => Promise<void>): Promise<void> {
+    if (this.#only === undefined || this.#only === name) await run();
+    else this.notRun(name, `only ${this.#only} was asked for`);
   }
 
   figure(what: string, value: string): void {

@@ -16,6 +16,11 @@ const MOST_FLOOD_S = 60;
 /** So that also the short form has forty times the streams. */
 const DATASETS = [DATASET, 'firewall_events', 'dns_logs'] as const;
 const ZONES = THREE.map(({ zone }) => zone);
+/**
+ * Offered whatever is taken: several times what a thread of the product can take on any machine. Without it a server that takes
+ * little of what nobody wants would meet a smaller flood.
+ */
+const LEAST_BYTES_PER_S = 600e6;
 /** The product's own bar is 300 MiB to 600 MiB; a flood may take it to this and no further. */
 const MEMORY_BYTES = 1e9;
 
@@ -29,6 +34,7 @@ function startFlood({ scene, token, others }: Cast): Flood {
     datasets: DATASETS,
     bodyBytes: scene.stage.short ? 64 * 1024 : 256 * 1024,
     connections: scene.stage.short ? 16 : 64,
+    ...(scene.stage.short ? {} : { leastBytesPerS: LEAST_BYTES_PER_S }),
   });
 }
 

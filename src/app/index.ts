@@ -7,7 +7,6 @@
  * What the command line is handed is loaded when it is asked for: `waybill status` has no use for a server.
  */
 import type { CheckDirectory } from '../model/check-report.ts';
-import { FORWARD_SETTINGS } from '../model/forward-settings.ts';
 import type { Config } from '../model/settings.ts';
 import type { ForwardInput } from './forward.ts';
 
@@ -18,11 +17,12 @@ export { VERSION } from '../lib/version.ts';
 export const serveUntilStopped = async (config: Config): Promise<number> =>
   (await import('./run.ts')).serveUntilStopped(config);
 
-export const forwardParts = {
-  settings: FORWARD_SETTINGS,
-  run: async (input: ForwardInput): Promise<number> =>
-    (await import('./forward.ts')).forwardUntilStopped(input),
-} as const;
+export const forwardParts = async () => {
+  const { FORWARD_SETTINGS } = await import('../model/forward-settings.ts');
+  const run = async (input: ForwardInput): Promise<number> =>
+    (await import('./forward.ts')).forwardUntilStopped(input);
+  return { settings: FORWARD_SETTINGS, run };
+};
 
 export const rebuildStore = async (directory: string) =>
   (await import('./rebuild.ts')).rebuildStore(directory);

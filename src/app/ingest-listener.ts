@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer } from '../lib/net/node-http.ts';
 import type { Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Server as TlsServer } from 'node:https';

@@ -1,5 +1,4 @@
-import { inflateBlock } from '../buffer/index.ts';
-import { compileContent } from '../deliver/index.ts';
+import { createRequire } from 'node:module';
 import { assert } from '../lib/assert.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -16,6 +15,14 @@ interface OnlookerOptions {
   readonly random: Random;
   readonly diagnostics: Diagnostics;
 }
+
+/**
+ * Buffer and deliver belong to the shards' threads. This one needs a function of each, when somebody looks for the first time;
+ * until then they are not loaded here.
+ */
+const load = createRequire(import.meta.url);
+const buffer = () => load('../buffer/index.ts') as typeof import('../buffer/index.ts');
+const deliver = () => load('../deliver/index.ts') as typeof import('../deliver/index.ts');
 
 /** Those who look at lines without taking them: Instant Logs and Logpull, both on the control thread. */
 export function onlookers({ shards, clock, random, diagnostics }: OnlookerOptions): {
@@ -42,7 +49,7 @@ export function onlookers({ shards, clock, random, diagnostics }: OnlookerOption
       window: (...wish) => shards().pullReader.window(...wish),
       page: (...wish) => shards().pullReader.page(...wish),
     },
-    inflateBlock,
+    inflateBlock: (...block) => buffer().inflateBlock(...block),
     encoderOf: ({ filter, outputOptions, dataset }, epoch) =>
       encoderOf(filter, outputOptions, dataset, epoch),
     clock,
@@ -61,7 +68,7 @@ function encoderOf(
   dataset: DatasetConfig | undefined,
   epoch: string,
 ) {
-  const encoder = compileContent({ filter, outputOptions }, dataset, epoch);
+  const encoder = deliver().compileContent({ filter, outputOptions }, dataset, epoch);
   assert(encoder !== 'whole', 'times are asked for in one form, so lines are looked into');
   return encoder;
 }

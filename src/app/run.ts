@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Config } from '../model/settings.ts';
-import { serve } from './serve.ts';
 import type { Served } from './serve.ts';
+import { makeShardWorker } from './shard-worker.ts';
 import { terminal } from './terminal.ts';
 
 const REFUSED = 1;
@@ -14,7 +14,12 @@ const REFUSED = 1;
  */
 export async function serveUntilStopped(config: Config): Promise<number> {
   const { output } = terminal();
-  const started = await serve(config);
+  // First of all: they load while this thread does.
+  const workers = Array.from({ length: config.process.shards }, (_, shard) =>
+    makeShardWorker(shard),
+  );
+  const { serve } = await import('./serve.ts');
+  const started = await serve(config, workers);
   if (started.kind === 'refused') {
     output.note(`waybill: ${started.detail}\n`);
     return REFUSED;

@@ -24,6 +24,7 @@ import { losses as openLosses } from './losses.ts';
 import { onlookers } from './onlookers.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { guardedDialler } from './senders.ts';
+import type { ShardWorker } from './shard-worker.ts';
 import { superviseShards } from './shards.ts';
 import { readTls, watchTls } from './tls.ts';
 import { watching } from './watching.ts';
@@ -48,8 +49,15 @@ export interface Served {
 /** How often the sums are brought up to date without being asked. */
 const CATCH_UP_MS = 5_000;
 
-/** Starts a server and resolves when it accepts lines. */
-export async function serve(config: Config): Promise<ServeOutcome> {
+/**
+ * Starts a server and resolves when it accepts lines.
+ *
+ * @param workers the shards' threads, one each
+ */
+export async function serve(
+  config: Config,
+  workers: readonly ShardWorker[],
+): Promise<ServeOutcome> {
   const heard: { watch?: Watching } = {};
   const diagnostics = telling(processDiagnostics(config.process.logLevel), (event, detail) =>
     heard.watch?.alarm(event, detail),
@@ -107,6 +115,7 @@ export async function serve(config: Config): Promise<ServeOutcome> {
       config: { ...config, data: { ...config.data, dir: directory } },
     },
     paths,
+    workers,
     snapshot: () => parts.control!.snapshot(),
     tls: () => tls.ingest(),
     watches: () => live.watches(),

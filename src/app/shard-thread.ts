@@ -1,6 +1,4 @@
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import { connect } from '../lib/rpc.ts';
@@ -10,9 +8,10 @@ import { limits } from '../model/limits.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { StreamPlaces } from '../peers/index.ts';
 import { Heartbeat } from '../watch/index.ts';
-import { prepareShardHeaps } from './heap.ts';
 import { Publication } from './publication.ts';
 import type { ShardMethods, ShardReady, ShardStart, SupervisorMethods, TlsFiles } from './link.ts';
+import { makeShardWorker } from './shard-worker.ts';
+import type { ShardWorker } from './shard-worker.ts';
 
 /** Waiting time after a shard's thread ended by itself, doubling up to the most. */
 const RESTART_MS = 500;
@@ -29,6 +28,8 @@ export type ShardWatchState = 'running' | 'down' | 'hung';
 
 export interface ShardThreadOptions {
   readonly start: Omit<ShardStart, 'snapshot'>;
+  /** Made before it was known what it will be; absent: made when it is needed. */
+  readonly worker?: ShardWorker | undefined;
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<SupervisorMethods, 'started'>;
@@ -71,6 +72,7 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
   let publication: Publication | undefined;
   let publishing: Promise<void> = Promise.resolve();
   let worker: Worker | undefined;
+  let early = options.worker;
   /** Owners that the thread was told of. */
   let told = 0;
   let address: ShardThread['address'];
@@ -90,17 +92,11 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
     void worker?.terminate();
   });
 
-  prepareShardHeaps();
   const start = (): Promise<ShardReady> =>
     new Promise((resolve) => {
-      const snapshot = options.snapshot();
-      const thread = new Worker(new URL('./shard.worker.ts', import.meta.url), {
-        workerData: { ...options.start, snapshot } satisfies ShardStart,
-        env: { ...process.env, ...compiledCode() },
-        // Its log goes to standard error by itself.
-        stdout: false,
-        stderr: false,
-      });
+      const given = options.snapshot();
+      const { thread, order } = early ?? makeShardWorker(options.start.shard);
+      early = undefined;
       const joined = connect<SupervisorMethods, ShardMethods>(thread, {
         ...options.supervisor,
         async join(streams) {
@@ -125,7 +121,9 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
             if (tls) joined.notify('setTls', tls);
             joined.notify('watch', options.watches());
             // What changed while it was starting.
-            void publish(options.snapshot());
+            const newest = options.snapshot();
+            if (newest.version !== given.version || options.places(0).size > told)
+              void publish(newest);
           } else {
             refusal = outcome.detail;
             // What stood in its way may pass: it is tried again like one that broke.
@@ -134,8 +132,9 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
           resolve(outcome);
         },
       });
+      order({ ...options.start, snapshot: given });
       connection = joined;
-      publication = new Publication(joined.remote, diagnostics, snapshot);
+      publication = new Publication(joined.remote, diagnostics, given);
       told = 0;
       worker = thread;
       options.onThread();
@@ -241,11 +240,4 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
       void thread.terminate();
     },
   };
-}
-
-/** Where the launcher keeps compiled code. A thread has to be told, and would else strip the types of all of its code anew. */
-function compiledCode(): { NODE_COMPILE_CACHE?: string } {
-  const folder = getCompileCacheDir();
-  // What Node names is a folder for its version, inside the one that was asked for.
-  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
 }

@@ -4,18 +4,19 @@
  *   request ─▶ ingest ─▶ buffer (log) ─▶ answer
  *                           └─▶ delivery ─▶ destination ─▶ waybill (log) ─▶ archive
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { inflateBlock, knownEnd, openBuffer } from '../buffer/index.ts';
 import type { ShardBuffer } from '../buffer/index.ts';
 import { compileContent, createDelivery } from '../deliver/index.ts';
 import type { Delivery } from '../deliver/index.ts';
-import { createIngest, HeldElsewhere } from '../ingest/index.ts';
+import { createIngest } from '../ingest/index.ts';
 import type { IngestDeps, KeepEntry } from '../ingest/index.ts';
 import { openArchiveWriter } from '../ledger/index.ts';
 import type { KeptLineEntry, OpenArchiveWriter } from '../ledger/index.ts';
 import { assert } from '../lib/assert.ts';
 import { systemClock as clock } from '../lib/clock.ts';
 import { threadBusy } from '../lib/busy.ts';
+import { HeldElsewhere } from '../lib/held-elsewhere.ts';
 import { LongestTurns } from '../lib/longest-turns.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
@@ -41,17 +42,12 @@ import type { Senders } from './senders.ts';
 import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
-import type {
-  ListenWhere,
-  ShardMethods,
-  ShardReady,
-  ShardStart,
-  SupervisorMethods,
-} from './link.ts';
+import type { ListenWhere, ShardMethods, ShardReady, SupervisorMethods } from './link.ts';
 import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
+import { shardOrder } from './shard-worker.ts';
 import { ambientOf, contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
@@ -60,7 +56,7 @@ import { tryDestination } from './trial.ts';
 const TEND_MS = 1_000;
 const ATTEMPTS_MS = 250;
 
-const start = workerData as ShardStart;
+const start = await shardOrder();
 const { config, paths } = start;
 const diagnostics = telling(
   processDiagnostics(config.process.logLevel).with({ shard: start.shard }),

@@ -6,7 +6,7 @@
  */
 import { MessageChannel } from 'node:worker_threads';
 import type { DestinationTrial, TrialOutcome } from '../control/index.ts';
-import { heldMemory } from '../ingest/index.ts';
+import { heldMemory } from '../lib/held-elsewhere.ts';
 import type { ShardMark } from '../ledger/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
@@ -32,6 +32,7 @@ import type {
 } from './link.ts';
 import { superviseShard } from './shard-thread.ts';
 import type { ShardThread, ShardWatchState } from './shard-thread.ts';
+import type { ShardWorker } from './shard-worker.ts';
 import { sumErasures } from './shard-lines.ts';
 
 /** How long how a shard stands is waited for: metrics and status say that it hangs before the API itself gives up waiting. */
@@ -48,6 +49,8 @@ export interface ShardsOptions {
   readonly start: Omit<ShardStart, 'snapshot' | 'shard' | 'shards' | 'held' | 'paths'>;
   /** Where each shard keeps what it has: as many as there are shards. */
   readonly paths: readonly ShardPaths[];
+  /** Threads that load already, one a shard. */
+  readonly workers: readonly ShardWorker[];
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<
@@ -168,6 +171,7 @@ export function superviseShards(options: ShardsOptions): Shards {
     superviseShard({
       ...options,
       start: { ...options.start, shard, shards: count, held, paths: own },
+      worker: options.workers[shard],
       supervisor: {
         ...options.supervisor,
         tapped: (lines) => options.supervisor.tapped(lines, shard),

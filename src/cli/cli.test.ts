@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Command } from 'commander';
+import { COMMANDS } from './command-table.ts';
+import type { Cli } from './command-table.ts';
 import { runCli } from './index.ts';
 
 interface Ran {
@@ -33,7 +36,7 @@ async function run(
     {
       version: '1.2.3',
       serve: () => Promise.resolve(0),
-      forward: { settings: [], run: () => Promise.resolve(0) },
+      forward: () => Promise.resolve({ settings: [], run: () => Promise.resolve(0) }),
       folderTools: {
         list: (directory) => Promise.resolve({ misuse: `${directory} is no data folder` }),
         export: () => Promise.resolve({ misuse: 'nothing is exported here' }),
@@ -249,4 +252,16 @@ test('a token file that the command names goes before the token of the environme
     [...new Set(seen)],
     tokens.map((token) => `Bearer ${token}`),
   );
+});
+
+test('each entry of the table adds the commands that it is named by, so that none is loaded in vain or missed', async () => {
+  for (const { names, add } of COMMANDS) {
+    const program = new Command();
+    const forward = () => Promise.resolve({ settings: [], run: () => Promise.resolve(0) });
+    await add({ program, forward, context: { output: {} } } as unknown as Cli);
+    assert.deepEqual(
+      program.commands.map((command) => command.name()),
+      names,
+    );
+  }
 });

@@ -1,6 +1,7 @@
 /**
  * The contract of a destination. Each island (`file/`, `http/`, `s3/`, ...) exports one {@link DestinationKind} from its
- * `index.ts`; `catalog.ts` lists them. An island never imports another; a vendor's SDK is loaded on the first `open`.
+ * `index.ts`; `catalog.ts` lists them. An island never imports another; its sender, and a
+ * vendor's SDK with it, is loaded on the first `open`.
  */
 import type { GuardedDialler } from '../lib/net/dialler.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';

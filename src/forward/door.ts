@@ -1,5 +1,5 @@
 /** Where producers send: HTTP with ingest's own paths, on loopback and on a Unix socket. */
-import { createServer } from 'node:http';
+import { createServer } from '../lib/net/node-http.ts';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';

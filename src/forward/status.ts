@@ -1,5 +1,5 @@
 /** What a forwarder says of itself: status for people, metrics for Prometheus, health checks. */
-import { createServer } from 'node:http';
+import { createServer } from '../lib/net/node-http.ts';
 import type { AddressInfo } from 'node:net';
 import type { BufferStats, ShardBuffer } from '../buffer/index.ts';
 import type { ReceiverState } from '../destinations/index.ts';

@@ -6,7 +6,7 @@ import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
 import type { PassedThrough } from '../lib/via.ts';
 import type { ErrorCode } from '../model/errors.ts';
-import type { HeldElsewhere } from './held-elsewhere.ts';
+import type { HeldElsewhere } from '../lib/held-elsewhere.ts';
 import type { limits } from '../model/limits.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { Handed, HandedResult } from '../peers/index.ts';

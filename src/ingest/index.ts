@@ -1,5 +1,4 @@
 /** ingest: the ways in for lines. Authenticates, bounds and frames, without parsing more of a line than it must. */
-export { HeldElsewhere, heldMemory } from './held-elsewhere.ts';
 export { createIngest } from './ingest.ts';
 export { shareConnections } from './connections.ts';
 export { ingestServerOptions, serveIngest } from './server.ts';

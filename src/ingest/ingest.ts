@@ -19,9 +19,11 @@ import { refusalReply, takenReply } from './answer.ts';
 import type { Outcome, Reply } from './answer.ts';
 import type { Ingest, IngestDeps, IngestStats } from './contract.ts';
 import { FairRate } from './fair-rate.ts';
+import { LineCount } from './lines.ts';
 import { memoryBudget } from './memory.ts';
 import type { Lease } from './memory.ts';
 import { BodyPool } from './body-pool.ts';
+import { Pieces } from './pieces.ts';
 import { zoneFinder } from './place.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusal.ts';
@@ -29,11 +31,12 @@ import { slots } from './slots.ts';
 import type { Slots } from './slots.ts';
 import { Standings } from './standing.ts';
 import { Tally } from './tally.ts';
-import { take } from './take.ts';
+import { isOnlyCounted, take, takeCounted } from './take.ts';
 import type { Taking } from './take.ts';
 import { tokenReader } from './tokens.ts';
+import { Trickle } from './trickle.ts';
 import { receive } from './upload.ts';
-import type { Upload, UploadEnd } from './upload.ts';
+import type { Upload, UploadBody, UploadEnd } from './upload.ts';
 import { Wheel } from './wheel.ts';
 import { write, writeEarly } from './write.ts';
 
@@ -62,8 +65,9 @@ class Door implements Ingest {
   readonly #tally: Tally;
   readonly #taking: Taking;
   readonly #uploads = new Set<Upload>();
-  /** Bodies that nobody wants are read a few at a time. */
+  /** Bodies that nobody wants are read a few at a time, and all that is not kept in a share of the time. */
   readonly #unwanted: Slots;
+  readonly #trickle: Trickle;
   readonly #rate: FairRate | undefined;
   #underWay = 0;
   #draining = false;
@@ -96,6 +100,7 @@ class Door implements Ingest {
       sawPlain: (bytes) => void (this.#tally.plainBytes += bytes),
     };
     this.#unwanted = slots(limits.unwantedUploads);
+    this.#trickle = new Trickle(clock, limits.unkeptShare);
     const lookMs = Math.min(LOOK_MS, limits.stallMs / 4, limits.requestMs / 4);
     this.#stopLooking = clock.every(lookMs, () => {
       const nowMs = clock.monotonicMs();
@@ -142,23 +147,26 @@ class Door implements Ingest {
     }
   }
 
-  async #body(exchange: Exchange, { to, payer }: Admission, lease: Lease): Promise<UploadEnd> {
-    if (to.kind === 'by' || to.wanted) return await this.#read(exchange, lease);
+  async #body(exchange: Exchange, admission: Admission, lease: Lease): Promise<UploadEnd> {
+    const { to, payer } = admission;
+    if (to.kind === 'by' || to.wanted) return await this.#read(exchange, new Pieces(), lease);
     const { limits, clock } = this.#deps;
     let ended: Promise<UploadEnd> | undefined;
     await this.#unwanted.run(payer, async () => {
-      ended = this.#read(exchange, lease);
+      const body = isOnlyCounted(this.#deps, admission) ? new LineCount() : new Pieces();
+      this.#trickle.follow(exchange.request);
+      ended = this.#read(exchange, body, lease);
       // A place is for bytes that flow: a slow sender goes on without one.
       await Promise.race([ended, clock.sleep(limits.unwantedUploadMs)]);
     });
     return await ended!;
   }
 
-  async #read(exchange: Exchange, lease: Lease): Promise<UploadEnd> {
+  async #read(exchange: Exchange, body: UploadBody, lease: Lease): Promise<UploadEnd> {
     // While it waited to be read the sender may have gone, or the server been told to stop.
     if (exchange.request.destroyed) return { kind: 'cut' };
     if (this.#draining) return { kind: 'refused', refusal: DRAINING };
-    const upload = this.#receive(exchange, lease);
+    const upload = this.#receive(exchange, body, lease);
     try {
       return await upload.ended;
     } finally {
@@ -166,9 +174,10 @@ class Door implements Ingest {
     }
   }
 
-  #receive({ request, response, awaitsContinue }: Exchange, lease: Lease): Upload {
+  #receive(exchange: Exchange, body: UploadBody, lease: Lease): Upload {
+    const { request, response, awaitsContinue } = exchange;
     if (awaitsContinue) response.writeContinue();
-    const upload = receive(request, lease, this.#deps.limits, this.#deps.clock);
+    const upload = receive(request, body, lease, this.#deps.limits, this.#deps.clock);
     this.#uploads.add(upload);
     return upload;
   }
@@ -189,8 +198,12 @@ class Door implements Ingest {
       this.#countNotTaken(place, end.refusal, 0);
       return this.#turnAway(exchange, end.refusal);
     }
-    this.#tally.bodyBytes += end.body.bytes;
-    const outcome = await take(this.#taking, admission, end.body, lease);
+    const { body } = end;
+    this.#tally.bodyBytes += body.bytes;
+    const outcome =
+      body instanceof LineCount
+        ? takeCounted(this.#taking, admission, body)
+        : await take(this.#taking, admission, body, lease);
     this.#count(outcome, admission);
     const reply = this.#replyTo(outcome);
     // What is left is the answer, until the sender has read it.
@@ -220,7 +233,11 @@ class Door implements Ingest {
     const reply = refusalReply(refusal);
     // Nothing more can be expected of a stalled sender.
     if (refusal.code === 'upload_stalled') write(response, reply, true);
-    else writeEarly(request, response, reply, limits, clock, this.#draining);
+    else
+      writeEarly(
+        { request, response, reply, trickle: this.#trickle, limits, clock },
+        this.#draining,
+      );
   }
 
   #count(outcome: Outcome, { to }: Admission): void {

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { isJson } from '../lib/json/validate.ts';
 import type { IngestLimits, LineProblem } from './contract.ts';
 import type { Lease } from './memory.ts';
+import { giveBack } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Wheel } from './wheel.ts';
@@ -124,39 +125,35 @@ export function inTurns(
 /** A shorter line than this is looked at for whether it is blank. */
 const BLANK_BYTES = 16;
 
-/** How many lines a body holds, blank ones apart; of lines that nobody wants no more is looked at. */
+/**
+ * How many lines a body holds, blank ones apart; of lines that nobody wants no more is looked at. It is counted as it comes, and
+ * nothing of it is held.
+ */
 export class LineCount {
   lines = 0;
-  readonly #pieces: readonly Buffer[];
-  #next = 0;
+  bytes = 0;
   /** Bytes of a line that the piece before has begun, and whether any of them is no white space. */
   #openBytes = 0;
   #openFilled = false;
 
-  constructor(pieces: readonly Buffer[]) {
-    this.#pieces = pieces;
-  }
-
-  /** Goes through one turn's worth of pieces. @returns whether there are more */
-  step(): boolean {
-    for (let bytes = 0; bytes < TURN_BYTES && this.#next < this.#pieces.length; this.#next++) {
-      const piece = this.#pieces[this.#next]!;
-      bytes += piece.length;
-      this.#count(piece);
-    }
-    if (this.#next < this.#pieces.length) return true;
-    this.#close();
-    return false;
-  }
-
-  #count(piece: Buffer): void {
+  /** Takes a piece and gives its memory back. */
+  push(piece: Buffer): void {
+    this.bytes += piece.length;
     let start = 0;
     for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
       this.#open(piece, start, end);
-      this.#close();
+      this.end();
       start = end + 1;
     }
     this.#open(piece, start, piece.length);
+    giveBack(piece);
+  }
+
+  /** The body has ended, with or without a newline. */
+  end(): void {
+    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) this.lines++;
+    this.#openBytes = 0;
+    this.#openFilled = false;
   }
 
   #open(piece: Buffer, start: number, end: number): void {
@@ -165,12 +162,23 @@ export class LineCount {
     for (let at = start; at < end && !this.#openFilled; at++)
       this.#openFilled = !isSpace(piece[at]);
   }
+}
 
-  #close(): void {
-    if (this.#openFilled || this.#openBytes >= BLANK_BYTES) this.lines++;
-    this.#openBytes = 0;
-    this.#openFilled = false;
-  }
+/** Counts the lines of a body that is all there, when it is the payer's turn. */
+export async function countInTurns(
+  pieces: readonly Buffer[],
+  wheel: Wheel,
+  payer: string,
+): Promise<LineCount> {
+  const count = new LineCount();
+  let next = 0;
+  await wheel.run(payer, false, () => {
+    const stopAt = count.bytes + TURN_BYTES;
+    while (count.bytes < stopAt && next < pieces.length) count.push(pieces[next++]!);
+    return next < pieces.length;
+  });
+  count.end();
+  return count;
 }
 
 /** Goes through one turn's worth of lines. @returns false when there are no more lines */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HeldElsewhere, heldMemory } from './held-elsewhere.ts';
+import { HeldElsewhere, heldMemory } from '../lib/held-elsewhere.ts';
 import { memoryBudget } from './memory.ts';
 
 test('I5: whatever is asked for, neither the total nor a payer’s share is exceeded, and all comes back', () => {

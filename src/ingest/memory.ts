@@ -6,7 +6,7 @@
  * told `over_fair_share`; only when there is no room for anybody is the answer `overloaded` (I5, I6).
  */
 import { assert } from '../lib/assert.ts';
-import type { HeldElsewhere } from './held-elsewhere.ts';
+import type { HeldElsewhere } from '../lib/held-elsewhere.ts';
 
 type MemoryVerdict = 'ok' | 'over_fair_share' | 'overloaded';
 

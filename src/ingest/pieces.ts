@@ -78,7 +78,7 @@ export class Pieces {
  *
  * Garbage of this kind is dear: it lies outside V8's heap, and to find it the whole heap is marked for every few dozen bodies.
  */
-function giveBack(piece: Buffer): void {
+export function giveBack(piece: Buffer): void {
   const { buffer } = piece;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.length) buffer.transfer(0);
 }

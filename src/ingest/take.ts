@@ -1,5 +1,6 @@
 /** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
 import type { AppendRequest, Lines } from '../buffer/index.ts';
+import { assert } from '../lib/assert.ts';
 import type { HandedResult } from '../peers/index.ts';
 import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
@@ -11,7 +12,8 @@ import type { Coding } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import { identityFor } from './identity.ts';
-import { inTurns, LineCount } from './lines.ts';
+import { countInTurns, inTurns } from './lines.ts';
+import type { LineCount } from './lines.ts';
 import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
 import type { Pieces } from './pieces.ts';
@@ -95,7 +97,9 @@ async function takeFramed(
   taking.rate?.charge(place.account, plain.bytes);
   const { tap } = taking.deps;
   const onlooker = tap?.watching ? tap.onlooker(place.stream) : undefined;
-  if (!place.wanted && onlooker === undefined) return await countUnwanted(taking, place, plain);
+  if (!place.wanted && onlooker === undefined) {
+    return unwanted(place, await countInTurns(plain.take(), taking.wheel, place.account));
+  }
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   let isMovable = false;
   const body = plain.joinLines((bytes) => {
@@ -125,15 +129,26 @@ async function takeFramed(
     : { kind: 'taken', parts: [part] };
 }
 
-/** Lines that nobody wants are counted, and neither copied nor looked into. */
-async function countUnwanted(
-  { wheel }: Taking,
-  { stream, account }: Place,
-  plain: Pieces,
-): Promise<Outcome> {
-  const count = new LineCount(plain.take());
-  await wheel.run(account, false, () => count.step());
-  const { lines } = count;
+/** Whether a body's lines are counted as they come: nobody wants or sees them, and they can be told apart as they are. */
+export function isOnlyCounted({ tap }: IngestDeps, { to, coding }: Admission): boolean {
+  if (to.kind === 'by' || to.wanted || coding !== 'identity') return false;
+  return !tap?.watching || tap.onlooker(to.stream) === undefined;
+}
+
+/** Lines that nobody wants, counted on their way in. */
+export function takeCounted(
+  { rate, sawPlain }: Taking,
+  { place }: Pick<Admission, 'place'>,
+  count: LineCount,
+): Outcome {
+  assert(place, 'only lines of one stream are counted as they come');
+  count.end();
+  sawPlain(count.bytes);
+  rate?.charge(place.account, count.bytes);
+  return unwanted(place, count);
+}
+
+function unwanted({ stream }: Place, { lines }: LineCount): Outcome {
   return { kind: 'taken', parts: lines === 0 ? [] : [{ kind: 'unwanted', stream, lines }] };
 }
 

@@ -1,19 +1,23 @@
 /**
  * Receives a request's body, within its bounds of size, memory and time.
  *
- * The body is gathered as it was sent; it is decompressed when it is whole, so that a slow sender holds no decompressor. It
- * ends in one of three ways: whole, refused (then the rest is still on its way and the caller must see to it), or cut off.
+ * The body is gathered as it was sent; it is decompressed when it is whole, so that a slow sender holds no decompressor. One
+ * whose lines are only counted is not held at all. It ends in one of three ways: whole, refused (then the rest is still on its way and the caller must see to it), or cut off.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { IngestLimits } from './contract.ts';
 import type { Lease } from './memory.ts';
+import type { LineCount } from './lines.ts';
 import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
+/** What takes a body's pieces: one holds them, the other only counts. */
+export type UploadBody = Pieces | LineCount;
+
 export type UploadEnd =
-  | { readonly kind: 'whole'; readonly body: Pieces }
+  | { readonly kind: 'whole'; readonly body: UploadBody }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The connection ended in mid-body. Nobody is there to answer. */
   | { readonly kind: 'cut' };
@@ -30,14 +34,18 @@ export function tooLarge(limits: IngestLimits): Refusal {
   return { code: 'body_too_large', detail: `At most ${limits.bodyBytes} bytes are taken.` };
 }
 
-/** @param lease is charged as bytes arrive; the caller releases it, however the upload ends */
+/**
+ * @param body takes the pieces
+ * @param lease is charged with what is held as bytes arrive; the caller releases it, however the upload ends
+ */
 export function receive(
   request: IncomingMessage,
+  body: UploadBody,
   lease: Lease,
   limits: IngestLimits,
   clock: Clock,
 ): Upload {
-  const body = new Pieces();
+  const isHeld = body instanceof Pieces;
   const { promise, resolve } = Promise.withResolvers<UploadEnd>();
   const beganMs = clock.monotonicMs();
   let lastMs = beganMs;
@@ -57,7 +65,7 @@ export function receive(
   const onData = (piece: Buffer): void => {
     lastMs = clock.monotonicMs();
     if (body.bytes + piece.length > limits.bodyBytes) return refuse(tooLarge(limits));
-    const verdict = lease.grow(piece.length);
+    const verdict = isHeld ? lease.grow(piece.length) : 'ok';
     if (verdict !== 'ok') return refuse(outOfMemory(verdict));
     body.push(piece);
   };

@@ -67,8 +67,10 @@ test('what a step throws is its own, and the others go on', async () => {
 test('lines that nobody wants are counted as framing would, wherever the pieces are cut', () => {
   const text = '{"a":1}\n\n  \r\n{"b":2}\r\n{"long":"' + 'x'.repeat(50) + '"}\n \n{"c":3}';
   for (let cut = 0; cut <= text.length; cut++) {
-    const count = new LineCount([Buffer.from(text.slice(0, cut)), Buffer.from(text.slice(cut))]);
-    while (count.step());
+    const count = new LineCount();
+    count.push(Buffer.from(text.slice(0, cut)));
+    count.push(Buffer.from(text.slice(cut)));
+    count.end();
     assert.equal(count.lines, 4, `cut at ${cut}`);
   }
 });

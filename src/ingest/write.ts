@@ -6,6 +6,8 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:h
 import type { Clock } from '../lib/clock.ts';
 import type { Reply } from './answer.ts';
 import type { IngestLimits } from './contract.ts';
+import { giveBack } from './pieces.ts';
+import type { Trickle } from './trickle.ts';
 
 /**
  * Answers a request whose body has been read, or none of whose body is worth waiting for.
@@ -19,22 +21,27 @@ export function write(response: ServerResponse, reply: Reply, close: boolean): v
   response.end(reply.body, bytes === reply.body.length ? 'latin1' : 'utf8');
 }
 
+export interface EarlyAnswer {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly reply: Reply;
+  /** Paces what is read only to be thrown away. */
+  readonly trickle: Pick<Trickle, 'follow'>;
+  readonly limits: Pick<IngestLimits, 'discardBytes' | 'discardMs'>;
+  readonly clock: Clock;
+}
+
 /** Answers a request whose body has not been read to its end. */
-export function writeEarly(
-  request: IncomingMessage,
-  response: ServerResponse,
-  reply: Reply,
-  limits: Pick<IngestLimits, 'discardBytes' | 'discardMs'>,
-  clock: Clock,
-  close: boolean,
-): void {
+export function writeEarly(answer: EarlyAnswer, close: boolean): void {
+  const { request, response, reply, trickle, limits, clock } = answer;
   if (request.complete) return write(response, reply, close);
   const chunked = request.headers['transfer-encoding'] !== undefined;
   const waits = request.headers.expect !== undefined;
   const restBytes = Number(request.headers['content-length'] ?? 0);
   if (!close && !chunked && !waits && restBytes <= limits.discardBytes) {
-    // The rest is short: node:http reads it, and the connection can be used again.
-    request.resume();
+    // The rest is short: once it has been read, the connection can be used again.
+    request.on('data', giveBack);
+    trickle.follow(request);
     write(response, reply, false);
     return;
   }
@@ -48,10 +55,12 @@ export function writeEarly(
   };
   const onData = (piece: Buffer): void => {
     seenBytes += piece.length;
+    giveBack(piece);
     if (seenBytes > limits.discardBytes) finish();
   };
   const cancel = clock.after(limits.discardMs, finish);
-  request.on('data', onData).on('end', finish).on('close', finish).resume();
+  request.on('data', onData).on('end', finish).on('close', finish);
+  trickle.follow(request);
 }
 
 function writeHead(response: ServerResponse, reply: Reply, bytes: number, close: boolean): void {

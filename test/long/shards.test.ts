@@ -125,7 +125,7 @@ const striking = (trigger: string) => `
   import { workerData } from 'node:worker_threads';
   import { existsSync, readFileSync, unlinkSync } from 'node:fs';
   const trigger = ${JSON.stringify(trigger)};
-  if (workerData?.shards) setInterval(() => {
+  if (workerData?.orders) setInterval(() => {
     if (!existsSync(trigger)) return;
     const [how, shard] = readFileSync(trigger, 'utf8').split(' ');
     if (Number(shard) !== workerData.shard) return;

@@ -24,7 +24,7 @@ export async function waybill(server: Server, ...args: string[]): Promise<Said> 
     input: (async function* () {})(),
   };
   const never = () => Promise.reject(new Error('no command of these tests serves or checks'));
-  const forward = { settings: [], run: never };
+  const forward = () => Promise.resolve({ settings: [], run: never });
   const folderTools = { list: never, export: never, salvage: never };
   const parts = {
     version: '0',

@@ -22,6 +22,7 @@ export function addDrill(program: Command, setExit: (code: number) => void): voi
       'run one on processes of its own, in a temporary folder; touches no running server',
     )
     .option('--short', 'a shorter form')
+    .option('--only <part>', 'only this part; the verdict is then INCOMPLETE at best')
     .option('--report <dir>', 'where the report goes [.waybill/drills]')
     .option('--json', 'print the report as JSON; progress goes to standard error')
     .option('--take-away', 'let one delivered line vanish: the drill must notice and fail')

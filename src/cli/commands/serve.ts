@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { parse, stringify } from 'yaml';
 import { readConfig, redactConfig } from '../../model/config.ts';
 import type { ConfigSources } from '../../model/config.ts';
 import { NAMED_SETTINGS } from '../../model/settings.ts';
@@ -46,8 +45,9 @@ export function addServe(
     );
   }
   command.action(async (options: Record<string, string | boolean | undefined>) => {
-    const config = effectiveConfig(context, options);
+    const config = await effectiveConfig(context, options);
     if (options['printConfig']) {
+      const { stringify } = await import('yaml');
       context.output.out(stringify(redactConfig(config)));
       return;
     }
@@ -55,10 +55,10 @@ export function addServe(
   });
 }
 
-function effectiveConfig(
+async function effectiveConfig(
   context: CliContext,
   options: Record<string, string | boolean | undefined>,
-): Config {
+): Promise<Config> {
   const path = (options['config'] as string | undefined) ?? context.environment['WAYBILL_CONFIG'];
   const flags: Record<string, string | boolean | undefined> = {};
   for (const { flag } of NAMED_SETTINGS) {
@@ -68,7 +68,7 @@ function effectiveConfig(
   const sources: ConfigSources = {
     environment: context.environment,
     flags,
-    ...(path === undefined ? {} : { file: readYaml(path) }),
+    ...(path === undefined ? {} : { file: await readYaml(path) }),
   };
   const config = readConfig(sources);
   if (!Array.isArray(config)) return config as Config;
@@ -79,7 +79,9 @@ function effectiveConfig(
   );
 }
 
-function readYaml(path: string): { path: string; document: unknown } {
+async function readYaml(path: string): Promise<{ path: string; document: unknown }> {
+  // Most servers have no such file.
+  const { parse } = await import('yaml');
   try {
     return { path, document: parse(readFileSync(path, 'utf8')) };
   } catch (error) {

@@ -2,7 +2,7 @@
  * The WebSocket of Instant Logs (RFC 6455), on the control listener. There is no header to show a token in: the session's id,
  * 128 random bits, is the secret, as with Logpush.
  */
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '../../lib/net/node-http.ts';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';

@@ -64,6 +64,10 @@ const NOBODY: TokenRecord = {
   createdMs: 0,
 };
 
+function noSchema(): never {
+  throw new TypeError('routes have no schemas');
+}
+
 /** Makes the server; it does not listen yet. */
 export function makeServer(options: ServerOptions, tls?: TlsFiles): FastifyInstance {
   const { bounds, random, diagnostics } = options;
@@ -76,6 +80,8 @@ export function makeServer(options: ServerOptions, tls?: TlsFiles): FastifyInsta
     requestTimeout: bounds.requestMs,
     genReqId: () => random.bytes(8).toString('hex'),
     exposeHeadRoutes: false,
+    // No route has a schema: what bodies may hold is judged in the handlers. Fastify's own compilers would only be loaded.
+    schemaController: { compilersFactory: { buildValidator: noSchema, buildSerializer: noSchema } },
     return503OnClosing: true,
     frameworkErrors: (_error, request, reply) => {
       void send(reply, wireRefusal(dialectOf(request.url), refuse('route_unknown')));

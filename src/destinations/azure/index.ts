@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { azureSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const azureDestination: DestinationKind = {
@@ -24,9 +23,10 @@ export const azureDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(azureSender(settings, tools));
+    const { azureSender } = await import('./sender.ts');
+    return azureSender(settings, tools);
   },
 };

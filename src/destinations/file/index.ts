@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { fileSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const fileDestination: DestinationKind = {
@@ -17,9 +16,10 @@ export const fileDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(fileSender(settings, tools.files));
+    const { fileSender } = await import('./sender.ts');
+    return fileSender(settings, tools.files);
   },
 };

@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { gcsSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const gcsDestination: DestinationKind = {
@@ -32,9 +31,10 @@ export const gcsDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(gcsSender(settings, tools));
+    const { gcsSender } = await import('./sender.ts');
+    return gcsSender(settings, tools);
   },
 };

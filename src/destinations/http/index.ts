@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { httpSender } from './sender.ts';
 import { webDestination } from '../web-kind.ts';
 import { axiom } from './profiles/axiom.ts';
 import { datadog } from './profiles/datadog.ts';
@@ -46,10 +45,11 @@ export const httpDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(httpSender(settings, tools));
+    const { httpSender } = await import('./sender.ts');
+    return httpSender(settings, tools);
   },
 };
 

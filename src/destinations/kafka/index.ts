@@ -4,7 +4,6 @@ import { limits } from '../../model/limits.ts';
 import { CERTIFICATE_SETTINGS } from '../client-certificate.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { kafkaSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const kafkaDestination: DestinationKind = {
@@ -73,9 +72,10 @@ export const kafkaDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(kafkaSender(settings, tools));
+    const { kafkaSender } = await import('./sender.ts');
+    return kafkaSender(settings, tools);
   },
 };

@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { kinesisSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const kinesisDestination: DestinationKind = {
@@ -55,9 +54,10 @@ export const kinesisDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(kinesisSender(settings, tools));
+    const { kinesisSender } = await import('./sender.ts');
+    return kinesisSender(settings, tools);
   },
 };

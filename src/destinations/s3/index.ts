@@ -2,7 +2,6 @@
 import { assert } from '../../lib/assert.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { s3Sender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const s3Destination: DestinationKind = {
@@ -86,10 +85,11 @@ export const s3Destination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const policy = { ...tools.policy, ambientCredentials: tools.ambientCredentials };
     const settings = readSettings(conf, policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
+    const { s3Sender } = await import('./sender.ts');
     return s3Sender(settings, tools);
   },
 };

@@ -3,7 +3,6 @@ import { assert } from '../../lib/assert.ts';
 import { CERTIFICATE_SETTINGS } from '../client-certificate.ts';
 import { publicPart } from '../conf.ts';
 import type { DestinationKind } from '../destination.ts';
-import { syslogSender } from './sender.ts';
 import { readSettings } from './settings.ts';
 
 export const syslogDestination: DestinationKind = {
@@ -57,9 +56,10 @@ export const syslogDestination: DestinationKind = {
     const settings = readSettings(conf, policy);
     return 'scheme' in settings ? publicPart(settings) : settings;
   },
-  open(conf, tools) {
+  async open(conf, tools) {
     const settings = readSettings(conf, tools.policy);
     assert('scheme' in settings, 'a conf is parsed before it is opened');
-    return Promise.resolve(syslogSender(settings, tools));
+    const { syslogSender } = await import('./sender.ts');
+    return syslogSender(settings, tools);
   },
 };

@@ -5,7 +5,7 @@
  * What counts is the status line: an answer whose body is cut, stalls or never ends is an answer all the same. A status
  * that arrives before the whole body went out is taken if it refuses, and is no success otherwise.
  */
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest } from './node-http.ts';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';

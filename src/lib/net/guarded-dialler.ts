@@ -9,7 +9,7 @@
  * - Each new connection is vetted anew, since names change after a job is made.
  * - The certificate is checked against the name, never against the address.
  */
-import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpAgent } from './node-http.ts';
 import type { ClientRequest, ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { connect, isIP, Socket } from 'node:net';

@@ -12,7 +12,7 @@ import type { ShardStart } from './link.ts';
 export interface ShardWorker {
   readonly thread: Worker;
   /** Tells it what to be; once. */
-  order(start: ShardStart): void;
+  readonly order: (start: ShardStart) => void;
 }
 
 interface Given {

@@ -1,6 +1,7 @@
 /** All jobs of a shard: who runs, who is woken when a stream grows, and what all of them share. */
 import type { JobState } from '../buffer/index.ts';
 import { AssertionError } from '../lib/assert.ts';
+import { createDeflater } from '../lib/deflater.ts';
 import { deflateFragment } from '../lib/gzip.ts';
 import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
@@ -87,13 +88,14 @@ class ShardDelivery implements Delivery {
     const deps = this.#deps;
     const { clock, random, limits } = deps;
     const lane = new Lane(limits.compressions);
+    const deflater = createDeflater(DEFLATE_LEVEL, limits.compressions);
     return {
       deps,
       clock,
       prepare: {
         buffer: deps.buffer,
         inflate: (block) => lane.run(() => deps.inflateBlock(block)),
-        deflate: (plain) => lane.run(() => deflateFragment(plain, DEFLATE_LEVEL)),
+        deflate: (plain) => lane.run(() => deflateFragment(plain, deflater)),
         nextTurn: this.#nextTurn,
         limits,
       },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import type { Framing } from '../destinations/index.ts';
+import { createDeflater } from '../lib/deflater.ts';
 import { deflateFragment } from '../lib/gzip.ts';
 import { settledLines } from '../model/delivery.ts';
 import type { ContentEncoder } from './content/contract.ts';
@@ -11,6 +12,8 @@ import { prepare } from './prepare.ts';
 import type { PreparedBatch, PrepareTools } from './prepare.ts';
 import { MemoryBuffer } from './testing/memory-buffer.ts';
 import { jobOf, numbered, World } from './testing/world.ts';
+
+const deflater = createDeflater(5, 1);
 
 const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);
@@ -59,7 +62,7 @@ async function prepared(
       codec === 'raw'
         ? stored
         : zlib.inflateRawSync(stored, { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
-    deflate: (plain) => deflateFragment(plain, 5),
+    deflate: (plain) => deflateFragment(plain, deflater),
     nextTurn: async () => {},
     limits: { smallBlockBytes: 0, turnBytes: 40, malformedPerBatch: 2, batchBytes: 1e9 },
   };

@@ -5,11 +5,14 @@ import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import type { StoredBlock } from '../buffer/index.ts';
+import { createDeflater } from '../lib/deflater.ts';
 import { deflateFragment } from '../lib/gzip.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PrepareTools } from './prepare.ts';
 import { MemoryBuffer } from './testing/memory-buffer.ts';
 import { runs } from '../lib/testing/depth.ts';
+
+const deflater = createDeflater(5, 1);
 
 const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);
@@ -37,7 +40,7 @@ function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): Pre
     },
     deflate: (plain) => {
       used.deflated += 1;
-      return deflateFragment(plain, 5);
+      return deflateFragment(plain, deflater);
     },
     nextTurn: async () => {},
     limits: { smallBlockBytes: 500, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { constants, inflateRawSync } from 'node:zlib';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createDeflater } from './deflater.ts';
 import { runs } from './testing/depth.ts';
@@ -33,4 +33,17 @@ test('fragments of several compressors at once do not mix, and stand in one raw 
   assert.deepEqual(inflate(Buffer.concat(fragments)), Buffer.concat(parts));
   for (const fragment of fragments)
     assert.deepEqual([...fragment.subarray(-4)], [0, 0, 0xff, 0xff]);
+});
+
+test('a fragment is byte for byte what a compressor made for it alone gives, also across many output pieces', async () => {
+  const level = 3;
+  const deflater = createDeflater(level, 1);
+  const noise = (bytes: number) =>
+    fc.sample(fc.uint8Array({ minLength: bytes, maxLength: bytes }), 1)[0]!;
+  const plains = [0, 1, 900, 131_072, 131_073, 300_000].map((bytes) => Buffer.from(noise(bytes)));
+  const lines = Buffer.from('{"status":200,"host":"a.example"}\n'.repeat(40_000));
+  for (const plain of [...plains, lines, Buffer.alloc(0), ...plains]) {
+    const alone = deflateRawSync(plain, { level, finishFlush: constants.Z_SYNC_FLUSH });
+    assert.deepEqual(await deflater.deflate(plain), alone);
+  }
 });

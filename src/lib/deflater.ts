@@ -3,7 +3,10 @@
  * fragments made apart can stand one behind the other in one gzip member.
  *
  * Compressors are kept and reset between fragments. Making one costs 260 KiB of memory to get, clear and give back each time:
- * measured over 512 KiB pieces, keeping them saves a tenth of the CPU and half of the time on the calling thread.
+ * measured over 512 KiB pieces, keeping them saves a tenth of the CPU and half of the time on the calling thread; over 9 KB half
+ * of the CPU and two thirds of the time on the calling thread.
+ *
+ * Each write is flushed by itself, so that a fragment is one trip to the thread pool and not two.
  */
 import { constants, createDeflateRaw } from 'node:zlib';
 import type { DeflateRaw } from 'node:zlib';
@@ -39,7 +42,8 @@ class Compressor {
   #fail: (error: Error) => void = () => {};
 
   constructor(level: number) {
-    this.#stream = createDeflateRaw({ level, chunkSize: CHUNK_BYTES });
+    const flush = constants.Z_SYNC_FLUSH;
+    this.#stream = createDeflateRaw({ level, flush, chunkSize: CHUNK_BYTES });
     this.#stream.on('data', (piece: Buffer) => this.#pieces.push(piece));
     this.#stream.on('error', (error) => this.#fail(error));
   }
@@ -47,8 +51,8 @@ class Compressor {
   run(plain: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#fail = reject;
-      this.#stream.write(plain);
-      this.#stream.flush(constants.Z_SYNC_FLUSH, () => {
+      this.#stream.write(plain, (error) => {
+        if (error) return reject(error);
         const pieces = this.#pieces;
         this.#pieces = [];
         // The next fragment must not refer back into this one: each is read by itself.

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
+import { createDeflater } from './deflater.ts';
 import { deflateFragment, endsAsFragment, stitchGzip } from './gzip.ts';
 import { runs } from './testing/depth.ts';
+
+const deflaters = Array.from({ length: 10 }, (_, level) => createDeflater(level, 1));
 
 describe('stitchGzip', () => {
   it('makes one standard gzip member of the plain bytes, whatever the fragments', async () => {
@@ -17,7 +20,7 @@ describe('stitchGzip', () => {
         fc.nat({ max: 9 }),
         async (plains, level) => {
           const fragments = await Promise.all(
-            plains.map((plain) => deflateFragment(Buffer.from(plain), level)),
+            plains.map((plain) => deflateFragment(Buffer.from(plain), deflaters[level]!)),
           );
           const member = stitchGzip(fragments);
           const gzip = Buffer.concat(member.parts);
@@ -32,7 +35,7 @@ describe('stitchGzip', () => {
   });
 
   it('is one member: nothing stands behind its trailer', async () => {
-    const member = stitchGzip([await deflateFragment(Buffer.from('{"a":1}\n'), 1)]);
+    const member = stitchGzip([await deflateFragment(Buffer.from('{"a":1}\n'), deflaters[1]!)]);
     const raw = Buffer.concat(member.parts).subarray(10, -8);
     // Inflating stops at the final block, so the bytes consumed tell where the member ends.
     const { engine } = zlib.inflateRawSync(raw, { info: true }) as unknown as {
@@ -42,7 +45,7 @@ describe('stitchGzip', () => {
   });
 
   it('fails the receiver’s check when a fragment’s CRC is not that of its bytes', async () => {
-    const fragment = await deflateFragment(Buffer.from('{"a":1}\n'), 1);
+    const fragment = await deflateFragment(Buffer.from('{"a":1}\n'), deflaters[1]!);
     const member = stitchGzip([{ ...fragment, plainCrc: fragment.plainCrc ^ 1 }]);
     assert.throws(() => zlib.gunzipSync(Buffer.concat(member.parts)), /incorrect data check/);
   });
@@ -50,7 +53,7 @@ describe('stitchGzip', () => {
 
 describe('endsAsFragment', () => {
   it('knows a sync flush from a finished stream', async () => {
-    const fragment = await deflateFragment(Buffer.from('{"a":1}\n'), 1);
+    const fragment = await deflateFragment(Buffer.from('{"a":1}\n'), deflaters[1]!);
     assert.ok(endsAsFragment(fragment.bytes));
     assert.ok(!endsAsFragment(zlib.deflateRawSync('{"a":1}\n')));
   });

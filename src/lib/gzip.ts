@@ -7,6 +7,7 @@
  */
 import zlib from 'node:zlib';
 import { combineCrc32 } from './crc32.ts';
+import type { Deflater } from './deflater.ts';
 
 /** A stretch of plain bytes, deflated on its own. */
 export interface Fragment {
@@ -33,9 +34,6 @@ const FINAL_BLOCK = [3, 0] as const;
 /** What a sync flush leaves at the end: an empty stored block's length and its complement (RFC 1951 §3.2.4). */
 const SYNC_FLUSH = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 
-/** Size of zlib's output pieces: large enough that one fragment is seldom more than a few. */
-const CHUNK_BYTES = 128 * 1024;
-
 /** Whether bytes end as a fragment must. A necessary sign, not a proof. */
 export function endsAsFragment(bytes: Buffer): boolean {
   return (
@@ -45,19 +43,9 @@ export function endsAsFragment(bytes: Buffer): boolean {
 }
 
 /** Deflates plain bytes into a fragment, on the thread pool. */
-export function deflateFragment(plain: Buffer, level: number): Promise<Fragment> {
-  const options = {
-    level,
-    finishFlush: zlib.constants.Z_SYNC_FLUSH,
-    chunkSize: Math.min(CHUNK_BYTES, Math.max(1024, plain.length)),
-  };
+export async function deflateFragment(plain: Buffer, deflater: Deflater): Promise<Fragment> {
   const plainCrc = zlib.crc32(plain);
-  return new Promise((resolve, reject) => {
-    zlib.deflateRaw(plain, options, (error, bytes) => {
-      if (error) reject(error);
-      else resolve({ bytes, plainCrc, plainBytes: plain.length });
-    });
-  });
+  return { bytes: await deflater.deflate(plain), plainCrc, plainBytes: plain.length };
 }
 
 /** Puts fragments together as one gzip member whose content is their plain bytes, one after the other. */

@@ -12,10 +12,10 @@ const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);
 /** Plain bytes below which a trip to the thread pool costs more than the work itself. */
-const TINY_BYTES = 8 * 1024;
+const TINY_BYTES = 4 * 1024;
 /**
  * Plain bytes of a whole commit up to which it is deflated on the calling thread, in half a millisecond: all that it answers
- * would wait for the pool, twice (its deflating is a write and a flush), and on busy cores each trip waits for a core.
+ * would wait for the pool, and on busy cores a trip waits for a core.
  */
 const SHORT_COMMIT_BYTES = 32 * 1024;
 /** Plain bytes below which there is nothing to win. */

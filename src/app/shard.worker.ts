@@ -47,7 +47,7 @@ import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
-import { shardOrder } from './shard-worker.ts';
+import { keepCompiledCode, shardOrder } from './shard-worker.ts';
 import { ambientOf, contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
@@ -340,6 +340,7 @@ async function run(): Promise<void> {
     jobs: buffer.stats().jobs,
     durability: buffer.durability,
   });
+  keepCompiledCode();
 }
 
 /** Says what this shard has, and learns who owns what. @returns why it cannot; undefined when all is well */

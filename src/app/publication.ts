@@ -1,4 +1,6 @@
+import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import { TurnSlices } from '../lib/turn-slices.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { StreamPlaces } from '../peers/index.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
@@ -60,10 +62,12 @@ function copyOf(held: Snapshot | SnapshotCopy | undefined): SnapshotCopy | undef
 export class Subscription {
   #copy: SnapshotCopy | undefined;
   readonly #newest: () => Snapshot;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
 
   /** @param newest the snapshot in force, whole */
-  constructor(newest: () => Snapshot) {
+  constructor(newest: () => Snapshot, clock: Pick<Clock, 'monotonicMs'>) {
     this.#newest = newest;
+    this.#clock = clock;
   }
 
   /** A whole snapshot came. */
@@ -71,9 +75,10 @@ export class Subscription {
     this.#copy = undefined;
   }
 
-  /** The whole that a delta leads to; undefined when it does not fit. */
-  next(delta: SnapshotDelta): Snapshot | undefined {
-    const copy = (this.#copy ??= new SnapshotCopy(this.#newest()));
+  /** The whole that a delta leads to; undefined when it does not fit. One at a time. */
+  async next(delta: SnapshotDelta): Promise<Snapshot | undefined> {
+    const slices = new TurnSlices(this.#clock);
+    const copy = (this.#copy ??= await SnapshotCopy.inTurns(this.#newest(), slices));
     if (copy.apply(delta)) return copy.snapshot();
     this.#copy = undefined;
     return undefined;

@@ -7,7 +7,7 @@ import { Desk } from './desk.ts';
 import { Guard } from './guard/guard.ts';
 import { State } from './store/state.ts';
 import type { Edited } from './desk.ts';
-import type { AccountRecord } from './store/records.ts';
+import type { AccountRecord, JobRecord } from './store/records.ts';
 import type { StateView } from './store/state.ts';
 import type { Change, CommitResult, Contents, Store } from './store/store.ts';
 
@@ -61,17 +61,21 @@ class ScriptedStore implements Store {
   }
 }
 
-function deskOn(
+function deskOn(store: ScriptedStore, publish?: (state: StateView) => Promise<void>): Desk {
+  return guardedDesk(store, publish).desk;
+}
+
+function guardedDesk(
   store: ScriptedStore,
   publish: (state: StateView) => Promise<void> = () => Promise.resolve(),
-): Desk {
+) {
   const state = new State(store.contents());
   const guard = new Guard(state, {
     clock: systemClock,
     random: systemRandom,
     diagnostics: silent,
   });
-  return new Desk({
+  const desk = new Desk({
     guard,
     store,
     state,
@@ -80,6 +84,7 @@ function deskOn(
     publish,
     publishWaitMs: 5_000,
   });
+  return { desk, guard };
 }
 
 function addAccount(id: string): Edited<string> {
@@ -129,6 +134,20 @@ test('I4: when the store fails or cannot be read back, nothing changes and what 
   assert.equal(desk.state.accounts.size, 0);
   store.readable = true;
   assert.equal((await desk.change(actor, 'x', () => addAccount('a'))).kind, 'changed');
+});
+
+test('the guard knows the account of a zone that was made after the start', async () => {
+  const { desk, guard } = guardedDesk(new ScriptedStore());
+  await desk.change(actor, 'x', () => addAccount('a'));
+  const zone = { id: 'z', account: 'a', name: 'z.example', createdMs: 0, retention: false };
+  await desk.change(actor, 'x', () => ({
+    kind: 'draft',
+    edits: [{ kind: 'zone', id: 'z', before: null, after: zone }],
+    value: 'z',
+  }));
+  const job = { id: 1, enabled: true, scope: { kind: 'zone', id: 'z' }, dataset: 'd' } as JobRecord;
+  const radius = await guard.foresee([{ kind: 'job', id: '1', before: null, after: job }]);
+  assert.deepEqual([radius.accounts, radius.streamsStarted], [1, 1]);
 });
 
 test('a fault in one change does not stop the next', async () => {

@@ -186,18 +186,20 @@ export class LogBuffer implements ShardBuffer {
     start: JobStart,
   ): Promise<RecordResult> {
     assert(Number.isSafeInteger(id) && id >= FIRST_JOB, 'jobs are numbered from 0 on');
-    const result = await this.#jobs.open(id, stream, account, start);
-    const job = this.#state.jobs.get(id);
-    if (result.kind === 'failed' || job === undefined || job.cursor >= job.stream.hoursFrom) {
-      return result;
-    }
-    // Only now: before the job held them, another one's progress could have made the hours forgotten again.
+    const known = this.#state.streams.get(stream);
+    if (known === undefined) return this.#jobs.open(id, stream, account, start);
+    const from = this.#jobs.beginsAt(id, known, start);
+    // Another job's progress must not make them forgotten before this one holds them.
+    const letGo = this.#state.holdHours(known, from);
     try {
-      await recallHours(job.stream, job.cursor, this.#locator);
-      return result;
+      // Before anything is recorded, so that what fails leaves no job behind.
+      await recallHours(known, from, this.#locator);
+      return await this.#jobs.open(id, stream, account, start);
     } catch (error) {
       if (error instanceof ReadFailed) return { kind: 'failed', detail: error.message };
       throw error;
+    } finally {
+      letGo();
     }
   }
 

@@ -97,7 +97,7 @@ export async function crashTrial(deaths: readonly Death[]): Promise<void> {
     sound(oracle.judge(await fileLines(outDir)));
     assert.deepEqual(await checked(options.dataDir), []);
   } finally {
-    for (const producer of producers) producer.stop();
+    for (const producer of [...producers, slowProducer]) producer.giveUp();
   }
   await folder.remove();
 }

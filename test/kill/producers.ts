@@ -32,6 +32,7 @@ export class Producer {
   readonly #oracle: Oracle;
   #next = 0;
   #stopped = false;
+  #givenUp = false;
   /** Answers that refused for good: in this test always a fault of the server. */
   readonly faults: string[] = [];
   attempts = 0;
@@ -53,6 +54,12 @@ export class Producer {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Ends without waiting for an answer to what is under way: the test has failed, and no server may come any more. */
+  giveUp(): void {
+    this.#stopped = true;
+    this.#givenUp = true;
   }
 
   /** Sends the next body until it is decided. */
@@ -84,6 +91,7 @@ export class Producer {
       ) {
         return void this.faults.push(`${answer.status} ${answer.text.slice(0, 200)}`);
       }
+      if (this.#givenUp) return;
       await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 60));
     }
   }

@@ -7,10 +7,9 @@ import { test } from 'node:test';
 import { filesOf, makeFolder } from '../proof/folder.ts';
 import { startReceiver } from '../proof/rig.ts';
 import { placesIn } from '../proof/segments.ts';
-import { sweepControl } from '../proof/sweep-control.ts';
-import { sweepLedger } from '../proof/sweep-ledger.ts';
+import { sweepAll } from '../proof/sweep-all.ts';
 import { tryStart } from '../proof/sweep-process.ts';
-import { EMPTY, spread, sweepShard } from '../proof/sweep.ts';
+import { EMPTY, spread } from '../proof/sweep.ts';
 import { temporaryFolder } from '../support/server.ts';
 
 /** Starts of the real server in one night. */
@@ -19,20 +18,18 @@ const STARTS = 1_500;
 for (const killed of [false, true]) {
   const whose = killed ? 'a killed server' : 'a server that ended in order';
 
-  test(`every byte of the data folder of ${whose} flipped in turn (I4, I10)`, async () => {
+  test(`every byte of the data folder of ${whose} flipped in turn (I4, I10)`, async (t) => {
     const root = await temporaryFolder('corruption-night');
     const receiver = await startReceiver();
     const directory = join(root.path, 'data');
     const folder = await makeFolder(directory, receiver, { bodies: 2, linesPerBody: 3, killed });
-    const shard = await sweepShard(directory, Infinity);
-    assert.deepEqual(shard.problems, []);
+    const found = await sweepAll(directory, 2, 3 * 3_600_000, (text) => t.diagnostic(text));
+    assert.deepEqual(found.problems, []);
+    assert.equal(found.unfinished, 0);
+    for (const { bytes, flips } of Object.values(found.rooms)) assert.equal(flips, bytes);
+
     const work = join(root.path, 'work');
     await mkdir(work);
-    const control = await sweepControl(directory, work, Infinity);
-    assert.deepEqual(control.problems, []);
-    const ledger = await sweepLedger(directory, Infinity);
-    assert.deepEqual(ledger.problems, []);
-
     const all = await filesOf(directory);
     const damageable = new Map([...all].filter(([name]) => !EMPTY.test(name)));
     const { blocks } = await placesIn(join(directory, 'shards', '0', 'log'));

@@ -11,9 +11,10 @@ import { systemRandom as random } from '../../src/lib/random.ts';
 import { idleDataPlane } from '../support/control.ts';
 import { filesOf } from './folder.ts';
 import { spread } from './sweep.ts';
-import type { Sweep } from './sweep.ts';
+import type { Stretch, Sweep } from './sweep.ts';
 
-const CONTROL = /^(control\.db(-wal)?|secrets\.key|snapshots\/.*)$/;
+/** Its files, by their path within a data folder. */
+export const CONTROL_FILES = /^(control\.db(-wal)?|secrets\.key|snapshots\/.*)$/;
 
 export type Opened =
   | { readonly kind: 'open'; readonly configuration: string }
@@ -48,8 +49,15 @@ export async function openConfiguration(directory: string): Promise<Opened> {
  * @param directory a data folder; it is only read
  * @param work an empty folder
  */
-export async function sweepControl(directory: string, work: string, most: number): Promise<Sweep> {
-  const files = new Map([...(await filesOf(directory))].filter(([name]) => CONTROL.test(name)));
+export async function sweepControl(
+  directory: string,
+  work: string,
+  most: number,
+  stretch?: Stretch,
+): Promise<Sweep> {
+  const files = new Map(
+    [...(await filesOf(directory))].filter(([name]) => CONTROL_FILES.test(name)),
+  );
   const put = async (all: ReadonlyMap<string, Buffer>): Promise<void> => {
     for (const name of (await filesOf(work)).keys()) await rm(join(work, name));
     for (const [name, bytes] of all) {
@@ -62,7 +70,7 @@ export async function sweepControl(directory: string, work: string, most: number
   if (before.kind === 'unreadable') throw new Error(before.detail);
   const problems: string[] = [];
   let flips = 0;
-  for (const { name, at, changed } of spread(files, most)) {
+  for (const { name, at, changed } of spread(files, most, stretch)) {
     flips++;
     await put(new Map(files).set(name, changed));
     const tell = (problem: string): void => void problems.push(`${name} byte ${at}: ${problem}`);

@@ -4,7 +4,7 @@
  */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { keptLinesIn } from '../../src/app/kept-lines.ts';
 import { openAttemptStore, openBooks } from '../../src/ledger/index.ts';
@@ -15,8 +15,10 @@ import { openOrSetAside } from '../../src/app/set-aside.ts';
 import { openAlertStore } from '../../src/watch/index.ts';
 import { filesOf } from './folder.ts';
 import { spread } from './sweep.ts';
-import type { Sweep } from './sweep.ts';
+import type { Stretch, Sweep } from './sweep.ts';
 
+/** Its files, by their path within a data folder. */
+export const LEDGER_FILES = /^ledger\/(?!losses)[^/]*\.db$/;
 const SCOPES = [{ kind: 'zone', id: 'z1' }] as const;
 const KEPT: readonly KeptLineEntry[] = Array.from({ length: 4 }, (_, offset) => ({
   account: 'a1',
@@ -33,15 +35,19 @@ const KEPT: readonly KeptLineEntry[] = Array.from({ length: 4 }, (_, offset) => 
  * @param directory a data folder; it is only read
  * @param most how many bytes are flipped
  */
-export async function sweepLedger(directory: string, most: number): Promise<Sweep> {
+export async function sweepLedger(
+  directory: string,
+  most: number,
+  stretch?: Stretch,
+): Promise<Sweep> {
   const work = await mkdtemp(join(tmpdir(), 'waybill-sweep-ledger-'));
   const original = new Map<string, Buffer>();
-  for (const [name, bytes] of await filesOf(join(directory, 'ledger')))
-    if (name.endsWith('.db') && name !== 'losses.db') original.set(name, bytes);
+  for (const [name, bytes] of await filesOf(directory))
+    if (LEDGER_FILES.test(name)) original.set(basename(name), bytes);
   original.set('kept-lines.db', await keptLines(work));
   const problems: string[] = [];
   let flips = 0;
-  for (const { name, at, changed } of spread(original, most)) {
+  for (const { name, at, changed } of spread(original, most, stretch)) {
     flips++;
     for (const left of await readdir(work)) await rm(join(work, left), { recursive: true });
     await writeFile(join(work, name), changed);

@@ -16,21 +16,31 @@ export interface Sweep {
   readonly problems: readonly string[];
 }
 
-/** About so many bytes of the files, evenly spread, and each time from another place on. */
+/** A stretch of all files' bytes, one file behind the other. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+const WHOLE: Stretch = { from: 0, to: Infinity };
+
+/** About so many bytes of the files, evenly spread, and each time from another place on; of a stretch each byte. */
 export function* spread(
   files: ReadonlyMap<string, Buffer>,
   most: number,
+  { from, to }: Stretch = WHOLE,
 ): Generator<{ readonly name: string; readonly at: number; readonly changed: Buffer }> {
   const all = [...files.values()].reduce((sum, bytes) => sum + bytes.length, 0);
   const stride = Math.max(1, Math.floor(all / most));
-  let at = Math.floor(Math.random() * stride);
+  let at = from + Math.floor(Math.random() * stride);
+  let before = 0;
   for (const [name, bytes] of files) {
-    for (; at < bytes.length; at += stride) {
+    for (; at < bytes.length && before + at < to; at += stride) {
       const changed = Buffer.from(bytes);
       changed[at]! ^= 1 << (at % 8);
       yield { name, at, changed };
     }
     at -= bytes.length;
+    before += bytes.length;
   }
 }
 
@@ -38,7 +48,11 @@ export function* spread(
  * @param directory a data folder; it is only read
  * @param most how many bytes are flipped
  */
-export async function sweepShard(directory: string, most: number): Promise<Sweep> {
+export async function sweepShard(
+  directory: string,
+  most: number,
+  stretch?: Stretch,
+): Promise<Sweep> {
   const shard = join(directory, 'shards', '0');
   const files = new Map([...(await filesOf(shard))].filter(([name]) => !EMPTY.test(name)));
   const { blocks } = await placesIn(join(shard, 'log'));
@@ -46,7 +60,7 @@ export async function sweepShard(directory: string, most: number): Promise<Sweep
   if (before.kind === 'refused') throw new Error(before.detail);
   const problems: string[] = [];
   let flips = 0;
-  for (const { name, at, changed } of spread(files, most)) {
+  for (const { name, at, changed } of spread(files, most, stretch)) {
     flips++;
     const path = join(shard, name);
     const hit = blocks.find(

@@ -12,6 +12,7 @@ import { manualClock } from '../../src/lib/clock-manual.ts';
 import type { FileSystem } from '../../src/lib/fs/file-system.ts';
 import { SimDisk } from '../../src/lib/fs/sim.ts';
 import type { Effect } from '../../src/lib/fs/sim.ts';
+import { WINDOW as PRODUCER_WINDOW } from '../../src/buffer/state/producers.ts';
 import { seededRandom } from '../../src/lib/random.ts';
 import { hourOf, NO_LINES } from '../../src/model/delivery.ts';
 import type { OutcomeCounts, Plan, Range } from '../../src/model/delivery.ts';
@@ -19,7 +20,7 @@ import type { Action, Death, FaultKind, Request } from './actions.ts';
 import { STREAMS } from './actions.ts';
 import { compare, readStream } from './compare.ts';
 import { Model, ModelJob } from './model.ts';
-import type { JobDoubt, Offer } from './model.ts';
+import type { JobDoubt, KnownRequest, Offer } from './model.ts';
 import { Alarms, openShard, SHARD } from './shard.ts';
 import type { Seams, Shard, SimLimits } from './shard.ts';
 
@@ -63,10 +64,12 @@ export class Seen {
   linesLost = 0;
   refusedStarts = 0;
 
-  add(other: Seen): void {
-    for (const name of Object.keys(this) as Exclude<keyof Seen, 'add'>[]) this[name] += other[name];
+  add(other: SeenCounts): void {
+    for (const name of Object.keys(this) as (keyof SeenCounts)[]) this[name] += other[name];
   }
 }
+
+export type SeenCounts = Omit<Seen, 'add'>;
 
 interface Flip {
   readonly path: string;
@@ -299,12 +302,11 @@ export class World {
     }
     const now = this.shard.buffer.stats().serviceMs;
     const { known } = this.model;
-    // A producer's sequences are remembered as far back as it may have requests under way.
-    const producers = known.filter(({ identity }) => identity.kind === 'producer').slice(-8);
     const request = known[pick % Math.max(1, known.length)];
     if (request === undefined || this.decayed) return;
     const { identity, stream, lines, range } = request;
-    if (identity.kind === 'producer' && !producers.includes(request)) return;
+    // A producer's sequences are remembered as far back as it may have requests under way.
+    if (identity.kind === 'producer' && !this.#isRecent(request, identity.sequence)) return;
     if (identity.kind === 'key' && now - request.serviceMs > HOUR_MS / 2) return;
     const again = { stream, account: 'a1', identity };
     const result = await this.shard.buffer.append({ ...again, lines: linesOf(lines) });
@@ -313,6 +315,15 @@ export class World {
     const other = await this.shard.buffer.append({ ...again, lines: linesOf([...lines, '{}']) });
     assert.equal(other.kind, 'key_conflict');
     this.seen.repeats += 1;
+  }
+
+  /** Whether fewer than the window's requests of the producer to that stream have a higher sequence: one may come late. */
+  #isRecent({ stream }: KnownRequest, sequence: number): boolean {
+    let later = 0;
+    for (const { identity, stream: of } of this.model.known) {
+      if (of === stream && identity.kind === 'producer' && identity.sequence > sequence) later += 1;
+    }
+    return later < PRODUCER_WINDOW;
   }
 
   #doubt(job: number, apply: JobDoubt['apply']): JobDoubt {

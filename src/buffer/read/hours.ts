@@ -12,15 +12,19 @@ export async function recallHours(
   from: number,
   locator: Locator,
 ): Promise<void> {
-  const until = stream.hoursFrom;
-  const blocks: { receivedMs: number; first: number; plainBytes: number }[] = [];
-  let offset = from;
-  while (offset < until) {
-    const found = await locator.find(stream, offset);
-    if (found.kind === 'block') {
-      blocks.push(found.ref);
-      offset = found.ref.first + found.ref.lines;
-    } else offset = found.next;
+  for (let until = stream.hoursFrom; from < until; until = stream.hoursFrom) {
+    const blocks: { receivedMs: number; first: number; plainBytes: number }[] = [];
+    let offset = from;
+    while (offset < until) {
+      const found = await locator.find(stream, offset);
+      if (found.kind === 'block') {
+        blocks.push(found.ref);
+        offset = found.ref.first + found.ref.lines;
+      } else offset = found.next;
+    }
+    // Somebody else has recalled some meanwhile.
+    if (stream.hoursFrom !== until) continue;
+    if (blocks.length > 0) stream.remindHours(blocks);
+    return;
   }
-  if (stream.hoursFrom === until && blocks.length > 0) stream.remindHours(blocks);
 }

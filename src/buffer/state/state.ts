@@ -90,6 +90,8 @@ export class ShardState {
   #lostOfNobody = 0;
   /** Gaps in streams by their end, which stays where it is. */
   readonly #gaps = new Set<string>();
+  /** From where on hours stay known for jobs that are being opened. */
+  readonly #hoursHeld = new Map<StreamEntry, readonly number[]>();
   #orphans: { readonly block: BlockRecord; readonly position: number }[] = [];
 
   constructor(limits: StateLimits, ledger: LedgerSink, diagnostics: Diagnostics) {
@@ -401,10 +403,21 @@ export class ShardState {
     if (sealed.wanted === 0) sealed.freeServiceMs ??= page.serviceMs;
   }
 
+  /** Keeps a stream's hours from an offset on, whatever its cursors say. Returns how that ends. */
+  holdHours(stream: StreamEntry, from: number): () => void {
+    this.#hoursHeld.set(stream, [...(this.#hoursHeld.get(stream) ?? []), from]);
+    return () => {
+      const left = [...(this.#hoursHeld.get(stream) ?? [])];
+      left.splice(left.indexOf(from), 1);
+      if (left.length > 0) this.#hoursHeld.set(stream, left);
+      else this.#hoursHeld.delete(stream);
+    };
+  }
+
   /** Lets go of the spans whose lines of this stream lie behind all its cursors now. */
   release(stream: StreamEntry, serviceMs: number): void {
     const floor = stream.floor();
-    stream.forgetHoursBefore(floor);
+    stream.forgetHoursBefore(Math.min(floor, ...(this.#hoursHeld.get(stream) ?? [])));
     while (stream.released < stream.stretchCount) {
       const stretch = stream.stretchAt(stream.released);
       if (stretch.end > floor) return;

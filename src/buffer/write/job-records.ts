@@ -86,7 +86,16 @@ export class JobRecords {
     return undefined;
   }
 
-  #startOf(start: JobStart, stream: StagedStream, isFormer: boolean): number {
+  /** Where a job would begin, or go on, if it were opened now; opened later it does so no earlier. */
+  beginsAt(id: number, stream: StreamEntry, start: JobStart): number {
+    const known = this.#state.jobs.get(id);
+    if (known?.closedMs === null) return known.cursor;
+    const at = this.#startOf(start, stream, this.#state.chains.has(id));
+    // A closed one may be forgotten until then.
+    return Math.min(at, known?.cursor ?? at);
+  }
+
+  #startOf(start: JobStart, stream: Pick<StagedStream, 'key' | 'head'>, isFormer: boolean): number {
     if (start === 'head') return stream.head;
     const known = this.#state.streams.get(stream.key);
     const held = known === undefined ? 0 : Math.max(known.oldest, this.#state.erasedTo(known));

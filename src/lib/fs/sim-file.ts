@@ -107,7 +107,10 @@ export class SimFile {
     for (const sector of this.#dirty) {
       const from = sector * SECTOR_BYTES;
       const to = Math.min(from + keep(), bytes);
-      for (let at = from; at < to; at++) result[at] = at < this.#cacheBytes ? this.#cache[at]! : 0;
+      if (to <= from) continue;
+      const cached = Math.min(to, this.#cacheBytes);
+      if (cached > from) this.#cache.copy(result, from, from, cached);
+      result.fill(0, Math.max(from, cached), to);
     }
     return result;
   }

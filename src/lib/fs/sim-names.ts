@@ -51,11 +51,15 @@ export class SimNames {
   }
 
   list(path: string): string[] {
-    const all = [...this.#seen.keys(), ...this.#directories].filter((entry) => entry !== '/');
-    return all
-      .filter((entry) => dirname(entry) === path)
-      .map((entry) => entry.slice(entry.lastIndexOf('/') + 1))
-      .sort();
+    const prefix = path === '/' ? path : `${path}/`;
+    const names: string[] = [];
+    for (const entries of [this.#seen.keys(), this.#directories]) {
+      for (const entry of entries) {
+        if (entry.length === prefix.length || !entry.startsWith(prefix)) continue;
+        if (entry.lastIndexOf('/') < prefix.length) names.push(entry.slice(prefix.length));
+      }
+    }
+    return names.sort();
   }
 
   sync(directory: string): void {

@@ -168,6 +168,7 @@ export class SimProcess implements FileSystem {
   }
 
   #freeBytes(): number {
+    if (this.state.totalBytes === Number.POSITIVE_INFINITY) return this.state.totalBytes;
     let used = 0;
     for (const file of this.state.names.files()) used += file.bytes;
     return this.state.totalBytes - used;

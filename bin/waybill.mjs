@@ -14,10 +14,10 @@ process.env.UV_THREADPOOL_SIZE ??= String(Math.max(8, 4 * cpus().length));
 
 if (Number.parseInt(process.versions.node, 10) >= NEEDED) {
   // Types are stripped and code is compiled once and not at each start. Beside the code, so that only who may change the
-  // code may change what it was compiled to; where that cannot be written to, nothing is kept.
-  nodeModule.enableCompileCache(
-    fileURLToPath(new URL('../node_modules/.cache/waybill', import.meta.url)),
-  );
+  // code may change what it was compiled to; where that cannot be written to, nothing is kept. A server's lies apart: it sets
+  // flags of V8, and what was compiled under other flags is compiled anew and written over.
+  const cache = `../node_modules/.cache/waybill${process.argv[2] === 'serve' ? '/serve' : ''}`;
+  nodeModule.enableCompileCache(fileURLToPath(new URL(cache, import.meta.url)));
   await import('../src/main.ts');
 } else {
   runWithOurNode();

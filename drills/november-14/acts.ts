@@ -49,7 +49,7 @@ export async function actTwo(cast: Cast): Promise<void> {
     `everybody's lines: ${plural(cast.others.length * DATASETS.length, 'stream')} beside ${ZONES.length}`,
   );
   const isWide = () => flood.count.streams >= 40 * ZONES.length;
-  const most = await whileFlooded(cast, { full: 40, short: 3 }, isWide);
+  const most = await whileFlooded(cast, { full: 40, short: 1 }, isWide);
   const streams = await streamsOf(cast);
   await flood.end();
   tellFlood(stage, 'act two', flood, most);
@@ -92,7 +92,7 @@ export async function actThree(cast: Cast): Promise<void> {
   );
   const flood = startFlood(cast);
   const isTaken = () => [...flood.answers.keys()].some((what) => what.includes('accepted'));
-  const most = await whileFlooded(cast, { full: 40, short: 3 }, isTaken);
+  const most = await whileFlooded(cast, { full: 40, short: 1 }, isTaken);
   const disk = folderBytes(scene.server.dataDir);
   await flood.end();
   tellFlood(stage, 'act three', flood, most);

@@ -2,7 +2,7 @@
  * A process that sends everybody's lines to a server, whether anybody wants them or not, as the forwarders of 14 November did.
  * It offers three times what is taken, whatever that is: what finds no free connection counts as offered.
  *
- * It runs at the lowest priority, because it stands for other machines: what it takes of this one's processors to make its
+ * It runs at the lowest priority (on Linux on idle time alone), because it stands for other machines: what it takes of this one's processors to make its
  * load is no load on the product.
  */
 import { setPriority } from 'node:os';

@@ -1,4 +1,6 @@
+import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
+import { TurnSlices } from '../lib/turn-slices.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { StreamPlaces } from '../peers/index.ts';
 import { SnapshotCopy } from './snapshot-copy.ts';
@@ -15,12 +17,14 @@ export interface Subscriber {
 export class Publication {
   readonly #subscriber: Subscriber;
   readonly #diagnostics: Diagnostics;
-  /** What the shard is known to hold. */
-  #held: SnapshotCopy | undefined;
+  /** What the shard is known to hold: as it was sent whole, or kept in step since. */
+  #held: Snapshot | SnapshotCopy | undefined;
 
-  constructor(subscriber: Subscriber, diagnostics: Diagnostics) {
+  /** @param held what the shard was started with */
+  constructor(subscriber: Subscriber, diagnostics: Diagnostics, held?: Snapshot) {
     this.#subscriber = subscriber;
     this.#diagnostics = diagnostics;
+    this.#held = held;
   }
 
   /**
@@ -29,7 +33,9 @@ export class Publication {
    * @param places owners of streams that the shard has not been told of
    */
   async publish(snapshot: Snapshot, places: StreamPlaces): Promise<void> {
-    const held = this.#held;
+    // Nothing has changed since: as after most starts.
+    if (this.#held?.version === snapshot.version && places.length === 0) return;
+    const held = copyOf(this.#held);
     // Until the shard has said that it holds it, nothing is known of what it holds.
     this.#held = undefined;
     if (held) {
@@ -43,18 +49,25 @@ export class Publication {
       });
     }
     await this.#subscriber.apply(snapshot, places);
-    this.#held = new SnapshotCopy(snapshot);
+    this.#held = snapshot;
   }
+}
+
+/** Made when there is a change to send, and not before: a copy costs a hash for each object. */
+function copyOf(held: Snapshot | SnapshotCopy | undefined): SnapshotCopy | undefined {
+  return held && !(held instanceof SnapshotCopy) ? new SnapshotCopy(held) : held;
 }
 
 /** The shard's side of it: puts deltas together again, and checks that the whole is what was meant. */
 export class Subscription {
   #copy: SnapshotCopy | undefined;
   readonly #newest: () => Snapshot;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
 
   /** @param newest the snapshot in force, whole */
-  constructor(newest: () => Snapshot) {
+  constructor(newest: () => Snapshot, clock: Pick<Clock, 'monotonicMs'>) {
     this.#newest = newest;
+    this.#clock = clock;
   }
 
   /** A whole snapshot came. */
@@ -62,9 +75,10 @@ export class Subscription {
     this.#copy = undefined;
   }
 
-  /** The whole that a delta leads to; undefined when it does not fit. */
-  next(delta: SnapshotDelta): Snapshot | undefined {
-    const copy = (this.#copy ??= new SnapshotCopy(this.#newest()));
+  /** The whole that a delta leads to; undefined when it does not fit. One at a time. */
+  async next(delta: SnapshotDelta): Promise<Snapshot | undefined> {
+    const slices = new TurnSlices(this.#clock);
+    const copy = (this.#copy ??= await SnapshotCopy.inTurns(this.#newest(), slices));
     if (copy.apply(delta)) return copy.snapshot();
     this.#copy = undefined;
     return undefined;

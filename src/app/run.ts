@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Config } from '../model/settings.ts';
 import type { Served } from './serve.ts';
-import { makeShardWorker } from './shard-worker.ts';
+import { keepCompiledCode, makeShardWorker } from './shard-worker.ts';
 import { terminal } from './terminal.ts';
 
 const REFUSED = 1;
@@ -26,6 +26,7 @@ export async function serveUntilStopped(config: Config): Promise<number> {
   }
   const { served } = started;
   output.out(greeting(served, output.colour));
+  keepCompiledCode();
   return new Promise((resolve) => {
     let stopping = false;
     const stop = () => {

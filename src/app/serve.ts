@@ -17,6 +17,7 @@ import type { Config } from '../model/settings.ts';
 import { limits } from '../model/limits.ts';
 import { prepareDataFolder, shardPaths } from './data-folder.ts';
 import { dataPlane } from './data-plane.ts';
+import { giveBackAfterStart } from './heap.ts';
 import { keySource } from './key-source.ts';
 import type { ShardPaths } from './link.ts';
 import { losses as openLosses } from './losses.ts';
@@ -176,6 +177,7 @@ export async function serve(
   });
   if (opened.kind === 'unreadable') return refused(opened.detail);
   const { control } = opened;
+  giveBackAfterStart();
   parts.control = control;
   watch.openWebhooks(control);
   const operatorToken = await keepOperatorToken(control, at('operator.token'));

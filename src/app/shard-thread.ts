@@ -134,7 +134,7 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
       });
       order({ ...options.start, snapshot: given });
       connection = joined;
-      publication = new Publication(joined.remote, diagnostics);
+      publication = new Publication(joined.remote, diagnostics, given);
       told = 0;
       worker = thread;
       options.onThread();

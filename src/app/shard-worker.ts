@@ -2,7 +2,7 @@
  * A shard's thread before it has its order: it loads its code, and waits. So it does while the control thread still loads its
  * own and reads the configuration, on another core.
  */
-import { getCompileCacheDir } from 'node:module';
+import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { MessageChannel, Worker, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
@@ -12,7 +12,7 @@ import type { ShardStart } from './link.ts';
 export interface ShardWorker {
   readonly thread: Worker;
   /** Tells it what to be; once. */
-  order(start: ShardStart): void;
+  readonly order: (start: ShardStart) => void;
 }
 
 interface Given {
@@ -48,6 +48,14 @@ export function makeShardWorker(shard: number): ShardWorker {
 export async function shardOrder(): Promise<ShardStart> {
   const { orders } = workerData as Given;
   return new Promise((resolve) => void orders.once('message', resolve));
+}
+
+/**
+ * Writes down what was compiled for this thread. Node does so at the end: a server that is only ever killed would compile all
+ * of its code at each start.
+ */
+export function keepCompiledCode(): void {
+  flushCompileCache();
 }
 
 /** Where the launcher keeps compiled code. A thread has to be told, and would else strip the types of all of its code anew. */

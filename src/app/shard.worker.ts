@@ -20,6 +20,7 @@ import { HeldElsewhere } from '../lib/held-elsewhere.ts';
 import { LongestTurns } from '../lib/longest-turns.ts';
 import { nodeFileSystem } from '../lib/fs/node.ts';
 import { systemRandom as random } from '../lib/random.ts';
+import { TurnSlices } from '../lib/turn-slices.ts';
 import { connect } from '../lib/rpc.ts';
 import { Tap } from '../live/index.ts';
 import { openFilesLog } from '../log/index.ts';
@@ -31,9 +32,10 @@ import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Owners, Peers } from '../peers/index.ts';
 import { pullReader } from '../pull/index.ts';
 import type { PullReader } from '../pull/index.ts';
-import { routeTable } from '../route/index.ts';
+import { routeTable, routeTableInTurns } from '../route/index.ts';
 import { Observer } from '../watch/index.ts';
 import { crashAt } from './crash-point.ts';
+import { giveBackAfterStart } from './heap.ts';
 import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
@@ -46,7 +48,7 @@ import { Subscription } from './publication.ts';
 import { processDiagnostics, telling } from './report.ts';
 import { boundsOfShard } from './shard-bounds.ts';
 import { shardCut } from './shard-cut.ts';
-import { shardOrder } from './shard-worker.ts';
+import { keepCompiledCode, shardOrder } from './shard-worker.ts';
 import { ambientOf, contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './shard-lines.ts';
 import { tryDestination } from './trial.ts';
@@ -107,7 +109,7 @@ let backlogsElsewhere: ReadonlyMap<string, number> = new Map();
 let summing: Promise<JobSums> | undefined;
 let applying: Promise<unknown> = Promise.resolve();
 const turns = new LongestTurns(threadBusy());
-const subscription = new Subscription(() => snapshot);
+const subscription = new Subscription(() => snapshot, clock);
 /** Stands in the way of lines for Instant Logs. */
 const tap = new Tap({
   clock,
@@ -127,7 +129,7 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
   applyDelta: (delta, places) =>
     inTurn(async () => {
       owners.learn(places);
-      const next = subscription.next(delta);
+      const next = await subscription.next(delta);
       if (!next) return 'whole';
       await apply(next);
       return 'applied';
@@ -198,7 +200,7 @@ async function apply(next: Snapshot): Promise<void> {
   const jobs = [...next.jobs, ...(next.replays ?? [])];
   const own = isAlone ? jobs : jobs.filter(({ stream }) => owners.isOwn(stream));
   await running?.delivery.apply(own, next.version);
-  route = routeTable(next);
+  route = await routeTableInTurns(next, new TurnSlices(clock));
 }
 
 async function run(): Promise<void> {
@@ -310,6 +312,7 @@ async function run(): Promise<void> {
     if (joined !== undefined) return started({ kind: 'refused', detail: joined });
   }
   await apply(snapshot);
+  giveBackAfterStart();
   tendEvery(buffer, delivery, archive);
   showSignsOfLife(buffer, delivery);
   const door = createIngest({
@@ -338,6 +341,7 @@ async function run(): Promise<void> {
     jobs: buffer.stats().jobs,
     durability: buffer.durability,
   });
+  keepCompiledCode();
 }
 
 /** Says what this shard has, and learns who owns what. @returns why it cannot; undefined when all is well */

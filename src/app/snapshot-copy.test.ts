@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { manualClock } from '../lib/clock-manual.ts';
 import { silent } from '../lib/diagnostics.ts';
 import type { JobConfig, Snapshot } from '../model/snapshot.ts';
 import { Publication, Subscription } from './publication.ts';
@@ -107,7 +108,7 @@ test('a change of one job among many sends that job alone', () => {
 test('a shard that holds something else asks for the whole, and goes on by deltas from there', async () => {
   let inForce = small(1, ['a']);
   const calls: string[] = [];
-  const subscription = new Subscription(() => inForce);
+  const subscription = new Subscription(() => inForce, manualClock());
   const publication = new Publication(
     {
       apply: async (whole) => {
@@ -117,7 +118,7 @@ test('a shard that holds something else asks for the whole, and goes on by delta
       },
       applyDelta: async (delta) => {
         calls.push('delta');
-        const next = subscription.next(sent(delta));
+        const next = await subscription.next(sent(delta));
         if (!next) return 'whole';
         inForce = next;
         return 'applied';
@@ -139,6 +140,41 @@ test('a shard that holds something else asks for the whole, and goes on by delta
     inForce.jobs.map(({ name }) => name),
     ['d'],
   );
+});
+
+test('what a shard was started with is not sent again, and what changes next is sent as that', async () => {
+  const calls: string[] = [];
+  const started = small(7, ['a', 'b']);
+  const subscription = new Subscription(() => sent(started), manualClock());
+  const publication = new Publication(
+    {
+      apply: async () => void calls.push('whole'),
+      applyDelta: async (delta) => {
+        calls.push('delta');
+        return (await subscription.next(sent(delta))) ? 'applied' : 'whole';
+      },
+    },
+    silent,
+    started,
+  );
+  await publication.publish(started, []);
+  assert.deepEqual(calls, []);
+  await publication.publish(small(8, ['a', 'c']), []);
+  assert.deepEqual(calls, ['delta']);
+});
+
+test('a copy that is made in turns is the same, and lets others in after every so many objects', async () => {
+  const whole = small(
+    3,
+    Array.from({ length: 500 }, (_, n) => `job${n}`),
+  );
+  let asked = 0;
+  let turns = 0;
+  const slices = { isDue: () => ++asked % 50 === 0, next: async () => void turns++ };
+  const copy = await SnapshotCopy.inTurns(whole, slices);
+  assert.equal(copy.sum, new SnapshotCopy(whole).sum);
+  assert.deepEqual(copy.snapshot().jobs, whole.jobs);
+  assert.equal(turns, 10);
 });
 
 test('a shard that did not take a snapshot gets the whole of the next one', async () => {

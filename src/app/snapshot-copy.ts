@@ -1,4 +1,5 @@
 import { addHash, checksumText, objectHash, removeHash } from '../lib/object-sum.ts';
+import type { TurnSlices } from '../lib/turn-slices.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
 type ListName = {
@@ -16,6 +17,15 @@ const KEY_OF: { readonly [Name in ListName]: (item: ItemOf<Name>) => string } = 
   tokens: ({ id }) => id,
 };
 const LISTS = Object.keys(KEY_OF) as readonly ListName[];
+
+const NOTHING: Snapshot = {
+  version: 0,
+  accounts: [],
+  zones: [],
+  datasets: [],
+  jobs: [],
+  tokens: [],
+};
 
 /** What changed from one snapshot to the next: sent instead of the whole. */
 export interface SnapshotDelta {
@@ -41,6 +51,21 @@ export class SnapshotCopy {
     for (const name of LISTS) {
       for (const item of itemsOf(snapshot, name)) this.#put(name, keyOf(name, item), item);
     }
+  }
+
+  /** The same in short turns: each object is hashed, and there may be hundreds of thousands. */
+  static async inTurns(
+    snapshot: Snapshot,
+    slices: Pick<TurnSlices, 'isDue' | 'next'>,
+  ): Promise<SnapshotCopy> {
+    const copy = new SnapshotCopy({ ...NOTHING, version: snapshot.version });
+    for (const name of LISTS) {
+      for (const item of itemsOf(snapshot, name)) {
+        if (slices.isDue()) await slices.next();
+        copy.#put(name, keyOf(name, item), item);
+      }
+    }
+    return copy;
   }
 
   get version(): number {

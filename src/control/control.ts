@@ -160,7 +160,7 @@ class OpenControl implements Control {
     const desk = new Desk({
       guard: this.#guard,
       store,
-      contents,
+      state,
       clock,
       diagnostics,
       publish: async (state) => {

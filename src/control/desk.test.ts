@@ -65,7 +65,8 @@ function deskOn(
   store: ScriptedStore,
   publish: (state: StateView) => Promise<void> = () => Promise.resolve(),
 ): Desk {
-  const guard = new Guard(new State(store.contents()), {
+  const state = new State(store.contents());
+  const guard = new Guard(state, {
     clock: systemClock,
     random: systemRandom,
     diagnostics: silent,
@@ -73,7 +74,7 @@ function deskOn(
   return new Desk({
     guard,
     store,
-    contents: store.contents(),
+    state,
     clock: systemClock,
     diagnostics: silent,
     publish,

@@ -50,10 +50,11 @@ export type Changed<T> = { readonly kind: 'changed'; readonly value: T } | Refus
 
 export interface DeskOptions {
   readonly store: Store;
-  readonly contents: Contents;
+  /** The newest state of the store; from here on the desk changes it. */
+  readonly state: State;
   readonly clock: Clock;
   readonly diagnostics: Diagnostics;
-  /** Judges every change before it is committed. Made for the state of `contents`. */
+  /** Judges every change before it is committed. Looks at that very state. */
   readonly guard: Guard;
   /** Puts the state in force. Called after each change; resolves when it is. */
   readonly publish: (state: StateView) => Promise<void>;
@@ -71,7 +72,7 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    this.#state = new State(options.contents);
+    this.#state = options.state;
   }
 
   /** The newest state. Read it in one turn: after an await it may be another. */

@@ -17,7 +17,7 @@ import type { CopyFacts, StoreFacts, Trouble, Verdict } from './snapshots/judge.
 import { recoverSnapshots, withoutUnconfirmed } from './snapshots/recover.ts';
 import type { Recovered } from './snapshots/recover.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-import type { MainStore } from './store/store.ts';
+import type { Contents, MainStore } from './store/store.ts';
 
 export interface OpeningDeps {
   readonly files: FileSystem;
@@ -43,7 +43,9 @@ type Found =
   | {
       readonly kind: 'whole';
       readonly store: MainStore;
-      readonly holdings: Holdings;
+      readonly contents: Contents;
+      /** Over records as this version writes them. */
+      readonly sum: string;
       /** As the store writes it down; it differs where records of older formats are in it. */
       readonly checksum: string;
     }
@@ -141,14 +143,15 @@ async function findStore(opened: Awaited<ReturnType<typeof openSqliteStore>>): P
     return trouble(loaded);
   }
   const { store } = opened;
-  const holdings = Holdings.of(loaded.contents);
-  return { kind: 'whole', store, holdings, checksum: loaded.checksum ?? holdings.sum };
+  const { contents } = loaded;
+  const sum = loaded.canonicalSum ?? Holdings.of(contents).sum;
+  return { kind: 'whole', store, contents, sum, checksum: loaded.checksum ?? sum };
 }
 
 function storeFacts(found: Found): StoreFacts {
   if (found.kind === 'trouble') return found.facts;
-  const { version, sum } = found.holdings;
-  return { kind: 'whole', version, sum, sumAt: (at) => found.store.sumAt(at) };
+  const { contents, sum, store } = found;
+  return { kind: 'whole', version: contents.version, sum, sumAt: (at) => store.sumAt(at) };
 }
 
 function copyFacts(copy: Recovered): CopyFacts {
@@ -176,7 +179,7 @@ async function openJournal(
   verdict: Verdict,
 ): Promise<Journal> {
   if (verdict.kind === 'take_store' && found.kind === 'whole')
-    return await Journal.begin(deps, found.holdings);
+    return await Journal.begin(deps, Holdings.of(found.contents));
   if (copy.kind === 'whole')
     return await Journal.resume(
       deps,
@@ -199,6 +202,6 @@ async function mainOf(
     return { trouble: verdict.trouble, detail: verdict.detail };
   }
   if (found.kind === 'trouble') return { trouble: found.facts.trouble, detail: found.facts.detail };
-  if (found.checksum !== found.holdings.sum) found.store.normalise();
+  if (found.checksum !== found.sum) found.store.normalise();
   return found.store;
 }

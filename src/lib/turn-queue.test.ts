@@ -12,7 +12,7 @@ function world(most: number) {
     turns,
     add: (n: number) => queue.do(() => void turns.at(-1)!.push(n)),
     close: () => queue.close(),
-    async endTurn() {
+    endTurn: async (): Promise<void> => {
       const ending = end;
       end = [];
       turns.push([]);

@@ -1,3 +1,3 @@
 /** route: from the snapshot in force to streams and jobs. Pure. */
-export { routeTable, streamsOf } from './route.ts';
+export { routeTable, routeTableInTurns, streamsOf } from './route.ts';
 export type { RouteTable } from './route.ts';

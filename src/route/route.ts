@@ -1,4 +1,5 @@
-import type { DatasetConfig, IngestTokenConfig, Snapshot } from '../model/snapshot.ts';
+import type { TurnSlices } from '../lib/turn-slices.ts';
+import type { DatasetConfig, IngestTokenConfig, Snapshot, ZoneConfig } from '../model/snapshot.ts';
 import { streamKey } from '../model/scope.ts';
 import type { Scope, StreamKey } from '../model/scope.ts';
 
@@ -25,27 +26,64 @@ export interface RouteTable {
 export function* streamsOf(snapshot: Snapshot): Generator<string> {
   for (const { stream } of snapshot.jobs) yield stream;
   for (const { stream } of snapshot.replays ?? []) yield stream;
-  yield* pulledStreams(snapshot);
+  for (const zone of snapshot.zones) if (zone.retention) yield pulledStream(zone);
 }
 
-function* pulledStreams({ zones }: Snapshot): Generator<string> {
-  for (const { id, retention } of zones) {
-    if (retention) yield streamKey({ kind: 'zone', id }, PULLED_DATASET);
+function pulledStream({ id }: ZoneConfig): StreamKey {
+  return streamKey({ kind: 'zone', id }, PULLED_DATASET);
+}
+
+function* each<Item>(items: readonly Item[], take: (item: Item) => void): Generator<void> {
+  for (const [index, item] of items.entries()) {
+    take(item);
+    if (index % OBJECTS_A_STEP === OBJECTS_A_STEP - 1) yield;
   }
 }
 
-/** Makes the table of a snapshot, in O(size of the snapshot). */
+/** Makes the table of a snapshot at once, in O(size of the snapshot). */
 export function routeTable(snapshot: Snapshot): RouteTable {
-  const tokens = new Map(snapshot.tokens.map((token) => [token.hash, token]));
-  const accounts = new Set(snapshot.accounts.map((account) => account.id));
-  const zones = new Map(snapshot.zones.map((zone) => [zone.id, zone]));
-  const zonesByName = new Map(snapshot.zones.map((zone) => [zone.name, zone]));
-  const datasets = new Map(
-    snapshot.datasets.map((dataset) => [`${dataset.scope}/${dataset.id}`, dataset]),
-  );
+  const making = makeTable(snapshot);
+  for (;;) {
+    const step = making.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same in short turns: a snapshot may have hundreds of thousands of objects. */
+export async function routeTableInTurns(
+  snapshot: Snapshot,
+  slices: Pick<TurnSlices, 'isDue' | 'next'>,
+): Promise<RouteTable> {
+  const making = makeTable(snapshot);
+  for (;;) {
+    const step = making.next();
+    if (step.done) return step.value;
+    if (slices.isDue()) await slices.next();
+  }
+}
+
+/** Objects that are taken in between two places at which others may be let in. */
+const OBJECTS_A_STEP = 100;
+
+/** Yields where others may be let in. */
+function* makeTable(snapshot: Snapshot): Generator<void, RouteTable, void> {
+  const tokens = new Map<string, IngestTokenConfig>();
+  const accounts = new Set<string>();
+  const zones = new Map<string, ZoneConfig>();
+  const zonesByName = new Map<string, ZoneConfig>();
+  const datasets = new Map<string, DatasetConfig>();
   const wanted = new Set<string>();
-  for (const job of snapshot.jobs) if (job.enabled) wanted.add(job.stream);
-  for (const stream of pulledStreams(snapshot)) wanted.add(stream);
+  yield* each(snapshot.tokens, (token) => tokens.set(token.hash, token));
+  yield* each(snapshot.accounts, ({ id }) => accounts.add(id));
+  yield* each(snapshot.zones, (zone) => {
+    zones.set(zone.id, zone);
+    zonesByName.set(zone.name, zone);
+    if (zone.retention) wanted.add(pulledStream(zone));
+  });
+  yield* each(snapshot.datasets, (dataset) =>
+    datasets.set(`${dataset.scope}/${dataset.id}`, dataset),
+  );
+  yield* each(snapshot.jobs, ({ enabled, stream }) => enabled && wanted.add(stream));
 
   const accountOf = (scope: Scope): string | undefined => {
     if (scope.kind === 'zone') return zones.get(scope.id)?.account;

@@ -42,6 +42,7 @@ const ACCEPT: Script = { do: 'answer', status: 200 };
 
 /** Where a test waits for our own patience to end. */
 const SILENT: readonly Situation[] = ['says nothing', 'takes nothing', 'answers by half'];
+const SILENT_MS = 600;
 
 /** Tools for tests; bounds are long enough for a busy machine. */
 export function testTools(
@@ -64,7 +65,7 @@ export async function scriptedRig(subject: ScriptedSubject, situation: Situation
   const unknown = situation === 'has a certificate of nobody known';
   const nowhere = situation === 'has a name that does not exist';
   const inner = situation === 'stands at an inner address';
-  const stallMs = SILENT.includes(situation) ? 1_500 : 10_000;
+  const stallMs = SILENT.includes(situation) ? SILENT_MS : 10_000;
   const receiver = await startScriptedReceiver(
     certificate(subject.secure, expired),
     subject.beside,

@@ -98,7 +98,7 @@ export function spawnServer({
     ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, UV_THREADPOOL_SIZE: '8', ...environment },
+      env: { ...process.env, ...compiledCode(), UV_THREADPOOL_SIZE: '8', ...environment },
     },
   );
   let written = '';
@@ -109,6 +109,12 @@ export function spawnServer({
     child.once('exit', (code, signal) => resolve(code ?? signal ?? 'gone')),
   );
   return { child, exited, log: () => written };
+}
+
+/** Where the launcher has a server keep it: apart, because a server sets flags of V8. */
+function compiledCode(): { NODE_COMPILE_CACHE?: string } {
+  const folder = process.env['NODE_COMPILE_CACHE'];
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: join(folder, 'serve') };
 }
 
 async function greeting(

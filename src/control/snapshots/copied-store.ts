@@ -234,8 +234,8 @@ export class CopiedStore implements Store {
     const loaded = await opened.store.load();
     const { version, sum } = this.#deps.journal.holdings;
     if (loaded.kind === 'loaded') {
-      const held = Holdings.of(loaded.contents);
-      if (held.version === version && held.sum === sum) {
+      const found = loaded.canonicalSum ?? Holdings.of(loaded.contents).sum;
+      if (loaded.contents.version === version && found === sum) {
         if (loaded.checksum !== sum) opened.store.normalise();
         return opened.store;
       }

@@ -16,13 +16,20 @@ export interface Held {
   readonly record: RecordOf<Kind>;
 }
 
+/** A record as it is written down, and what it adds to the sum as that. */
+export interface WrittenHash {
+  readonly text: string;
+  readonly hash: bigint;
+}
+
 const keyOf = (kind: string, id: string): string => `${kind}/${id}`;
 
 export class Holdings {
   version: number;
   nextJob: number;
   #sum = 0n;
-  readonly #records = new Map<string, Held>();
+  /** By kind and id: no object and no key of its own for each of some hundred thousand. */
+  readonly #records = new Map<string, Map<string, RecordOf<Kind>>>();
   readonly #secrets = new Map<string, SealedSecret>();
 
   constructor(version: number, nextJob: number) {
@@ -43,7 +50,9 @@ export class Holdings {
   }
 
   get objects(): number {
-    return this.#records.size;
+    let count = 0;
+    for (const held of this.#records.values()) count += held.size;
+    return count;
   }
 
   get secretCount(): number {
@@ -51,31 +60,35 @@ export class Holdings {
   }
 
   record(kind: string, id: string): RecordOf<Kind> | null {
-    return this.#records.get(keyOf(kind, id))?.record ?? null;
+    return this.#records.get(kind)?.get(id) ?? null;
   }
 
   secret(id: string): SealedSecret | undefined {
     return this.#secrets.get(id);
   }
 
-  records(): IterableIterator<Held> {
-    return this.#records.values();
+  *records(): Generator<Held> {
+    for (const [kind, held] of this.#records)
+      for (const [id, record] of held) yield { kind: kind as Kind, id, record };
   }
 
   secrets(): IterableIterator<SealedSecret> {
     return this.#secrets.values();
   }
 
-  put(kind: Kind, id: string, record: RecordOf<Kind> | null): void {
+  /** @param known hashes that are known already, of what is written down */
+  put(kind: Kind, id: string, record: RecordOf<Kind> | null, known?: WrittenHash): void {
     const key = keyOf(kind, id);
-    const before = this.#records.get(key);
-    if (before) this.#sum = removeHash(this.#sum, recordHash(key, before.record));
+    let held = this.#records.get(kind);
+    if (!held) this.#records.set(kind, (held = new Map()));
+    const before = held.get(id);
+    if (before) this.#sum = removeHash(this.#sum, recordHash(key, before));
     if (record === null) {
-      this.#records.delete(key);
+      held.delete(id);
       return;
     }
-    this.#sum = addHash(this.#sum, recordHash(key, record));
-    this.#records.set(key, { kind, id, record });
+    this.#sum = addHash(this.#sum, recordHash(key, record, known));
+    held.set(id, record);
   }
 
   putSecret(secret: SealedSecret): void {
@@ -150,27 +163,33 @@ export class Holdings {
     this.nextJob = nextJobBefore;
   }
 
-  #edit(kind: string, id: string, record: unknown): boolean {
+  #edit(kind: string, id: string, record: unknown, known?: WrittenHash): boolean {
     if (!Object.hasOwn(RECORDS, kind)) return false;
     if (record === null) {
       this.put(kind as Kind, id, null);
       return true;
     }
     const parsed = RECORDS[kind as Kind].safeParse(record);
-    if (parsed.success) this.put(kind as Kind, id, parsed.data);
+    if (parsed.success) this.put(kind as Kind, id, parsed.data, known);
     return parsed.success;
   }
 
-  /** Takes an object of a base. False when it is none. */
-  takeObject({ kind, id, record }: ObjectLine): boolean {
-    return record !== null && this.#edit(kind, id, record);
+  /**
+   * Takes an object of a base. False when it is none.
+   *
+   * @param known what it was written as, with its hash
+   */
+  takeObject({ kind, id, record }: ObjectLine, known?: WrittenHash): boolean {
+    return record !== null && this.#edit(kind, id, record, known);
   }
 
   contents(): Contents {
     const records = noRecords();
     // In the store's order, wherever they come from: the same configuration looks the same.
-    const held = [...this.#records.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    for (const { kind, record } of held) (records[kind] as RecordOf<Kind>[]).push(record);
+    for (const [kind, held] of this.#records) {
+      const sorted = [...held].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      (records[kind as Kind] as RecordOf<Kind>[]) = sorted.map(([, record]) => record);
+    }
     records.job.sort((a, b) => a.id - b.id);
     records.replay.sort((a, b) => a.id - b.id);
     return {
@@ -186,6 +205,7 @@ function formOf(secret: SealedSecret | undefined) {
   return secret ? sealedToForm(secret) : null;
 }
 
-function recordHash(key: string, record: RecordOf<Kind>): bigint {
-  return objectHash(key, JSON.stringify(record));
+function recordHash(key: string, record: RecordOf<Kind>, known?: WrittenHash): bigint {
+  const text = JSON.stringify(record);
+  return text === known?.text ? known.hash : objectHash(key, text);
 }

@@ -164,8 +164,11 @@ class Reading {
     if ('object' in line) {
       const { kind, id, record } = line.object;
       this.#objects++;
-      this.#hash(`${kind}/${id}`, record);
-      return this.holdings.takeObject(line.object);
+      const key = `${kind}/${id}`;
+      const text = JSON.stringify(record);
+      const hash = objectHash(key, text);
+      this.#replace(key, hash);
+      return this.holdings.takeObject(line.object, { text, hash });
     }
     if ('secret' in line) {
       this.#secrets++;

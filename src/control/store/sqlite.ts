@@ -17,7 +17,7 @@ import { recordChange } from './change-rows.ts';
 import { nextJobAfter, noRecords } from './contents.ts';
 import type { RecordsByKind } from './contents.ts';
 import { RECORDS } from './records.ts';
-import type { Kind } from './records.ts';
+import type { Kind, RecordOf } from './records.ts';
 import type {
   Change,
   ChangeEntry,
@@ -166,20 +166,27 @@ class SqliteStore implements MainStore {
       this.#database.exec('BEGIN');
       const records = noRecords();
       let sum = 0n;
+      let canonicalSum = 0n;
       for (const row of this.#database
         .prepare('SELECT kind, id, body FROM objects ORDER BY kind, id')
         .iterate()) {
         const { kind, id, body } = row as { kind: string; id: string; body: string };
-        sum = addHash(sum, objectHash(`${kind}/${id}`, body));
-        if (!addRecord(records, kind, body))
-          return unreadable(`holds a ${kind} "${id}" that cannot be read`);
+        const key = `${kind}/${id}`;
+        const hash = objectHash(key, body);
+        const record = addRecord(records, kind, body);
+        if (record === undefined) return unreadable(`holds a ${kind} "${id}" that cannot be read`);
+        const written = JSON.stringify(record);
+        sum = addHash(sum, hash);
+        canonicalSum = addHash(canonicalSum, written === body ? hash : objectHash(key, written));
       }
       const secrets: SealedSecret[] = [];
       for (const row of this.#database
         .prepare('SELECT id, version, key_id, sealed FROM secrets')
         .iterate()) {
         const secret = secretOf(row as unknown as SecretRow);
-        sum = addHash(sum, secretHash(secret));
+        const hash = secretHash(secret);
+        sum = addHash(sum, hash);
+        canonicalSum = addHash(canonicalSum, hash);
         secrets.push(secret);
       }
       const meta = this.#meta();
@@ -192,6 +199,7 @@ class SqliteStore implements MainStore {
         kind: 'loaded',
         contents: { version: meta.version, nextJob: meta.nextJob, records, secrets },
         checksum: meta.checksum,
+        canonicalSum: checksumText(canonicalSum),
       };
     } catch (error) {
       return unreadable(`cannot be read: ${messageOf(error)}`, troubleOf(error));
@@ -351,7 +359,11 @@ class SqliteStore implements MainStore {
   /** One after the other: a transaction that has been begun is the whole connection's. */
   #serial<T>(work: () => T | Promise<T>): Promise<T> {
     const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
+    // What it resolves with (the whole configuration, after loading) is not kept for it.
+    this.#turn = turn.then(
+      () => {},
+      () => {},
+    );
     return turn;
   }
 
@@ -375,13 +387,13 @@ class SqliteStore implements MainStore {
   }
 }
 
-function addRecord(records: RecordsByKind, kind: string, body: string): boolean {
-  const add = <K extends Kind>(of: K): boolean => {
-    const parsed = RECORDS[of].safeParse(parseBody(body));
-    if (parsed.success) (records[of] as unknown[]).push(parsed.data);
-    return parsed.success;
-  };
-  return Object.hasOwn(RECORDS, kind) && add(kind as Kind);
+/** @returns the record that was added; undefined when it cannot be read */
+function addRecord(records: RecordsByKind, kind: string, body: string): RecordOf<Kind> | undefined {
+  if (!Object.hasOwn(RECORDS, kind)) return undefined;
+  const parsed = RECORDS[kind as Kind].safeParse(parseBody(body));
+  if (!parsed.success) return undefined;
+  (records[kind as Kind] as RecordOf<Kind>[]).push(parsed.data);
+  return parsed.data;
 }
 
 function parseBody(body: string): unknown {

@@ -3,6 +3,7 @@
  * change is applied in one turn, so that no reader sees half of it.
  */
 import type { Scope } from '../../model/scope.ts';
+import { Groups } from './groups.ts';
 import { datasetKey } from './records.ts';
 import type {
   AccountRecord,
@@ -56,8 +57,8 @@ export class State implements StateView {
   stage: StageRecord | undefined;
   readonly #tokensByHash = new Map<string, TokenRecord>();
   readonly #zonesByName = new Map<string, ZoneRecord>();
-  readonly #zonesByAccount = new Map<string, Map<string, ZoneRecord>>();
-  readonly #jobsByScope = new Map<string, Map<number, JobRecord>>();
+  readonly #zonesByAccount = new Groups<string, ZoneRecord>();
+  readonly #jobsByScope = new Groups<number, JobRecord>();
   readonly #secrets = new Map<string, SealedSecret>();
 
   constructor(contents: Contents) {
@@ -86,11 +87,11 @@ export class State implements StateView {
   }
 
   zonesOf(account: string): readonly ZoneRecord[] {
-    return [...(this.#zonesByAccount.get(account)?.values() ?? [])];
+    return this.#zonesByAccount.of(account);
   }
 
   jobsOf(scope: Scope): readonly JobRecord[] {
-    return [...(this.#jobsByScope.get(scopeText(scope))?.values() ?? [])];
+    return this.#jobsByScope.of(scopeText(scope));
   }
 
   accountOf(scope: Scope): string | undefined {
@@ -155,7 +156,7 @@ export class State implements StateView {
   #putZone(zone: ZoneRecord): void {
     this.zones.set(zone.id, zone);
     this.#zonesByName.set(zone.name, zone);
-    groupOf(this.#zonesByAccount, zone.account).set(zone.id, zone);
+    this.#zonesByAccount.put(zone.account, zone);
   }
 
   #removeZone(id: string): void {
@@ -163,7 +164,7 @@ export class State implements StateView {
     if (!zone) return;
     this.zones.delete(id);
     this.#zonesByName.delete(zone.name);
-    leave(this.#zonesByAccount, zone.account, id);
+    this.#zonesByAccount.remove(zone.account, id);
   }
 
   #putToken(token: TokenRecord): void {
@@ -180,7 +181,7 @@ export class State implements StateView {
 
   #putJob(job: JobRecord): void {
     this.jobs.set(job.id, job);
-    groupOf(this.#jobsByScope, scopeText(job.scope)).set(job.id, job);
+    this.#jobsByScope.put(scopeText(job.scope), job);
     this.nextJob = Math.max(this.nextJob, job.id + 1);
   }
 
@@ -188,22 +189,10 @@ export class State implements StateView {
     const job = this.jobs.get(id);
     if (!job) return;
     this.jobs.delete(id);
-    leave(this.#jobsByScope, scopeText(job.scope), id);
+    this.#jobsByScope.remove(scopeText(job.scope), id);
   }
 }
 
 function scopeText(scope: Scope): string {
   return `${scope.kind}/${scope.id}`;
-}
-
-function groupOf<K, V>(groups: Map<string, Map<K, V>>, name: string): Map<K, V> {
-  let group = groups.get(name);
-  if (!group) groups.set(name, (group = new Map()));
-  return group;
-}
-
-function leave<K, V>(groups: Map<string, Map<K, V>>, name: string, member: K): void {
-  const group = groups.get(name);
-  group?.delete(member);
-  if (group?.size === 0) groups.delete(name);
 }

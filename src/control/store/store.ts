@@ -119,6 +119,8 @@ export type LoadResult =
       readonly contents: Contents;
       /** As it stands in the store, over records as they were written. */
       readonly checksum?: string;
+      /** The same over records as this version writes them; absent: not known. */
+      readonly canonicalSum?: string;
     }
   | {
       readonly kind: 'unreadable';

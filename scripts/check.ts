@@ -1,5 +1,6 @@
 // The quick check, for every save: types, lint, format, layers and unit tests, side by side. What unit tests try at random
-// or in turn they only sample here; `npm test` runs more of it and `npm run test:long` all.
+// or in turn they only sample here; `npm test` runs more of it and `npm run test:long` all. The destinations'
+// conformance, which waits for receivers that say nothing, is left to these two.
 // Prints what failed, and nothing of what did not; the last line says which checks ran.
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
@@ -11,7 +12,7 @@ const checks = {
   format: ['oxfmt', '--check'],
   'tests (random and exhaustive ones sampled)':
     `node scripts/run-tests.ts --timeout-min 4 --depth quick --isolation none --concurrency 2
-    src/**/*.test.ts !src/**/*.long.test.ts test/layers.test.ts`.split(/\s+/),
+    src/**/*.test.ts !src/**/*.{long,conformance}.test.ts test/layers.test.ts`.split(/\s+/),
 } satisfies Record<string, readonly string[]>;
 
 interface Verdict {

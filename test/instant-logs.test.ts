@@ -4,6 +4,8 @@ import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import Cloudflare from 'cloudflare';
+import { sendTo } from './support/customer.ts';
+import type { Sent } from './support/customer.ts';
 import { listenTo, until, weightOf } from './support/live.ts';
 import { lastingPorts } from './support/ports.ts';
 import { LOCAL_DESTINATIONS, MAIN, startServer, temporaryFolder } from './support/server.ts';
@@ -42,14 +44,11 @@ async function newZone(): Promise<string> {
   return zone;
 }
 
-async function send(path: string, lines: readonly object[]): Promise<Record<string, unknown>> {
-  const answer = await fetch(`${server.ingestUrl}/v1/ingest/${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${ingestToken}` },
-    body: lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
-  });
-  assert.equal(answer.status, 200);
-  return (await answer.json()) as Record<string, unknown>;
+async function send(path: string, lines: readonly object[]): Promise<Sent['body']> {
+  const body = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+  const sent = await sendTo(server, ingestToken, path, body);
+  assert.equal(sent.status, 200);
+  return sent.body;
 }
 
 const requests = (count: number, from = 0) =>

@@ -1,6 +1,7 @@
 /** The parts of a drill, and what was measured in each: nothing is compared but with the quiet one. */
 import { Histogram } from './histogram.ts';
 import type { Summary } from './histogram.ts';
+import { watchOtherLoad } from './other-load.ts';
 
 export interface Phase {
   readonly name: string;
@@ -18,6 +19,8 @@ export interface Phase {
    * process's, which shares the machine's processors with what it measures.
    */
   readonly lateness: Histogram;
+  /** Share of the machine's processors that others than the drill had, once the phase is over; undefined: not known. */
+  othersShare?: number | undefined;
 }
 
 export interface PhaseReport {
@@ -28,6 +31,8 @@ export interface PhaseReport {
   readonly control: Summary;
   readonly controlFailures: number;
   readonly lateness: Summary;
+  /** Absent: not known. */
+  readonly othersShare?: number;
 }
 
 /** Wall-clock time without jumps: what lines carry, and what their arrival is compared with. */
@@ -39,6 +44,7 @@ const IDLE_TIMER_MS = 10;
 
 export class Phases {
   readonly #phases: Phase[] = [];
+  readonly #otherLoad = watchOtherLoad();
 
   constructor(name: string) {
     this.begin(name);
@@ -49,6 +55,9 @@ export class Phases {
   }
 
   begin(name: string): Phase {
+    const before = this.#phases.at(-1);
+    const othersShare = this.#otherLoad();
+    if (before) before.othersShare = othersShare;
     const phase = {
       name,
       startMs: nowMs(),
@@ -99,6 +108,7 @@ export class Phases {
   }
 
   report(): PhaseReport[] {
+    this.now.othersShare ??= this.#otherLoad();
     return this.#phases.map((phase, at) => ({
       name: phase.name,
       seconds: Math.round(((this.#phases[at + 1]?.startMs ?? nowMs()) - phase.startMs) / 100) / 10,
@@ -109,6 +119,9 @@ export class Phases {
       control: phase.control.summary(),
       controlFailures: phase.controlFailures,
       lateness: phase.lateness.summary(),
+      ...(phase.othersShare === undefined
+        ? {}
+        : { othersShare: Math.round(phase.othersShare * 1_000) / 1_000 }),
     }));
   }
 }

@@ -118,7 +118,7 @@ function timesTable(phases: readonly PhaseReport[]): string[] {
   const times = ({ count, p50Ms, p99Ms }: Summary) =>
     count === 0 ? '-' : `${duration(p50Ms)} / ${duration(p99Ms)}`;
   return [
-    "p50 / p99. Answers: from a body's first attempt to its 2xx. Delay: from a line's making to its arrival, less the delivery interval. The drill's own timer: how late an idle timer of the measuring process fires, on the same processors.",
+    "p50 / p99. Answers: from a body's first attempt to its 2xx. Delay: from a line's making to its arrival, less the delivery interval. The drill's own timer: how late an idle timer of the measuring process fires, on the same processors. Processors of others: what the machine did beside the drill; times beside much of it say little.",
     '',
     ...table(
       [
@@ -129,6 +129,7 @@ function timesTable(phases: readonly PhaseReport[]): string[] {
         'control API',
         'control API silent',
         "the drill's own timer late",
+        'processors of others',
       ],
       phases.map((phase) => [
         phase.name,
@@ -138,6 +139,7 @@ function timesTable(phases: readonly PhaseReport[]): string[] {
         times(phase.control),
         number(phase.controlFailures),
         times(phase.lateness),
+        phase.othersShare === undefined ? '-' : `${Math.round(phase.othersShare * 100)} %`,
       ]),
     ),
   ];

@@ -1,14 +1,13 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
-import type { FileSystem } from '../lib/fs/file-system.ts';
 import { LossDesk, openLossStore } from '../loss/index.ts';
 import type { LossStore } from '../loss/index.ts';
 import { limits } from '../model/limits.ts';
 import type { Waybill } from '../model/delivery.ts';
+import { openOrSetAside } from './set-aside.ts';
 import type { Shards } from './shards.ts';
 
 export interface LossesOptions {
-  readonly files: FileSystem;
   /** The store's file. */
   readonly path: string;
   /** `deliver.lossMarkers`. */
@@ -28,11 +27,11 @@ export interface Losses {
 }
 
 /** @throws what SQLite throws when the store cannot be opened at all */
-export async function losses(options: LossesOptions): Promise<Losses> {
+export function losses(options: LossesOptions): Losses {
   if (!options.isOn) return { heard() {}, keep() {}, start() {}, close() {} };
   const { clock, diagnostics } = options;
   const desk = new LossDesk({
-    store: await openStore(options),
+    store: openStore(options),
     limits: limits.lossNotices,
     clock,
     diagnostics,
@@ -52,16 +51,7 @@ export async function losses(options: LossesOptions): Promise<Losses> {
   };
 }
 
-async function openStore(options: LossesOptions): Promise<LossStore> {
-  const { files, path, clock, diagnostics } = options;
-  const open = () => openLossStore(path, clock.wallMs(), limits.lossNotices);
-  let store = open();
-  if (store === 'unusable') {
-    diagnostics.warn('notices of lost lines are unreadable; begun anew', { path });
-    for (const suffix of ['', '-wal', '-shm'])
-      await files.unlink(`${path}${suffix}`).catch(() => {});
-    store = open();
-  }
-  if (store === 'unusable') throw new Error(`the notices of lost lines cannot be opened: ${path}`);
-  return store;
+function openStore({ path, clock, diagnostics }: LossesOptions): LossStore {
+  const open = (at: string) => openLossStore(at, clock.wallMs(), limits.lossNotices);
+  return openOrSetAside(path, open, diagnostics);
 }

@@ -250,9 +250,8 @@ async function openStores(
 ) {
   try {
     const watch = watching(watchingOptions);
-    const losses = await openLosses({
+    const losses = openLosses({
       ...watchingOptions,
-      files,
       path: join(folder, 'losses.db'),
       isOn: watchingOptions.config.deliver.lossMarkers,
     });

@@ -14,6 +14,8 @@ import type { Waybill } from './waybill.ts';
 const NAME = /^(\d{10})\.wba$/;
 const MAGIC = Buffer.from('WBARCHV\n', 'latin1');
 const VERSION = 2;
+/** What a disk writes whole, or tears when the power goes. */
+const SECTOR_BYTES = 512;
 const HEADER_BYTES = 32;
 const PAYLOAD_BYTES_MAX = 1_048_576;
 /** Of version 1: a length and a CRC-32. */
@@ -94,7 +96,11 @@ async function readFile(archive: ArchiveToRead, name: string, file: FileHandle):
   // A file that a crash left without its first bytes held nothing yet.
   if (header.length < HEADER_BYTES || onlyZeros(header)) return;
   const wrong = wrongHeader(header, name);
-  if (wrong !== undefined) findings.add(`${name}: ${wrong}`);
+  if (wrong !== undefined) {
+    // Nor did one whose first write a power cut has torn: no frame stands behind that header.
+    if (onlyZeros(await bytes.at(HEADER_BYTES, SECTOR_BYTES - HEADER_BYTES))) return;
+    findings.add(`${name}: ${wrong}`);
+  }
   const number = Number(name.slice(0, 10));
   // Frames of version 2 say by themselves what they are.
   const frames = new ArchiveFrames(bytes, number);

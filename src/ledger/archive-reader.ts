@@ -45,15 +45,19 @@ export async function* readArchive(
   }
 }
 
+/** What a disk writes whole, or tears when the power goes. */
+const SECTOR_BYTES = 512;
+
 async function* readFile(
   handle: FileHandle,
   file: number,
   fromBytes: number,
   untilBytes: number,
 ): AsyncGenerator<ArchivePiece> {
-  const header = Buffer.alloc(ARCHIVE_HEADER_BYTES);
-  const headerBytes = await readFully(handle, header, 0);
-  const decoded = decodeHeader(header.subarray(0, headerBytes));
+  const sector = Buffer.alloc(SECTOR_BYTES);
+  const sectorBytes = await readFully(handle, sector, 0);
+  const headerBytes = Math.min(sectorBytes, ARCHIVE_HEADER_BYTES);
+  const decoded = decodeHeader(sector.subarray(0, headerBytes));
   const at = Math.max(fromBytes, ARCHIVE_HEADER_BYTES);
   if (decoded.kind === 'newer') {
     const damaged = `format version ${decoded.version} is newer than this Waybill`;
@@ -62,7 +66,9 @@ async function* readFile(
   }
   const frames = new ArchiveFrames(handle, file, await handle.sizeBytes());
   if (decoded.kind === 'damaged') {
-    const torn = headerBytes < ARCHIVE_HEADER_BYTES || header.every((byte) => byte === 0);
+    // A crash left it without its first write, or tore that: then no frame stands behind the header.
+    const behind = sector.subarray(ARCHIVE_HEADER_BYTES);
+    const torn = headerBytes < ARCHIVE_HEADER_BYTES || behind.every((byte) => byte === 0);
     if (torn) return yield { events: [], mark: { file, bytes: 0 } };
     // Its frames say by themselves what they are; those of version 1 do not.
     if (at === ARCHIVE_HEADER_BYTES)

@@ -59,7 +59,7 @@ interface Rig {
 function rig(most: Partial<LossLimits> = {}): Rig {
   const clock = manualClock(NOW_MS);
   const bounds: LossLimits = { ...limits.lossNotices, ...most };
-  const store = openLossStore(':memory:', NOW_MS, bounds) as LossStore;
+  const store = openLossStore(':memory:', NOW_MS, bounds);
   const told: LossMarker[] = [];
   let answer: LossAnswer | 'rejects' = 'told';
   const open = () =>

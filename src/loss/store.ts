@@ -3,7 +3,6 @@
  * waybill, and leaves when the destination has its marker: a crash in between sends it again, under the same name.
  */
 import { DatabaseSync } from 'node:sqlite';
-import { resultCode } from '../lib/sqlite/lock.ts';
 import type { Waybill } from '../model/delivery.ts';
 import { TOLD_REASONS } from './contract.ts';
 import type { LossLimits, LossNotice, SealedNotice, ToldReason } from './contract.ts';
@@ -42,30 +41,33 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS owed_job ON owed (job);
 `;
 
-/** SQLite's primary result codes (sqlite.org/rescode.html) of a file that is damaged, or none of SQLite's. */
-const UNUSABLE: readonly (number | undefined)[] = [11, 26];
-
 /**
- * Opens the file, making it when there is none; `unusable` when what is there cannot be read.
+ * Opens the file, making it when there is none.
  *
- * @throws what SQLite throws when the disk is full or does not answer
+ * @throws what SQLite throws when what is there cannot be read, or the disk is full or does not answer
  */
 export function openLossStore(
   path: string,
   nowMs: number,
   limits: Pick<LossLimits, 'owed' | 'owedPerJob' | 'ranges' | 'heard' | 'reachBackMs'>,
-): LossStore | 'unusable' {
+): LossStore {
   const database = new DatabaseSync(path);
   try {
     database.exec(TABLES);
     // Beside sums that are made anew a store that is new would tell what was told months ago.
-    database
-      .prepare('INSERT OR IGNORE INTO horizon (one, at_ms) VALUES (1, ?)')
-      .run(nowMs - limits.reachBackMs);
-    return new SqliteLossStore(database, limits);
+    if (database.prepare('SELECT at_ms FROM horizon').get() === undefined) {
+      database
+        .prepare('INSERT INTO horizon (one, at_ms) VALUES (1, ?)')
+        .run(nowMs - limits.reachBackMs);
+    }
+    const store = new SqliteLossStore(database, limits);
+    // What is damaged shows now, and not when there is something to tell.
+    store.jobs();
+    database.prepare('SELECT sum(length(id) + length(offsets)) FROM owed').get();
+    database.prepare('SELECT count(*) FROM heard NOT INDEXED').get();
+    return store;
   } catch (error) {
     database.close();
-    if (UNUSABLE.includes(resultCode(error))) return 'unusable';
     throw error;
   }
 }

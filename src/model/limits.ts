@@ -64,7 +64,7 @@ export const limits = {
     /** For how long one of them keeps the next from being read. */
     unwantedUploadMs: 100,
     /** Share of a thread's time in which bodies are read that are only counted or thrown away: unwanted and refused ones. */
-    unkeptShare: 0.25,
+    unkeptShare: 0.15,
     /** Streams whose unwanted lines are counted one by one; those of all others are summed. */
     unwantedStreams: 1_000,
     /** Length of an `Idempotency-Key`. */

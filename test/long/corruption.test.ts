@@ -1,4 +1,5 @@
 // A data folder that the real server wrote, with one byte of it flipped, with files missing, emptied or from the future (I10).
+// A sample of bytes; each of them has its turn in test/night.
 import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,23 +41,23 @@ after(async () => {
 
 for (const end of ['closed', 'killed'] as const) {
   test(`a flipped byte in the shard of a ${end} server costs at most its block, is told, and is never a line (I10)`, async () => {
-    const { flips, problems } = await sweepShard(folders[end].directory, 500);
+    const { flips, problems } = await sweepShard(folders[end].directory, 200);
     assert.deepEqual(problems, []);
-    assert.ok(flips >= 500);
+    assert.ok(flips >= 200);
   });
 
   test(`a flipped byte in the configuration of a ${end} server, store or copy, changes nothing (I4, I10)`, async () => {
     const work = join(root.path, `control-${end}`);
     await mkdir(work);
-    const { flips, problems } = await sweepControl(folders[end].directory, work, 1_000);
+    const { flips, problems } = await sweepControl(folders[end].directory, work, 400);
     assert.deepEqual(problems, []);
-    assert.ok(flips >= 500);
+    assert.ok(flips >= 200);
   });
 
   test(`a flipped byte in the sums, attempts, alerts and kept lines of a ${end} server keeps nobody from starting, and no kept line is wrong (I10)`, async () => {
-    const { flips, problems } = await sweepLedger(folders[end].directory, 3_000);
+    const { flips, problems } = await sweepLedger(folders[end].directory, 1_000);
     assert.deepEqual(problems, []);
-    assert.ok(flips >= 3_000);
+    assert.ok(flips >= 1_000);
   });
 
   test(`a ${end} server's folder with a flipped byte starts and loses at most a block, or says why not (I10)`, async (t) => {
@@ -67,7 +68,7 @@ for (const end of ['closed', 'killed'] as const) {
     const work = join(root.path, `work-${end}`);
     const [problems, refusals]: [string[], string[]] = [[], []];
     let [starts, lost] = [0, 0];
-    for (const { name, at, changed } of spread(damageable, 20)) {
+    for (const { name, at, changed } of spread(damageable, 12)) {
       const path = join(folder.directory, name);
       const hit = blocks.find(
         ({ path: of, record }) => of === path && record.from <= at && at < record.to,

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 
-import { ledgerOf, makeCustomer, makeJob, sendTo } from '../support/customer.ts';
+import { ledgerOf, makeCustomer, makeJob, sendOnce, sendTo } from '../support/customer.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { LOCAL_DESTINATIONS, startServer, temporaryFolder } from '../support/server.ts';
 import type { Server } from '../support/server.ts';
@@ -94,7 +94,7 @@ describe('under a heap of 160 MiB', { skip: process.platform !== 'linux' && 'nee
     }
     for (const [n, token] of tokens.entries()) {
       for (let round = 0; round < 2; round += 1) {
-        const sent = await sendTo(server, token, `zones/slow${n}/http_requests`, large);
+        const sent = await sendOnce(server, token, `zones/slow${n}/http_requests`, large);
         assert.ok([200, 429, 503].includes(sent.status), JSON.stringify(sent.body));
       }
     }
@@ -123,7 +123,7 @@ describe('under a heap of 160 MiB', { skip: process.platform !== 'linux' && 'nee
     const until = Date.now() + FLOOD_MS;
     const connection = async (): Promise<void> => {
       while (Date.now() < until) {
-        const { status } = await sendTo(server, token, 'zones/flood/http_requests', large);
+        const { status } = await sendOnce(server, token, 'zones/flood/http_requests', large);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
         if (status !== 200) await sleep(20);
       }

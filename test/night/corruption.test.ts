@@ -23,7 +23,12 @@ for (const killed of [false, true]) {
     const receiver = await startReceiver();
     const directory = join(root.path, 'data');
     const folder = await makeFolder(directory, receiver, { bodies: 2, linesPerBody: 3, killed });
-    const found = await sweepAll(directory, 2, 3 * 3_600_000, (text) => t.diagnostic(text));
+    const found = await sweepAll({
+      directory,
+      processes: 2,
+      mostMs: 3 * 3_600_000,
+      say: (text) => t.diagnostic(text),
+    });
     assert.deepEqual(found.problems, []);
     assert.equal(found.unfinished, 0);
     for (const { bytes, flips } of Object.values(found.rooms)) assert.equal(flips, bytes);

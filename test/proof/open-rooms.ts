@@ -10,6 +10,7 @@ import { openArchiveWriter, openBooks } from '../../src/ledger/index.ts';
 import type { JobCut, JobLedger } from '../../src/ledger/contract.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { diagnosticsTo } from '../../src/lib/diagnostics.ts';
+import type { Diagnostics } from '../../src/lib/diagnostics.ts';
 import { writeAll } from '../../src/lib/fs/file-system.ts';
 import type { FileSystem } from '../../src/lib/fs/file-system.ts';
 import { SimDisk } from '../../src/lib/fs/sim.ts';
@@ -55,10 +56,17 @@ export async function diskOf(files: ReadonlyMap<string, Buffer>): Promise<SimDis
   return disk;
 }
 
-/** Opens, reads all there is, and closes, as one life of a server. `use`: what it does in between. */
+export interface Life {
+  /** What it does before it closes. */
+  readonly use?: (buffer: ShardBuffer) => Promise<void>;
+  /** Whether the books are summed as well: as much work as all the rest. */
+  readonly books?: boolean;
+}
+
+/** Opens, reads all there is, and closes, as one life of a server. */
 export async function openRooms(
   files: FileSystem,
-  use: (buffer: ShardBuffer) => Promise<void> = () => Promise.resolve(),
+  { use = () => Promise.resolve(), books = true }: Life = {},
 ): Promise<Seen> {
   const alarms: string[] = [];
   const diagnostics = diagnosticsTo(
@@ -109,20 +117,25 @@ export async function openRooms(
   const jobs = new Map([...buffer.jobs()].map((job) => [job.job, job]));
   const cuts = [...jobs.values()].map((job) => cutOf(buffer, job));
   await archive.sync();
-  const books = await openBooks({
-    files,
-    archives: [`${SHARD}/archive`],
-    path: ':memory:',
-    diagnostics,
-  });
-  await books.catchUp();
-  const ledgers = new Map(cuts.map((cut) => [cut.job, books.job(cut)]));
-  books.close();
+  const ledgers = books ? await sumBooks(files, cuts, diagnostics) : new Map();
   const { corruptLines } = buffer.stats();
   await use(buffer);
   await buffer.close();
   await archive.close();
   return { kind: 'open', streams, jobs, ledgers, corruptLines, alarms };
+}
+
+async function sumBooks(
+  files: FileSystem,
+  cuts: readonly JobCut[],
+  diagnostics: Diagnostics,
+): Promise<Map<number, JobLedger>> {
+  const archives = [`${SHARD}/archive`];
+  const books = await openBooks({ files, archives, path: ':memory:', diagnostics });
+  await books.catchUp();
+  const ledgers = new Map(cuts.map((cut) => [cut.job, books.job(cut)]));
+  books.close();
+  return ledgers;
 }
 
 async function linesOf(

@@ -1,8 +1,10 @@
 /** What the proofs from outside share: a receiver, scopes and jobs on a real server, and one way to post lines. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 
+import { TRIES } from '../support/customer.ts';
 import type { Server } from '../support/server.ts';
 
 /** A receiver on this machine that takes every batch but those of closed paths. */
@@ -93,8 +95,22 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Posts lines to a zone's stream. */
+/** Posts lines to a zone's stream; again when they are refused for the moment, as a producer should. */
 export async function postLines(
+  server: Pick<Server, 'ingestUrl'>,
+  token: string,
+  zone: string,
+  lines: readonly string[],
+  key?: string,
+): Promise<Answer> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await postOnce(server, token, zone, lines, key);
+    if (answer.status !== 429 || tries === TRIES) return answer;
+    await sleep(1_000);
+  }
+}
+
+async function postOnce(
   server: Pick<Server, 'ingestUrl'>,
   token: string,
   zone: string,

@@ -12,13 +12,15 @@ import type { KeptLineEntry } from '../../src/ledger/index.ts';
 import { silent } from '../../src/lib/diagnostics.ts';
 import { nodeFileSystem } from '../../src/lib/fs/node.ts';
 import { openOrSetAside } from '../../src/app/set-aside.ts';
+import { openLossStore } from '../../src/loss/index.ts';
+import { limits } from '../../src/model/limits.ts';
 import { openAlertStore } from '../../src/watch/index.ts';
 import { filesOf } from './folder.ts';
 import { spread } from './sweep.ts';
 import type { Stretch, Sweep } from './sweep.ts';
 
 /** Its files, by their path within a data folder. */
-export const LEDGER_FILES = /^ledger\/(?!losses)[^/]*\.db$/;
+export const LEDGER_FILES = /^ledger\/[^/]*\.db$/;
 const SCOPES = [{ kind: 'zone', id: 'z1' }] as const;
 const KEPT: readonly KeptLineEntry[] = Array.from({ length: 4 }, (_, offset) => ({
   account: 'a1',
@@ -81,6 +83,16 @@ async function openOne(work: string, name: string): Promise<string[]> {
     case 'alerts.db':
       openOrSetAside(path, openAlertStore, diagnostics).close();
       return [];
+    case 'losses.db': {
+      const store = openOrSetAside(
+        path,
+        (at) => openLossStore(at, 0, limits.lossNotices),
+        diagnostics,
+      );
+      store.jobs();
+      store.close();
+      return [];
+    }
     case 'books.db': {
       const files = nodeFileSystem();
       (await openBooks({ files, archives: [work], path, diagnostics })).close();

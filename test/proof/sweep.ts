@@ -84,14 +84,16 @@ export async function lives(
   try {
     const disk = await diskOf(files);
     let stream = '';
-    const first = await openRooms(disk.files(), async (buffer) => {
-      [stream] = [...buffer.streams()].map((each) => each.stream) as [string];
-      const stored = await buffer.append({ stream, account: 'a1', lines: linesOf(texts(2)) });
-      if (stored.kind !== 'stored') throw new Error(`a fresh write is ${stored.kind}`);
+    const first = await openRooms(disk.files(), {
+      async use(buffer) {
+        [stream] = [...buffer.streams()].map((each) => each.stream) as [string];
+        const stored = await buffer.append({ stream, account: 'a1', lines: linesOf(texts(2)) });
+        if (stored.kind !== 'stored') throw new Error(`a fresh write is ${stored.kind}`);
+      },
     });
     const problems = judge(first);
     if (first.kind === 'refused') return problems;
-    const second = await openRooms(disk.files());
+    const second = await openRooms(disk.files(), { books: false });
     if (second.kind === 'refused') return [...problems, `then refuses to start: ${second.detail}`];
     for (const [key, was] of first.streams) {
       const is = second.streams.get(key);

@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Server } from './server.ts';
+
+/** How often lines are sent again that are refused for the moment, about a second between. */
+export const TRIES = 30;
 
 export interface Sent {
   readonly status: number;
@@ -52,7 +56,7 @@ export async function makeJob(
   return result.id;
 }
 
-export async function sendTo(
+export async function sendOnce(
   server: Pick<Server, 'ingestUrl'>,
   token: string,
   path: string,
@@ -69,6 +73,15 @@ export async function sendTo(
     retryAfter: answer.headers.get('retry-after'),
     body: (await answer.json()) as Sent['body'],
   };
+}
+
+/** Sends as a producer should: what is refused because the machine is busy for the moment is sent again. */
+export async function sendTo(...args: Parameters<typeof sendOnce>): Promise<Sent> {
+  for (let tries = 1; ; tries += 1) {
+    const sent = await sendOnce(...args);
+    if (sent.body.error?.code !== 'over_fair_share' || tries === TRIES) return sent;
+    await sleep(Number(sent.retryAfter ?? 1) * 1_000);
+  }
 }
 
 export interface Ledger {

@@ -9,7 +9,6 @@ import type { OutcomeCounts, Waybill } from '../model/delivery.ts';
 import type { LossAnswer, LossLimits, LossMarker } from './contract.ts';
 import { LossDesk } from './desk.ts';
 import { openLossStore } from './store.ts';
-import type { LossStore } from './store.ts';
 
 const EPOCH = '00112233445566ff';
 const NOW_MS = Date.parse('2026-11-23T06:30:00Z');

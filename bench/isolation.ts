@@ -5,8 +5,8 @@
  *
  * The quiet tenant sends one-line requests (an answer is a sync and little else) and, beside them, bodies of 64 KiB, both at a
  * steady rate, and has them delivered. The hostile one has jobs to names whose name server never answers, receivers that read
- * a byte a second, and a backlog of its own that is read again, projected and deflated. Two phases of the quiet tenant alone,
- * then two with the hostile tenant's jobs at work.
+ * a byte a second; a second one has a backlog that is read again, projected and deflated. Two phases of the quiet tenant alone, then
+ * two with the hostile tenants' jobs at work.
  *
  * Bars: the quiet tenant's p99 with the hostile one at most 1.5 times that without; no turn on the shard's thread above 10 ms.
  * Turns come from the server's own metric (`waybill_shard_longest_turn_seconds`).
@@ -49,22 +49,25 @@ const slowReceiver = createServer((socket) => {
 await new Promise<void>((resolve) => slowReceiver.listen(0, '127.0.0.1', resolve));
 const slowPort = (slowReceiver.address() as AddressInfo).port;
 
-/** Zone 0 is the quiet tenant's; odd ones are the hostile one's: backlogs first, then slow receivers, then hanging names. */
-const hostile = Array.from({ length: BACKLOGS + SLOW + HANGING }, (_, n) => 2 * n + 1);
-const backlogs = hostile.slice(0, BACKLOGS);
-const stuck = hostile.slice(BACKLOGS);
+/**
+ * Zone 0 is the quiet tenant's. What is stuck and the backlog belong to an account each: one account's hanging attempts would
+ * leave its own backlog none.
+ */
+const ACCOUNTS = 3;
+const backlogs = Array.from({ length: BACKLOGS }, (_, n) => ACCOUNTS * n + 2);
+const stuck = Array.from({ length: SLOW + HANGING }, (_, n) => ACCOUNTS * n + 1);
 function destinationOf(job: number): string {
   const zone = job - 1;
-  if (zone === 0) return `http://127.0.0.1:${quietSink.port}/`;
-  const kind = (zone - 1) / 2;
-  if (kind < BACKLOGS) return `http://127.0.0.1:${hostileSink.port}/${job}`;
-  if (kind < BACKLOGS + SLOW) return `http://127.0.0.1:${slowPort}/${job}`;
-  return `http://n${job}.hanging.example/`;
+  if (zone % ACCOUNTS === 0) return `http://127.0.0.1:${quietSink.port}/`;
+  if (zone % ACCOUNTS === 2) return `http://127.0.0.1:${hostileSink.port}/${job}`;
+  return stuck.indexOf(zone) < SLOW
+    ? `http://127.0.0.1:${slowPort}/${job}`
+    : `http://n${job}.hanging.example/`;
 }
 await makeFolder({
   dir: join(dir, 'data'),
-  zones: 2 * hostile.length,
-  accounts: 2,
+  zones: ACCOUNTS * stuck.length,
+  accounts: ACCOUNTS,
   destination: destinationOf,
   job: (job) =>
     backlogs.includes(job - 1)
@@ -78,16 +81,6 @@ const pathOf = (zone: number): string => `/v1/ingest/zones/z${zone}/http_request
 const small = cutBodies(8 * 2 ** 20, 2 ** 16);
 const line = small[0]!.subarray(0, small[0]!.indexOf(10) + 1);
 const base = { port: server.ingestPort, headers };
-
-const before = await turns();
-await sendBodies({
-  ...base,
-  paths: backlogs.map(pathOf),
-  bodies: cutBodies(32 * 2 ** 20, 2 ** 20),
-  connections: 4,
-  seconds: BACKLOG_SECONDS,
-});
-show('turns while the backlog arrived', await turns(), before);
 
 interface Phase {
   readonly lineMs: Float64Array;
@@ -123,8 +116,19 @@ for (let round = 0; round < 2; round++) {
   alone.push(await quietTenant());
   show('turns, quiet alone', await turns(), from);
 }
+const before = await turns();
+await sendBodies({
+  ...base,
+  paths: backlogs.map(pathOf),
+  bodies: cutBodies(32 * 2 ** 20, 2 ** 20),
+  connections: 4,
+  seconds: BACKLOG_SECONDS,
+});
+show('turns while the backlog arrived', await turns(), before);
+
 // From here on its backlog is read again; what is stuck stays so.
 hostileSink.open = true;
+while (hostileSink.taken.lines === 0) await sleep(200);
 for (let round = 0; round < 2; round++) {
   const from = await turns();
   const delivered = hostileSink.taken.lines;
@@ -140,7 +144,7 @@ for (let round = 0; round < 2; round++) {
     }),
   ]);
   beside.push(phase);
-  show('turns, with the hostile tenant', await turns(), from);
+  show('turns, with the hostile tenants', await turns(), from);
   console.log(
     { hostileLinesDelivered: hostileSink.taken.lines - delivered },
     await server.metrics(/delivery_(in_flight|held_bytes|queued|preparing) /),

@@ -9,5 +9,6 @@ test('I1, I2, I3, I10: a shard and its model agree over 20,000 steps', async () 
     steps: 20_000,
     mostMs: 5 * 60_000,
   });
-  assertMet(seen);
+  // Five starts in a million steps are refused: the night's run has to meet one.
+  assertMet(seen, ['refusedStarts']);
 });

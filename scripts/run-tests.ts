@@ -148,6 +148,9 @@ function findFiles(globs: readonly string[]): string[] {
   return [...files];
 }
 
+/** For how long a group that has told of all its files may stay without a word. */
+const MOST_IDLE_MS = 30_000;
+
 function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<void> {
   const running = new Map<string, string>();
   const untested = new Set(group.files.map(shorten));
@@ -165,12 +168,21 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
       detached: true,
     });
     let done = false;
+    let heardMs = performance.now();
     const timer = setTimeout(() => {
       fail('the whole run', [], `time is up (${timeoutMin} min), ${whatRuns(running, untested)}`);
       done = true;
       killGroup(child);
     }, deadline - performance.now());
     const memory = setInterval(() => {
+      // Every file has spoken and nothing runs: what a test left open must not take the other groups' time.
+      const isIdle = !done && running.size === 0 && untested.size === 0;
+      if (isIdle && performance.now() - heardMs > MOST_IDLE_MS) {
+        process.stdout.write(`warning: ${whatRuns(running, untested)}\n`);
+        done = true;
+        killGroup(child);
+        return;
+      }
       if (child.pid === undefined || groupBytes(child.pid) <= MOST_BYTES) return;
       const most = `${MOST_BYTES / 2 ** 30} GiB`;
       fail('the whole run', [], `more than ${most} of memory, ${whatRuns(running, untested)}`);
@@ -184,6 +196,7 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
     process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
 
     child.on('message', (message: Message) => {
+      heardMs = performance.now();
       switch (message.type) {
         case 'running':
           running.set(message.key, message.label);

@@ -6,17 +6,9 @@
  * Log and buffer by themselves, on a folder in the system's temporary one: so many streams take requests in turn, then each is
  * read from its beginning by six readers at once, as delivery does. No rate counts here, only CPU and memory.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { inflateBlock, openBuffer } from '../src/buffer/index.ts';
+import { inflateBlock } from '../src/buffer/index.ts';
 import type { ReadBlocks } from '../src/buffer/index.ts';
-import { systemClock as clock } from '../src/lib/clock.ts';
-import { silent as diagnostics } from '../src/lib/diagnostics.ts';
-import { nodeFileSystem } from '../src/lib/fs/node.ts';
-import { systemRandom as random } from '../src/lib/random.ts';
-import { openFilesLog } from '../src/log/index.ts';
-import { limits } from '../src/model/limits.ts';
+import { openBenchBuffer } from './lib/buffer.ts';
 import { cutBodies } from './lib/http-lines.ts';
 
 const STREAMS = Number(process.argv[2] ?? 1_000);
@@ -25,38 +17,12 @@ const REQUEST_BYTES = Number(process.argv[4] ?? 4_096);
 const READERS = 6;
 const WINDOW_BYTES = 2 ** 20;
 
-const dir = mkdtempSync(join(tmpdir(), 'waybill-backlog-'));
-const files = nodeFileSystem();
-const opened = await openFilesLog({
-  files,
-  directory: join(dir, 'log'),
-  clock,
-  diagnostics,
-  ...limits.log,
-  shard: 0,
+const { buffer, end } = await openBenchBuffer('backlog', {
+  newStreamsBurst: 1e9,
+  tailCacheBytes: 0,
+  lowWatermark: 0.99,
+  highWatermark: 0.995,
 });
-if (opened.kind !== 'open') throw new Error(opened.detail);
-const made = await openBuffer({
-  log: opened.log,
-  files,
-  directory: join(dir, 'buffer'),
-  clock,
-  random,
-  diagnostics,
-  ledger: { record: () => {}, sync: async () => {} },
-  limits: {
-    log: limits.log,
-    buffer: {
-      ...limits.buffer,
-      newStreamsBurst: 1e9,
-      tailCacheBytes: 0,
-      lowWatermark: 0.99,
-      highWatermark: 0.995,
-    },
-  },
-});
-if (made.kind !== 'open') throw new Error(JSON.stringify(made));
-const { buffer } = made;
 const nameOf = (n: number): string => `zones/z${n}/http_requests`;
 const bodies = cutBodies(8 * 2 ** 20, REQUEST_BYTES).map((bytes) => {
   const ends = [];
@@ -102,5 +68,4 @@ console.log({
   MBs: Math.round(read / 1e6 / ((performance.now() - began) / 1_000)),
   buffersMiBAtMost: Math.round(mostExternal / 2 ** 20),
 });
-await buffer.close();
-rmSync(dir, { recursive: true });
+await end();

@@ -6,45 +6,14 @@
  * Log and buffer alone, in the system's temporary folder: requests of one line in groups, the next group when the one before is
  * answered. CPU is compared, not time: it says the same on a busy machine.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openBuffer } from '../src/buffer/index.ts';
-import { systemClock as clock } from '../src/lib/clock.ts';
-import { silent as diagnostics } from '../src/lib/diagnostics.ts';
-import { nodeFileSystem } from '../src/lib/fs/node.ts';
-import { systemRandom as random } from '../src/lib/random.ts';
-import { openFilesLog } from '../src/log/index.ts';
-import { limits } from '../src/model/limits.ts';
+import { openBenchBuffer } from './lib/buffer.ts';
 import { httpBlocks } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
 
 const COMMITS = Number(process.argv[2] ?? 2_000);
 const SIZES = (process.argv[3] ?? '1,4,16').split(',').map(Number);
 
-const dir = mkdtempSync(join(tmpdir(), 'waybill-commits-'));
-const files = nodeFileSystem();
-const opened = await openFilesLog({
-  files,
-  directory: join(dir, 'log'),
-  clock,
-  diagnostics,
-  ...limits.log,
-  shard: 0,
-});
-if (opened.kind !== 'open') throw new Error(opened.detail);
-const made = await openBuffer({
-  log: opened.log,
-  files,
-  directory: join(dir, 'buffer'),
-  clock,
-  random,
-  diagnostics,
-  ledger: { record: () => {}, sync: async () => {} },
-  limits,
-});
-if (made.kind !== 'open') throw new Error(JSON.stringify(made));
-const { buffer } = made;
+const { buffer, end } = await openBenchBuffer('commits');
 const text = Buffer.concat(httpBlocks(11, 2 ** 20).map(({ bytes }) => bytes)).toString();
 const lines = text.match(/.*\n/g)!.map((line) => {
   const bytes = Buffer.from(line);
@@ -86,5 +55,4 @@ for (const requests of SIZES) {
     p99Ms: Number(quantile(took, 0.99).toFixed(2)),
   });
 }
-await buffer.close();
-rmSync(dir, { recursive: true });
+await end();

@@ -178,9 +178,11 @@ function runGroup(group: Group, deadline: number, timeoutMin: number): Promise<v
       // Every file has spoken and nothing runs: what a test left open must not take the other groups' time.
       const isIdle = !done && running.size === 0 && untested.size === 0;
       if (isIdle && performance.now() - heardMs > MOST_IDLE_MS) {
-        process.stdout.write(`warning: ${whatRuns(running, untested)}\n`);
         done = true;
-        killGroup(child);
+        fail('the whole run', [], whatRuns(running, untested));
+        // It says what is open, as far as it still can.
+        child.send('end', () => {});
+        setTimeout(() => killGroup(child), 2_000);
         return;
       }
       if (child.pid === undefined || groupBytes(child.pid) <= MOST_BYTES) return;
@@ -272,6 +274,11 @@ async function runAsChild(group: Group): Promise<void> {
     process.send?.(message);
   };
   process.on('disconnect', () => process.exit(1));
+  // Asked when all is told and something of a test still keeps it.
+  process.on('message', () => {
+    process.stdout.write(`  open: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit(0);
+  });
   // Without isolation node:test ends its stream when nothing but the stream is left to wait for.
   process.channel?.unref();
 

@@ -13,6 +13,8 @@ const hasty: Clock = {
   ...systemClock,
   sleep: () => new Promise((resolve) => setImmediate(resolve)),
 };
+/** Of a process that has ended: whatever waits in it waits for ever. */
+const stopped: Clock = { ...systemClock, sleep: () => new Promise(() => {}) };
 const target = { scope: { kind: 'zone', id: 'z1' }, dataset: 'http_requests' } as const;
 
 /** A server that takes everything, or leaves everything unanswered. */
@@ -45,7 +47,12 @@ function folder() {
 test('what a process left in its spool is sent by the next one, once, under the same keys', async () => {
   const { directory, remove } = folder();
   const silent = posterOf(() => false);
-  const first = producerWith({ poster: silent.poster, spool: { directory }, bodyLines: 2 });
+  const first = producerWith({
+    poster: silent.poster,
+    spool: { directory },
+    bodyLines: 2,
+    clock: stopped,
+  });
   await first.write('{"n":1}\n{"n":2}\n');
   await first.write('{"n":3}\n{"n":4}\n');
   while (readdirSync(directory).filter((name) => !name.endsWith('.new')).length < 2)

@@ -97,26 +97,19 @@ test('a new job begins in the past: by time, by offset, or at the oldest line th
   const middle = new Date().toISOString();
   await sendTo(server, token, PATH('past'), linesOf(10, 15).join('\n'));
   await eventually('these too', () => first.lines().length === 15);
+  const create = (url: string, start: string) =>
+    waybill(
+      server,
+      ...['jobs', 'create', '--zone', 'past', '--dataset', 'http_requests', '--json'],
+      ...['--destination', url, '--start', start],
+    );
   for (const [start, expected] of [
     ['oldest', linesOf(0, 15)],
     [middle, linesOf(10, 15)],
     ['12', linesOf(10, 15).slice(2)],
   ] as const) {
     const receiver = await startReceiver();
-    const made = await waybill(
-      server,
-      'jobs',
-      'create',
-      '--zone',
-      'past',
-      '--dataset',
-      'http_requests',
-      '--destination',
-      receiver.url,
-      '--start',
-      start,
-      '--json',
-    );
+    const made = await create(receiver.url, start);
     assert.equal(made.code, 0, made.note);
     const { id } = JSON.parse(made.out) as { id: number };
     await eventually(`${start}: all arrive`, () => receiver.lines().length === expected.length);
@@ -127,19 +120,7 @@ test('a new job begins in the past: by time, by offset, or at the oldest line th
     assert.ok(hours.every((hour) => hour.balanced));
     receiver.close();
   }
-  const ahead = await waybill(
-    server,
-    'jobs',
-    'create',
-    '--zone',
-    'past',
-    '--dataset',
-    'http_requests',
-    '--destination',
-    first.url,
-    '--start',
-    '2099-01-01T00:00:00Z',
-  );
+  const ahead = await create(first.url, '2099-01-01T00:00:00Z');
   assert.match(ahead.note, /place_ahead/);
   first.close();
 });

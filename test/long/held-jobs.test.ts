@@ -97,12 +97,9 @@ test('a new job begins in the past: by time, by offset, or at the oldest line th
   const middle = new Date().toISOString();
   await sendTo(server, token, PATH('past'), linesOf(10, 15).join('\n'));
   await eventually('these too', () => first.lines().length === 15);
+  const where = ['--zone', 'past', '--dataset', 'http_requests'];
   const create = (url: string, start: string) =>
-    waybill(
-      server,
-      ...['jobs', 'create', '--zone', 'past', '--dataset', 'http_requests', '--json'],
-      ...['--destination', url, '--start', start],
-    );
+    waybill(server, 'jobs', 'create', ...where, '--destination', url, '--start', start, '--json');
   for (const [start, expected] of [
     ['oldest', linesOf(0, 15)],
     [middle, linesOf(10, 15)],

@@ -115,6 +115,15 @@ test('SIGTERM settles what is under way and exits 0; nothing is sent twice by th
   receiver.close();
 });
 
+test('SIGTERM in the moment in which it says that it is ready is heard', async () => {
+  for (const n of [1, 2, 3]) {
+    const server = spawnServer({ dataDir: at(`ready-${n}`) });
+    server.child.stdout.once('data', () => server.child.kill('SIGTERM'));
+    assert.equal(await server.exited, 0);
+    assert.match(server.log(), /"stopped"/);
+  }
+});
+
 test('a second SIGTERM exits at once and loses nothing', async () => {
   const receiver = await startReceiver();
   receiver.hang();

@@ -22,6 +22,7 @@ import { limits } from '../model/limits.ts';
 import { crashAt } from './crash-point.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { processDiagnostics } from './report.ts';
+import { stopOrder } from './stop-order.ts';
 import { terminal } from './terminal.ts';
 
 const REFUSED = 1;
@@ -49,21 +50,16 @@ export async function forwardUntilStopped(input: ForwardInput): Promise<number> 
     output.note(`waybill: the settings are not right:\n${rows}`);
     return MISUSE;
   }
+  const ordered = stopOrder();
   const started = await start(config, input.token);
   if (typeof started === 'string') {
     output.note(`waybill: ${started}\n`);
     return REFUSED;
   }
   output.out(greeting(started.forwarder, config, output.colour));
-  return new Promise((done) => {
-    let stopping = false;
-    const stop = () => {
-      if (stopping) process.exit(0);
-      stopping = true;
-      void started.stop().finally(() => done(0));
-    };
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
-  });
+  await ordered;
+  await started.stop();
+  return 0;
 }
 
 function isProblems(

@@ -2,18 +2,20 @@ import { styleText } from 'node:util';
 import type { Config } from '../model/settings.ts';
 import type { Served } from './serve.ts';
 import { keepCompiledCode, makeShardWorker } from './shard-worker.ts';
+import { stopOrder } from './stop-order.ts';
 import { terminal } from './terminal.ts';
 
 const REFUSED = 1;
 
 /**
  * Runs a server until SIGTERM or SIGINT. The first signal drains for up to `drainMs`; a second one ends at once and loses
- * nothing either, because nothing was ever accepted that is not on disk.
+ * nothing either, because nothing was ever accepted that is not on disk. A signal that comes while it starts lets it start first.
  *
  * @returns the process's exit code
  */
 export async function serveUntilStopped(config: Config): Promise<number> {
   const { output } = terminal();
+  const ordered = stopOrder();
   // First of all: they load while this thread does.
   const workers = Array.from({ length: config.process.shards }, (_, shard) =>
     makeShardWorker(shard),
@@ -27,15 +29,9 @@ export async function serveUntilStopped(config: Config): Promise<number> {
   const { served } = started;
   output.out(greeting(served, output.colour));
   keepCompiledCode();
-  return new Promise((resolve) => {
-    let stopping = false;
-    const stop = () => {
-      if (stopping) process.exit(0);
-      stopping = true;
-      void served.stop().then(() => resolve(0));
-    };
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
-  });
+  await ordered;
+  await served.stop();
+  return 0;
 }
 
 function greeting(served: Served, colour: boolean): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -21,6 +21,24 @@ async function withFolder(use: (root: string) => Promise<void>): Promise<void> {
 fileSystemConformance('the machine', (use) =>
   withFolder((root) => use({ files: nodeFileSystem(), root })),
 );
+
+test('a folder where none can be made is refused, not tried for ever', async () => {
+  await assert.rejects(nodeFileSystem().makeDirectory('/proc/nope/deeper'), {
+    name: 'FsError',
+    code: 'ENOENT',
+    operation: 'makeDirectory',
+  });
+});
+
+test('a file in the way of a folder is refused', async () => {
+  await withFolder(async (root) => {
+    await writeFile(join(root, 'file'), '');
+    await assert.rejects(nodeFileSystem().makeDirectory(join(root, 'file')), { code: 'EEXIST' });
+    await assert.rejects(nodeFileSystem().makeDirectory(join(root, 'file', 'x')), {
+      code: 'ENOTDIR',
+    });
+  });
+});
 
 /** Takes the lock that it is given and says so. */
 const HOLDER = `

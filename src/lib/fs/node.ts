@@ -103,13 +103,22 @@ async function syncDirectory(path: string): Promise<void> {
 
 /** Makes a folder and its parents, and puts the names of those that it made on stable storage. */
 async function makeDirectory(path: string): Promise<void> {
-  const first = await call<string | undefined>('makeDirectory', path, (done) =>
-    fs.mkdir(path, { recursive: true, mode: DIRECTORY_MODE }, done),
-  );
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await syncDirectory(dirname(made));
-  }
+  if (await isDirectory(path)) return;
+  const above = dirname(path);
+  // Not Node's own `recursive`: where a folder is there and nothing can be made in it (`/proc`), that tries for ever.
+  if (above !== path) await makeDirectory(above);
+  const made = await call<true>('makeDirectory', path, (done) =>
+    fs.mkdir(path, { mode: DIRECTORY_MODE }, (error) => done(error, true)),
+  ).catch(async (error: FsError) => {
+    if (error.code === 'EEXIST' && (await isDirectory(path))) return false;
+    throw error;
+  });
+  if (made) await syncDirectory(above);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const stats = await ifThere(call<fs.Stats>('makeDirectory', path, (done) => fs.stat(path, done)));
+  return stats?.isDirectory() ?? false;
 }
 
 /** The answer, or undefined when there is no such name. */

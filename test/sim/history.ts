@@ -3,7 +3,8 @@ import { seededRandom } from '../../src/lib/random.ts';
 import { drawActions } from './actions.ts';
 import type { Action, Troubles } from './actions.ts';
 import type { Seams } from './shard.ts';
-import { Seen, World } from './world.ts';
+import { Seen } from './seen.ts';
+import { World } from './world.ts';
 
 export interface History {
   readonly seed: number;

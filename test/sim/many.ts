@@ -14,8 +14,8 @@ import { parseArgs } from 'node:util';
 
 import { inPieces } from '../support/pieces.ts';
 import { explain, runHistory } from './history.ts';
-import { Seen } from './world.ts';
-import type { SeenCounts } from './world.ts';
+import { Seen } from './seen.ts';
+import type { SeenCounts } from './seen.ts';
 
 /** Actions of a history. Each is a step, and so are the three that end it. */
 const ACTIONS = 200;

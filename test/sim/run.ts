@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { explain, runHistory } from './history.ts';
 import type { History } from './history.ts';
 import seeds from './seeds.json' with { type: 'json' };
-import { Seen } from './world.ts';
+import { Seen } from './seen.ts';
 
 /** Histories that failed once, with what they found. They run first. */
 export const FAILED: readonly (History & { readonly found: string })[] = seeds.failed;

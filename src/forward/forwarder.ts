@@ -24,7 +24,7 @@ import { serveStatus, waitingOf } from './status.ts';
 import type { ForwardFacts } from './status.ts';
 import { fileTextStore } from './tail/registry.ts';
 import { Tailer } from './tail/tailer.ts';
-import type { Source } from './tail/tailer.ts';
+import type { Source } from './tail/contract.ts';
 import { WantedKeeper } from './wanted/keeper.ts';
 import { httpWantedSource } from './wanted/source.ts';
 

@@ -7,7 +7,7 @@ import { seededRandom } from '../../lib/random.ts';
 import { forwardRoute } from '../route.ts';
 import type { TextStore } from './registry.ts';
 import { Tailer } from './tailer.ts';
-import type { Source } from './tailer.ts';
+import type { Source } from './contract.ts';
 import { SimFiles, SimStore } from './testing.ts';
 import { runs } from '../../lib/testing/depth.ts';
 

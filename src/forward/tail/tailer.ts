@@ -9,55 +9,16 @@
  *   crash, or a store that refuses at the stop, loses it.
  * - copytruncate: what was not read before the truncation is read from the copy, if the patterns find it there.
  */
-import { basename, dirname, join } from 'node:path';
-import type { AppendRequest, AppendResult } from '../../buffer/index.ts';
-import type { Clock } from '../../lib/clock.ts';
-import type { Diagnostics } from '../../lib/diagnostics.ts';
-import type { FollowedFile, FollowedFiles } from '../../lib/fs/followed.ts';
+import { dirname, join } from 'node:path';
+import type { FollowedFile } from '../../lib/fs/followed.ts';
 import { FsError } from '../../lib/fs/file-system.ts';
-import type { Random } from '../../lib/random.ts';
-import { parseStreamKey } from '../../model/scope.ts';
-import type { RouteTable } from '../../route/index.ts';
-import type { TailStats } from './contract.ts';
+import type { Source, TailerDeps, TailStats } from './contract.ts';
 import type { CutLine } from './cut.ts';
+import { isCompressed, printAtLastLine, related } from './first-look.ts';
 import { Followed } from './followed.ts';
 import { NO_PRINT, holds, printOf } from './print.ts';
 import { recall, remember } from './registry.ts';
-import type { TextStore } from './registry.ts';
-import { sortLines } from './sort.ts';
-import type { Destination } from './sort.ts';
-
-/** Files to follow and where their lines go. */
-export interface Source {
-  /** What it is remembered by: it stays the same over restarts as long as the source means the same. */
-  readonly name: string;
-  readonly paths: readonly string[];
-  readonly exclude: readonly string[];
-  readonly from: 'start' | 'end';
-  readonly to: Destination;
-}
-
-export interface TailerDeps {
-  readonly sources: readonly Source[];
-  readonly files: FollowedFiles;
-  readonly registry: TextStore;
-  readonly append: (request: AppendRequest) => Promise<AppendResult>;
-  /** How far a file's lines are stored in a stream. */
-  readonly lastOf: (stream: string, producer: bigint) => { readonly sequence: number } | undefined;
-  readonly route: () => RouteTable;
-  /** Whether lines can be told apart by zone yet. */
-  readonly canSort: () => boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly diagnostics: Diagnostics;
-  readonly limits: {
-    readonly files: number;
-    readonly readBytes: number;
-    readonly lineBytes: number;
-    readonly pollMs: number;
-    readonly scanMs: number;
-  };
-}
+import { RETRY_MS, StoredLines } from './stored-lines.ts';
 
 /** A rotated file that nobody has written to for so long is at its end. */
 const OVER_MS = 60_000;
@@ -67,10 +28,10 @@ const MISSED_MS = 60_000;
 const REMEMBER_MS = 5_000;
 /** Files read at once. */
 const READERS = 4;
-const RETRY_MS = 1_000;
 
 export class Tailer {
   readonly #deps: TailerDeps;
+  readonly #stored: StoredLines;
   /** Open files by inode. */
   readonly #open = new Map<string, Followed>();
   /** Known, and not there: truncated, or not found since the start. */
@@ -78,14 +39,13 @@ export class Tailer {
   #isFirst = false;
   #isDirty = false;
   #rememberedMs = 0;
-  #acceptedLines = 0;
-  #unwantedLines = 0;
   #lostBytes = 0;
   #problems = new Map<string, string>();
   #saving: Promise<void> = Promise.resolve();
 
   private constructor(deps: TailerDeps) {
     this.#deps = deps;
+    this.#stored = new StoredLines(deps);
   }
 
   /** @returns the tailer, or why what it remembers cannot be read */
@@ -113,8 +73,8 @@ export class Tailer {
     return {
       files: this.#open.size,
       behindBytes,
-      acceptedLines: this.#acceptedLines,
-      unwantedLines: this.#unwantedLines,
+      acceptedLines: this.#stored.acceptedLines,
+      unwantedLines: this.#stored.unwantedLines,
       lostBytes: this.#lostBytes,
       problems: [...this.#problems.values()],
     };
@@ -382,63 +342,16 @@ export class Tailer {
     piece: Buffer,
     lines: readonly CutLine[],
   ): Promise<'taken' | { readonly againAfterMs: number }> => {
-    const { sources, route, canSort } = this.#deps;
-    const source = sources.find(({ name }) => name === followed.source);
+    const source = this.#deps.sources.find(({ name }) => name === followed.source);
     // No longer in the settings: it is let be.
     if (source === undefined) return { againAfterMs: MISSED_MS };
-    if (source.to.kind === 'by' && !canSort()) return { againAfterMs: RETRY_MS };
+    if (!this.#stored.isReady(source.to)) return { againAfterMs: RETRY_MS };
     if (!followed.isDurable) {
       await this.#remember();
       if (!followed.isDurable) return { againAfterMs: RETRY_MS };
     }
-    const table = route();
-    for (const [stream, own] of sortLines(piece, lines, source.to, table)) {
-      const scope = stream === undefined ? undefined : parseStreamKey(stream)?.scope;
-      const account = scope && table.accountOf(scope);
-      if (stream === undefined || account === undefined || !table.wanted(stream as never)) {
-        this.#unwantedLines += own.length;
-        continue;
-      }
-      const again = await this.#store(followed, piece, own, stream, account);
-      if (again !== undefined) return { againAfterMs: again };
-    }
-    return 'taken';
+    return this.#stored.take(followed, piece, lines, source.to);
   };
-
-  /** @returns after how long to come again, or undefined when all of it is stored */
-  async #store(
-    followed: Followed,
-    piece: Buffer,
-    lines: readonly CutLine[],
-    stream: string,
-    account: string,
-  ): Promise<number | undefined> {
-    const { append, lastOf, diagnostics } = this.#deps;
-    const producer = BigInt(`0x${followed.key}`);
-    const stored = lastOf(stream, producer)?.sequence ?? 0;
-    const fresh = lines.filter(({ endsAt }) => endsAt > stored);
-    const last = fresh.at(-1);
-    if (last === undefined) return undefined;
-    const bytes = Buffer.concat(fresh.map(({ start, end }) => piece.subarray(start, end)));
-    const ends = new Uint32Array(fresh.length);
-    let end = 0;
-    for (const [index, line] of fresh.entries()) ends[index] = end += line.end - line.start;
-    const identity = { kind: 'producer', producer, epoch: 1, sequence: last.endsAt } as const;
-    const result = await append({ stream, account, lines: { bytes, ends }, identity });
-    switch (result.kind) {
-      case 'stored':
-        this.#acceptedLines += fresh.length;
-        return undefined;
-      case 'refused':
-        return result.retryAfterMs;
-      case 'key_conflict':
-        diagnostics.alarm('lines of a followed file are stored already with other bytes', {
-          path: followed.path,
-          at: last.endsAt,
-        });
-        return RETRY_MS;
-    }
-  }
 
   async #rememberSometimes(): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
@@ -492,33 +405,4 @@ export class Tailer {
       }
     }
   }
-}
-
-/** Whether one path may be a rotated form of the other: the same folder, and the same name but for what is appended. */
-function related(a: string, b: string): boolean {
-  const stem = (path: string) => basename(path).split('.')[0]!;
-  const [one, other] = [stem(a), stem(b)];
-  return dirname(a) === dirname(b) && (one.startsWith(other) || other.startsWith(one));
-}
-
-const PACKED = ['1f8b', '28b52ffd', '425a68', 'fd377a585a00'];
-
-/** Rotated files are often compressed; their lines were read before. */
-async function isCompressed(file: FollowedFile): Promise<boolean> {
-  const head = Buffer.alloc(6);
-  const count = await file.read(head, 0);
-  const hex = head.toString('hex', 0, count);
-  return PACKED.some((magic) => hex.startsWith(magic));
-}
-
-const BACK_BYTES = 1024 * 1024;
-
-/** Behind the last whole line. */
-async function printAtLastLine(file: FollowedFile) {
-  const { bytes } = await file.look();
-  const from = Math.max(0, bytes - BACK_BYTES);
-  const piece = Buffer.alloc(bytes - from);
-  const count = await file.read(piece, from);
-  const end = piece.subarray(0, count).lastIndexOf(0x0a) + 1;
-  return (await printOf(file, from + end)) ?? NO_PRINT;
 }

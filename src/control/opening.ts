@@ -17,7 +17,7 @@ import type { CopyFacts, StoreFacts, Trouble, Verdict } from './snapshots/judge.
 import { recoverSnapshots, withoutUnconfirmed } from './snapshots/recover.ts';
 import type { Recovered } from './snapshots/recover.ts';
 import { openSqliteStore } from './store/sqlite.ts';
-import type { Contents, MainStore } from './store/store.ts';
+import type { Contents, Holds, MainStore } from './store/store.ts';
 
 export interface OpeningDeps {
   readonly files: FileSystem;
@@ -43,7 +43,9 @@ type Found =
   | {
       readonly kind: 'whole';
       readonly store: MainStore;
-      readonly contents: Contents;
+      readonly version: number;
+      /** Absent: it is what the copy holds, and was not read into records a second time. */
+      readonly contents?: Contents;
       /** Over records as this version writes them. */
       readonly sum: string;
       /** As the store writes it down; it differs where records of older formats are in it. */
@@ -78,6 +80,7 @@ export async function openStore(deps: OpeningDeps): Promise<OpenedStore> {
           changesKept: limits.control.changes,
         })
       : await open(),
+    copyFacts(copy),
   );
   const verdict = judgeStart(copyFacts(copy), storeFacts(found));
   if (verdict.kind === 'refuse') {
@@ -122,7 +125,11 @@ export async function openStore(deps: OpeningDeps): Promise<OpenedStore> {
   }
 }
 
-async function findStore(opened: Awaited<ReturnType<typeof openSqliteStore>>): Promise<Found> {
+/** Reads the whole store and holds it to its checksum; into records only where it is not the copy's, whose records were read. */
+async function findStore(
+  opened: Awaited<ReturnType<typeof openSqliteStore>>,
+  copy: CopyFacts,
+): Promise<Found> {
   const trouble = (found: {
     readonly trouble?: Extract<StoreFacts, { kind: 'trouble' }>['trouble'];
     readonly fact?: string;
@@ -137,6 +144,11 @@ async function findStore(opened: Awaited<ReturnType<typeof openSqliteStore>>): P
     detail: found.detail,
   });
   if (opened.kind === 'unreadable') return trouble(opened);
+  const holds = copy.kind === 'whole' ? await opened.store.holds() : undefined;
+  if (holds && copy.kind === 'whole' && isSame(holds, copy)) {
+    const { version, checksum } = holds;
+    return { kind: 'whole', store: opened.store, version, sum: checksum, checksum };
+  }
   const loaded = await opened.store.load();
   if (loaded.kind === 'unreadable') {
     await opened.store.close();
@@ -144,14 +156,20 @@ async function findStore(opened: Awaited<ReturnType<typeof openSqliteStore>>): P
   }
   const { store } = opened;
   const { contents } = loaded;
+  const { version } = contents;
   const sum = loaded.canonicalSum ?? Holdings.of(contents).sum;
-  return { kind: 'whole', store, contents, sum, checksum: loaded.checksum ?? sum };
+  return { kind: 'whole', store, version, contents, sum, checksum: loaded.checksum ?? sum };
+}
+
+/** What the store's own rows sum up to is what the copy's records do: then they are the same, as this version writes them. */
+function isSame(store: Holds, copy: { readonly version: number; readonly sum: string }): boolean {
+  return store.version === copy.version && store.checksum === copy.sum;
 }
 
 function storeFacts(found: Found): StoreFacts {
   if (found.kind === 'trouble') return found.facts;
-  const { contents, sum, store } = found;
-  return { kind: 'whole', version: contents.version, sum, sumAt: (at) => store.sumAt(at) };
+  const { version, sum, store } = found;
+  return { kind: 'whole', version, sum, sumAt: (at) => store.sumAt(at) };
 }
 
 function copyFacts(copy: Recovered): CopyFacts {
@@ -178,7 +196,7 @@ async function openJournal(
   found: Found,
   verdict: Verdict,
 ): Promise<Journal> {
-  if (verdict.kind === 'take_store' && found.kind === 'whole')
+  if (verdict.kind === 'take_store' && found.kind === 'whole' && found.contents)
     return await Journal.begin(deps, Holdings.of(found.contents));
   if (copy.kind === 'whole')
     return await Journal.resume(

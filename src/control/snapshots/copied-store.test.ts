@@ -4,11 +4,12 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { systemClock } from '../../lib/clock.ts';
 import { diagnosticsTo } from '../../lib/diagnostics.ts';
 import { nodeFileSystem } from '../../lib/fs/node.ts';
 import { openStore } from '../opening.ts';
+import { RECORDS } from '../store/records.ts';
 import type { CopiedStore } from './copied-store.ts';
 import { change } from './testing.ts';
 
@@ -160,5 +161,28 @@ test('without its copy a store of earlier versions goes on, and has one from the
     assert.equal(rig.store.standing.readOnly?.trouble, 'missing');
     assert.equal(rig.store.standing.version, 5);
     assert.equal((await rig.store.rebuild()).kind, 'rebuilt');
+  });
+});
+
+test('a store that holds what the copy holds is not read into records once more; one that decayed is told at the start', async () => {
+  await using(async (rig) => {
+    const { sum } = rig.store.standing;
+    const reads = mock.method(RECORDS.account, 'safeParse');
+    try {
+      await rig.reopen();
+      assert.equal(reads.mock.callCount(), 4, 'each account of the copy once');
+    } finally {
+      reads.mock.restore();
+    }
+    assert.equal(rig.store.standing.sum, sum);
+    await commit(rig.store, 4, 'b', 'goes on');
+    const objects = new DatabaseSync(rig.path);
+    objects.exec(
+      `UPDATE objects SET body = replace(body, '"name":"name"', '"name":"game"') WHERE id = 'a2'`,
+    );
+    objects.close();
+    await rig.reopen();
+    assert.match(rig.store.readOnly() ?? '', /is damaged/);
+    assert.equal(rig.store.standing.version, 5, 'the copy is in force');
   });
 });

@@ -22,7 +22,8 @@ export interface WrittenHash {
   readonly hash: bigint;
 }
 
-const keyOf = (kind: string, id: string): string => `${kind}/${id}`;
+/** What tells an object from all others, in the checksum of the whole. */
+export const keyOf = (kind: string, id: string): string => `${kind}/${id}`;
 
 export class Holdings {
   version: number;
@@ -67,6 +68,18 @@ export class Holdings {
     return this.#secrets.get(id);
   }
 
+  /** What a record adds to the sum; undefined: there is none. */
+  hashOf(kind: string, id: string): bigint | undefined {
+    const record = this.record(kind, id);
+    return record ? recordHash(keyOf(kind, id), record) : undefined;
+  }
+
+  /** What a secret adds to the sum; undefined: there is none. */
+  secretHashOf(id: string): bigint | undefined {
+    const secret = this.#secrets.get(id);
+    return secret && secretHash(secret);
+  }
+
   *records(): Generator<Held> {
     for (const [kind, held] of this.#records)
       for (const [id, record] of held) yield { kind: kind as Kind, id, record };
@@ -76,24 +89,27 @@ export class Holdings {
     return this.#secrets.values();
   }
 
-  /** @param known hashes that are known already, of what is written down */
-  put(kind: Kind, id: string, record: RecordOf<Kind> | null, known?: WrittenHash): void {
-    const key = keyOf(kind, id);
+  put(kind: Kind, id: string, record: RecordOf<Kind> | null): void {
+    this.#put(kind, id, record, record && recordHash(keyOf(kind, id), record));
+  }
+
+  #put(kind: Kind, id: string, record: RecordOf<Kind> | null, hash: bigint | null): void {
     let held = this.#records.get(kind);
     if (!held) this.#records.set(kind, (held = new Map()));
     const before = held.get(id);
-    if (before) this.#sum = removeHash(this.#sum, recordHash(key, before));
-    if (record === null) {
+    if (before) this.#sum = removeHash(this.#sum, recordHash(keyOf(kind, id), before));
+    if (record === null || hash === null) {
       held.delete(id);
       return;
     }
-    this.#sum = addHash(this.#sum, recordHash(key, record, known));
+    this.#sum = addHash(this.#sum, hash);
     held.set(id, record);
   }
 
-  putSecret(secret: SealedSecret): void {
+  /** @param known what it adds to the sum, when that is known already */
+  putSecret(secret: SealedSecret, known?: bigint): void {
     this.dropSecret(secret.id);
-    this.#sum = addHash(this.#sum, secretHash(secret));
+    this.#sum = addHash(this.#sum, known ?? secretHash(secret));
     this.#secrets.set(secret.id, secret);
   }
 
@@ -138,11 +154,11 @@ export class Holdings {
     };
   }
 
-  /** Makes a change as it was written down. False when it holds what is no object of ours. */
+  /** Makes a change as it was written down. False when it holds what is no object of ours: then nothing of it is made. */
   replay(line: ChangeLine): boolean {
-    for (const edit of line.edits) {
-      if (!this.#edit(edit.kind, edit.id, edit.after)) return false;
-    }
+    const edits = line.edits.map(({ kind, id, after }) => ({ id, read: readEdit(kind, after) }));
+    for (const { read } of edits) if (!read) return false;
+    for (const { id, read } of edits) if (read) this.put(read.kind, id, read.record);
     for (const { id, after } of line.secrets) {
       if (after) this.putSecret(sealedFromForm(id, after));
       else this.dropSecret(id);
@@ -154,7 +170,10 @@ export class Holdings {
 
   /** Takes the newest change back. */
   revert(line: ChangeLine, nextJobBefore: number): void {
-    for (const edit of line.edits) this.#edit(edit.kind, edit.id, edit.before);
+    for (const { kind, id, before } of line.edits) {
+      const read = readEdit(kind, before);
+      if (read) this.put(read.kind, id, read.record);
+    }
     for (const { id, before } of line.secrets) {
       if (before) this.putSecret(sealedFromForm(id, before));
       else this.dropSecret(id);
@@ -163,24 +182,24 @@ export class Holdings {
     this.nextJob = nextJobBefore;
   }
 
-  #edit(kind: string, id: string, record: unknown, known?: WrittenHash): boolean {
-    if (!Object.hasOwn(RECORDS, kind)) return false;
-    if (record === null) {
-      this.put(kind as Kind, id, null);
-      return true;
-    }
-    const parsed = RECORDS[kind as Kind].safeParse(record);
-    if (parsed.success) this.put(kind as Kind, id, parsed.data, known);
-    return parsed.success;
-  }
-
   /**
-   * Takes an object of a base. False when it is none.
+   * Takes an object of a base.
    *
-   * @param known what it was written as, with its hash
+   * @param written what it was written as, with its hash
+   * @returns its hash as this version writes it; undefined when it is none of ours
    */
-  takeObject({ kind, id, record }: ObjectLine, known?: WrittenHash): boolean {
-    return record !== null && this.#edit(kind, id, record, known);
+  takeObject({ kind, id, record }: ObjectLine, written: WrittenHash): bigint | undefined {
+    const read = record === null ? undefined : readEdit(kind, record);
+    if (!read?.record) return undefined;
+    const text = JSON.stringify(read.record);
+    if (text !== written.text) {
+      const hash = objectHash(keyOf(kind, id), text);
+      this.#put(read.kind, id, read.record, hash);
+      return hash;
+    }
+    // The same, as it came out of the file: half as large as what the check has built.
+    this.#put(read.kind, id, record as RecordOf<Kind>, written.hash);
+    return written.hash;
   }
 
   contents(): Contents {
@@ -205,7 +224,17 @@ function formOf(secret: SealedSecret | undefined) {
   return secret ? sealedToForm(secret) : null;
 }
 
-function recordHash(key: string, record: RecordOf<Kind>, known?: WrittenHash): bigint {
-  const text = JSON.stringify(record);
-  return text === known?.text ? known.hash : objectHash(key, text);
+function recordHash(key: string, record: RecordOf<Kind>): bigint {
+  return objectHash(key, JSON.stringify(record));
+}
+
+/** What an edit leaves, checked; undefined when it is no object of ours. */
+function readEdit(
+  kind: string,
+  record: unknown,
+): { readonly kind: Kind; readonly record: RecordOf<Kind> | null } | undefined {
+  if (!Object.hasOwn(RECORDS, kind)) return undefined;
+  if (record === null) return { kind: kind as Kind, record: null };
+  const parsed = RECORDS[kind as Kind].safeParse(record);
+  return parsed.success ? { kind: kind as Kind, record: parsed.data } : undefined;
 }

@@ -5,9 +5,9 @@
 import { FsError } from '../../lib/fs/file-system.ts';
 import type { FileHandle, FileSystem } from '../../lib/fs/file-system.ts';
 import { addHash, checksumText, objectHash, removeHash, secretHash } from '../store/checksum.ts';
-import { Holdings } from './holdings.ts';
+import { Holdings, keyOf } from './holdings.ts';
 import { SNAPSHOT_FORMAT, decodeLine, sealedFromForm } from './line.codec.ts';
-import type { ChangeLine, FileHeader, Line, SealedForm } from './line.codec.ts';
+import type { ChangeLine, FileHeader, Line } from './line.codec.ts';
 
 const NEWLINE = 0x0a;
 const PIECE_BYTES = 1 << 20;
@@ -130,7 +130,8 @@ class Reading {
   readonly offsets: number[] = [];
   last: LastChange | undefined;
   readonly #header: FileHeader;
-  readonly #hashes = new Map<string, bigint>();
+  /** Hashes of the records that this version would write differently. Of all others they are those of the holdings. */
+  readonly #odd = new Map<string, bigint>();
   #sum = 0n;
   #objects = 0;
   #secrets = 0;
@@ -162,18 +163,23 @@ class Reading {
 
   #takeBase(line: Line): boolean {
     if ('object' in line) {
-      const { kind, id, record } = line.object;
       this.#objects++;
-      const key = `${kind}/${id}`;
+      const { kind, id, record } = line.object;
       const text = JSON.stringify(record);
-      const hash = objectHash(key, text);
-      this.#replace(key, hash);
-      return this.holdings.takeObject(line.object, { text, hash });
+      const hash = objectHash(keyOf(kind, id), text);
+      const before = this.#hashOf(kind, id);
+      const own = this.holdings.takeObject(line.object, { text, hash });
+      if (own === undefined) return false;
+      this.#sum = replaced(this.#sum, before, hash);
+      this.#remember(kind, id, hash, own);
+      return true;
     }
     if ('secret' in line) {
       this.#secrets++;
-      this.#hashSecret(line.secret.id, line.secret);
-      this.holdings.putSecret(sealedFromForm(line.secret.id, line.secret));
+      const secret = sealedFromForm(line.secret.id, line.secret);
+      const hash = secretHash(secret);
+      this.#sum = replaced(this.#sum, this.holdings.secretHashOf(secret.id), hash);
+      this.holdings.putSecret(secret, hash);
       return true;
     }
     return false;
@@ -181,31 +187,53 @@ class Reading {
 
   #takeChange(line: ChangeLine, at: number): boolean {
     if (line.version !== this.holdings.version + 1) return false;
-    for (const { kind, id, after } of line.edits) this.#hash(`${kind}/${id}`, after);
-    for (const { id, after } of line.secrets) this.#hashSecret(id, after);
-    if (line.sum !== this.rawSum) return false;
+    const made = this.#hashesOf(line);
+    if (line.sum !== checksumText(made.sum)) return false;
     const { nextJob: nextJobBefore, sum: sumBefore } = this.holdings;
     if (!this.holdings.replay(line)) return false;
+    this.#sum = made.sum;
+    for (const { kind, id } of line.edits) {
+      const hash = made.after.get(keyOf(kind, id));
+      this.#remember(kind, id, hash, this.holdings.hashOf(kind, id));
+    }
     this.offsets.push(at);
     this.last = { line, nextJobBefore, sumBefore };
     return true;
   }
 
-  #hash(key: string, record: unknown): void {
-    this.#replace(key, record === null ? undefined : objectHash(key, JSON.stringify(record)));
-  }
-
-  #hashSecret(id: string, form: SealedForm | null): void {
-    this.#replace(`secret\0${id}`, form ? secretHash(sealedFromForm(id, form)) : undefined);
-  }
-
-  #replace(key: string, hash: bigint | undefined): void {
-    const before = this.#hashes.get(key);
-    if (before !== undefined) this.#sum = removeHash(this.#sum, before);
-    if (hash === undefined) this.#hashes.delete(key);
-    else {
-      this.#sum = addHash(this.#sum, hash);
-      this.#hashes.set(key, hash);
+  /** What a change would make of the sum, and the hashes of the records that it leaves; nothing is changed by asking. */
+  #hashesOf({ edits, secrets }: ChangeLine) {
+    const after = new Map<string, bigint | undefined>();
+    let sum = this.#sum;
+    const put = (key: string, standing: () => bigint | undefined, hash: bigint | undefined) => {
+      sum = replaced(sum, after.has(key) ? after.get(key) : standing(), hash);
+      after.set(key, hash);
+    };
+    for (const { kind, id, after: record } of edits) {
+      const key = keyOf(kind, id);
+      const hash = record === null ? undefined : objectHash(key, JSON.stringify(record));
+      put(key, () => this.#hashOf(kind, id), hash);
     }
+    for (const { id, after: form } of secrets) {
+      const hash = form ? secretHash(sealedFromForm(id, form)) : undefined;
+      put(`secret\0${id}`, () => this.holdings.secretHashOf(id), hash);
+    }
+    return { sum, after };
   }
+
+  #hashOf(kind: string, id: string): bigint | undefined {
+    const odd = this.#odd.size > 0 ? this.#odd.get(keyOf(kind, id)) : undefined;
+    return odd ?? this.holdings.hashOf(kind, id);
+  }
+
+  /** @param own the hash of the same record as this version writes it */
+  #remember(kind: string, id: string, hash: bigint | undefined, own: bigint | undefined): void {
+    if (hash !== undefined && hash !== own) this.#odd.set(keyOf(kind, id), hash);
+    else if (this.#odd.size > 0) this.#odd.delete(keyOf(kind, id));
+  }
+}
+
+function replaced(sum: bigint, before: bigint | undefined, after: bigint | undefined): bigint {
+  const without = before === undefined ? sum : removeHash(sum, before);
+  return after === undefined ? without : addHash(without, after);
 }

@@ -1,9 +1,8 @@
 /** A short look at the store's file from outside the connection that is at work: is it still there, and what does it hold? */
 import { DatabaseSync } from 'node:sqlite';
 import type { FileSystem } from '../../lib/fs/file-system.ts';
-import { addHash, checksumText, objectHash, secretHash } from './checksum.ts';
-import { secretOf, troubleOf } from './rows.ts';
-import type { SecretRow } from './rows.ts';
+import { contentSum } from './content-sum.ts';
+import { troubleOf } from './rows.ts';
 import { FORMAT_VERSION } from './schema.ts';
 import type { StoreTrouble } from './store.ts';
 
@@ -43,7 +42,7 @@ export async function lookAtStore(
       | { version: number; checksum: string }
       | undefined;
     if (!meta) return { kind: 'trouble', trouble: 'damaged', detail: 'says nothing of itself' };
-    if (whole && (await sumOf(database, pause)) !== meta.checksum)
+    if (whole && (await contentSum(database, pause)) !== meta.checksum)
       return {
         kind: 'trouble',
         trouble: 'damaged',
@@ -56,22 +55,4 @@ export async function lookAtStore(
   } finally {
     database?.close();
   }
-}
-
-/** Rows that are looked at in one turn: some 3 ms. */
-const TURN = 200;
-
-async function sumOf(database: DatabaseSync, pause: () => Promise<void>): Promise<string> {
-  let sum = 0n;
-  let rows = 0;
-  for (const row of database.prepare('SELECT kind, id, body FROM objects').iterate()) {
-    const { kind, id, body } = row as { kind: string; id: string; body: string };
-    sum = addHash(sum, objectHash(`${kind}/${id}`, body));
-    if (++rows % TURN === 0) await pause();
-  }
-  for (const row of database.prepare('SELECT id, version, key_id, sealed FROM secrets').iterate()) {
-    sum = addHash(sum, secretHash(secretOf(row as unknown as SecretRow)));
-    if (++rows % TURN === 0) await pause();
-  }
-  return checksumText(sum);
 }

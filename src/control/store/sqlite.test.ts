@@ -86,6 +86,32 @@ test('what was committed is there after reopening, under its version', async () 
   await again.close();
 });
 
+test('what a store holds is told without loading it, and only when all of it is as it says', async () => {
+  const opened = await tryOpen();
+  assert.ok(opened.kind === 'open');
+  const { store } = opened;
+  const sealed = { id: 's1', version: 1, keyId: 'k', sealed: Buffer.from('sealed') };
+  await store.commit({ ...change(0, account('a'), account('b')), seal: [sealed] });
+  const loaded = await store.load();
+  assert.ok(loaded.kind === 'loaded');
+  assert.deepEqual(await store.holds(), { version: 1, checksum: loaded.checksum });
+  for (const damage of [
+    `UPDATE objects SET body = replace(body, '"b"', '"c"') WHERE id = 'b'`,
+    `UPDATE secrets SET sealed = x'00'`,
+    `DELETE FROM objects WHERE id = 'b'`,
+    `UPDATE meta SET checksum = '0000000000000001'`,
+    'DELETE FROM meta',
+    'DROP TABLE secrets',
+  ]) {
+    const other = new DatabaseSync(path);
+    other.exec(`SAVEPOINT damage; ${damage}; RELEASE damage`);
+    other.close();
+    assert.equal(await store.holds(), undefined, damage);
+    assert.equal((await store.load()).kind, 'unreadable', damage);
+  }
+  await store.close();
+});
+
 test('a change made from an older version is stale and changes nothing', async () => {
   const store = await open();
   await store.commit(change(0, account('a')));

@@ -14,6 +14,7 @@ import { addHash, checksumText, objectHash, removeHash, secretHash } from './che
 import { changeEntry } from './change-log.ts';
 import type { ChangeRow } from './change-log.ts';
 import { recordChange } from './change-rows.ts';
+import { contentSum } from './content-sum.ts';
 import { nextJobAfter, noRecords } from './contents.ts';
 import type { RecordsByKind } from './contents.ts';
 import { RECORDS } from './records.ts';
@@ -25,6 +26,7 @@ import type {
   CommitResult,
   Edit,
   ExpectedSums,
+  Holds,
   LoadResult,
   MainStore,
   OpenStoreResult,
@@ -136,6 +138,8 @@ function configure(database: DatabaseSync): void {
 /** Rows of a change that are written without letting others in: some milliseconds. */
 const ROWS_A_TURN = 100;
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
 class SqliteStore implements MainStore {
   readonly #database: DatabaseSync;
   readonly #path: string;
@@ -208,6 +212,22 @@ class SqliteStore implements MainStore {
     }
   }
 
+  holds(): Promise<Holds | undefined> {
+    return this.#serial(async () => {
+      try {
+        this.#database.exec('BEGIN');
+        const { version, checksum } = this.#meta();
+        const sum = await contentSum(this.#database, nextTurn);
+        return sum === checksum ? { version, checksum } : undefined;
+      } catch {
+        // Loading it says what is the matter.
+        return undefined;
+      } finally {
+        this.#endTransaction('COMMIT');
+      }
+    });
+  }
+
   commit(change: Change, expected?: ExpectedSums): Promise<CommitResult> {
     return this.#serial(() => this.#commit(change, expected));
   }
@@ -224,8 +244,7 @@ class SqliteStore implements MainStore {
       let sum = BigInt(`0x${meta.checksum}`);
       let rows = 0;
       const rest = async () => {
-        if (++rows % ROWS_A_TURN === 0)
-          await new Promise<void>((resolve) => void setImmediate(resolve));
+        if (++rows % ROWS_A_TURN === 0) await nextTurn();
       };
       for (const edit of change.edits) {
         sum = this.#edit(edit, sum);

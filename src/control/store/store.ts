@@ -62,6 +62,12 @@ export interface ExpectedSums {
   readonly after: string;
 }
 
+/** A version and the checksum of all that it holds, over records as they were written. */
+export interface Holds {
+  readonly version: number;
+  readonly checksum: string;
+}
+
 /** Why a store cannot be used. */
 export type StoreTrouble =
   | 'missing'
@@ -144,6 +150,11 @@ export interface Store {
 export interface MainStore extends Store {
   /** `stale` also when the store does not hold, or would not hold, what is expected. */
   commit(change: Change, expected?: ExpectedSums): Promise<CommitResult>;
+  /**
+   * What it says of itself, once all of it has been read and has that checksum; undefined when anything is not as it should be,
+   * which {@link load} names. Costs a fraction of loading it.
+   */
+  holds(): Promise<Holds | undefined>;
   /** The checksum that its change log says it had after this version; undefined: that is too long ago. */
   sumAt(version: number): string | undefined;
   /** Writes records of older formats as this version writes them. Changes no content. */

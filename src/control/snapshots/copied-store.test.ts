@@ -11,7 +11,7 @@ import { nodeFileSystem } from '../../lib/fs/node.ts';
 import { openStore } from '../opening.ts';
 import { RECORDS } from '../store/records.ts';
 import type { CopiedStore } from './copied-store.ts';
-import { change } from './testing.ts';
+import { account, change } from './testing.ts';
 
 interface Rig {
   readonly directory: string;
@@ -131,19 +131,28 @@ test('the right file put back is taken by itself; an older one is not', async ()
 
 test('the history by scope is the same from the copy as from the store', async () => {
   await using(async (rig) => {
+    const removal = { kind: 'account' as const, id: 'c', before: account('c', 'c'), after: null };
+    await commit(rig.store, 4, 'c', 'c');
+    await rig.store.commit(change(5, 'c', 'c', { edits: [removal], concerns: [['accounts/c']] }));
+    const ending = await rig.store.changes({ limit: 10, withBefore: true });
+    assert.deepEqual(
+      ending.map(({ version }) => version),
+      [6],
+    );
     const query = { limit: 10, scope: 'accounts/a1' };
     const before = await rig.store.changes(query);
     assert.equal(before.length, 1);
     rmSync(rig.path);
     await rig.store.look(false);
     assert.deepEqual(await rig.store.changes(query), before);
+    assert.deepEqual(await rig.store.changes({ limit: 10, withBefore: true }), ending);
     assert.deepEqual(
       (await rig.store.changes({ limit: 2, before: 4 })).map(({ version }) => version),
       [3, 2],
     );
     assert.deepEqual(
-      (await rig.store.changes({ limit: 9, after: 2 })).map(({ version }) => version),
-      [4, 3],
+      (await rig.store.changes({ limit: 9, after: 4 })).map(({ version }) => version),
+      [6, 5],
     );
   });
 });

@@ -173,6 +173,7 @@ export class CopiedStore implements Store {
     before,
     after = -1,
     scope,
+    withBefore,
     limit,
   }: ChangeQuery): Promise<ChangeEntry[]> {
     const newest = this.#deps.journal.holdings.version;
@@ -188,7 +189,9 @@ export class CopiedStore implements Store {
           scope === undefined
             ? entry.edits
             : entry.edits.filter(({ concerns }) => concerns.includes(scope));
-        if (scope === undefined || edits.length > 0) found.push({ ...entry, edits });
+        const isAsked =
+          withBefore === undefined || entry.edits.some((edit) => edit.before !== null);
+        if (isAsked && (scope === undefined || edits.length > 0)) found.push({ ...entry, edits });
         if (found.length >= limit) return found;
         // Whoever has the scope's id now has no business with what was before.
         if (line.edits.some(({ kind, id, after }) => after === null && `${kind}s/${id}` === scope))

@@ -141,6 +141,24 @@ test('the change log tells who changed what, newest first, and the oldest entrie
   await store.close();
 });
 
+test('entries that changed or removed something can be asked for alone, whatever the names in the others say', async () => {
+  const store = await open();
+  await store.commit(change(0, account('a', 'first'), account('b', '"before":{')));
+  const renamed = {
+    kind: 'account' as const,
+    id: 'a',
+    before: account('a', 'first'),
+    after: account('a', 'second'),
+  };
+  await store.commit({ ...change(1), edits: [renamed], concerns: [['accounts/a']] });
+  await store.commit(change(2, account('c')));
+  const versions = (await store.changes({ withBefore: true, limit: 9 })).map(
+    ({ version }) => version,
+  );
+  assert.deepEqual(versions, [2]);
+  await store.close();
+});
+
 test('entries of the change log are found by the scopes that they concern, and go with them', async () => {
   const store = await open();
   for (let base = 0; base < 8; base++)

@@ -116,6 +116,8 @@ export interface ChangeQuery {
   readonly after?: number;
   /** Only entries that concern this scope (`zones/<id>`), without what concerns others in them. */
   readonly scope?: string;
+  /** Only entries with an edit of something that was there before: a change that only adds ends nothing. */
+  readonly withBefore?: true;
   readonly limit: number;
 }
 

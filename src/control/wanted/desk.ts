@@ -77,7 +77,7 @@ export class WantedDesk {
   inForce(snapshot: Snapshot): Promise<void> {
     this.#publishing = this.#publishing.then(async () => {
       try {
-        await this.#ended.catchUp(this.#options.store);
+        await this.#ended.catchUp(this.#options.store, snapshot.version);
       } catch (error) {
         // Forwarders will doubt what is missing without it, and go on with what they have.
         this.#options.diagnostics.alarm(

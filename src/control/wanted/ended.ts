@@ -29,13 +29,18 @@ export class EndedStreams {
     return this.#at;
   }
 
-  /** Reads what is new in the change log. Rejects when it cannot be read. */
-  async catchUp(store: Pick<Store, 'changes'>): Promise<void> {
+  /**
+   * Reads what is new in the change log. Rejects when it cannot be read.
+   *
+   * @param upTo the version in force: what is not newer need not be looked through again
+   */
+  async catchUp(store: Pick<Store, 'changes'>, upTo: number): Promise<void> {
     const entries: ChangeEntry[] = [];
     for (let before: number | undefined; entries.length < this.#entriesMost;) {
       const page = await store.changes({
         limit: PAGE,
         after: this.#version,
+        withBefore: true,
         ...(before === undefined ? {} : { before }),
       });
       const fresh = page.filter(({ version }) => version > this.#version);
@@ -48,6 +53,7 @@ export class EndedStreams {
         for (const stream of endedBy(entry)) this.#note(stream, entry.version);
       this.#version = Math.max(this.#version, entry.version);
     }
+    this.#version = Math.max(this.#version, upTo);
   }
 
   #note(stream: StreamKey, version: number): void {

@@ -20,7 +20,7 @@ import type { StageRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Edit } from '../store/store.ts';
 import { deleteAccount, deleteZone, limitsBody, putAccount, putZone } from './accounts.ts';
-import { time } from './answers.ts';
+import { time } from './answers/shapes.ts';
 import { objectDifference } from './config-answers.ts';
 import type { Context } from './context.ts';
 import { datasetBody, deleteDataset, putDataset } from './datasets.ts';

@@ -11,7 +11,7 @@ import { datasetKey, FIELD_TYPES } from '../store/records.ts';
 import type { DatasetRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import type { Context } from './context.ts';
-import { datasetAnswer, datasetSummaryAnswer, deletedDatasetAnswer } from './answers.ts';
+import { datasetAnswer, datasetSummaryAnswer, deletedDatasetAnswer } from './answers/accounts.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
 

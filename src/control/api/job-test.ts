@@ -1,7 +1,7 @@
 /** One marked line through a job's own destination: does it take anything, and if not, why not. Nothing of it reaches the books. */
 import { z } from 'zod';
 import { refuse } from '../refusal.ts';
-import { jobTestAnswer } from './answers.ts';
+import { jobTestAnswer } from './answers/logpush.ts';
 import { ask } from './context.ts';
 import type { Context } from './context.ts';
 import { jobFor } from './jobs.ts';

@@ -11,13 +11,9 @@ import type { Refusal } from '../refusal.ts';
 import type { JobRecord, Permission, TokenRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { ask, statuses } from './context.ts';
-import {
-  attemptsAnswer,
-  jobDetailAnswer,
-  jobLedgerAnswer,
-  jobStatusAnswer,
-  page,
-} from './answers.ts';
+import { jobLedgerAnswer } from './answers/books.ts';
+import { attemptsAnswer, jobDetailAnswer, jobStatusAnswer } from './answers/jobs.ts';
+import { page } from './answers/shapes.ts';
 import type { Context } from './context.ts';
 import { hoursQuery } from './ledger.ts';
 import { pageOf, pageQuery, wholeNumber } from './pages.ts';

@@ -7,7 +7,7 @@ import type { OutputOptions } from '../../model/snapshot.ts';
 import type { PullRefused } from '../../pull/index.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
-import { fieldsAnswer } from './answers.ts';
+import { fieldsAnswer } from './answers/logpush.ts';
 import type { Context } from './context.ts';
 import { wholeNumber } from './pages.ts';
 import { checkOptions, fieldNames, REQUEST_LOG, requestLog } from './request-fields.ts';

@@ -11,7 +11,7 @@ import type { TrialOutcome } from '../data-plane.ts';
 import { refuse } from '../refusal.ts';
 import type { Refusal } from '../refusal.ts';
 import { ask } from './context.ts';
-import { existsAnswer, judgedAnswer, ownershipAnswer, validAnswer } from './answers.ts';
+import { existsAnswer, judgedAnswer, ownershipAnswer, validAnswer } from './answers/logpush.ts';
 import type { Context } from './context.ts';
 import { json, scoped } from './route.ts';
 import type { Answer, Checked, Route } from './route.ts';

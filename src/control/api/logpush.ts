@@ -12,7 +12,7 @@ import type { Refusal } from '../refusal.ts';
 import type { DatasetRecord, JobRecord } from '../store/records.ts';
 import type { StateView } from '../store/state.ts';
 import { statuses } from './context.ts';
-import { fieldsAnswer, jobAnswer, jobIdAnswer } from './answers.ts';
+import { fieldsAnswer, jobAnswer, jobIdAnswer } from './answers/logpush.ts';
 import type { Context } from './context.ts';
 import { json, scoped } from './route.ts';
 import type { Answer, Call, Route } from './route.ts';

@@ -4,7 +4,7 @@ import type { Actor, Edited } from '../desk.ts';
 import { refuse } from '../refusal.ts';
 import type { AccountRecord } from '../store/records.ts';
 import type { Context } from './context.ts';
-import { cmbAnswer, flagAnswer } from './answers.ts';
+import { cmbAnswer, flagAnswer } from './answers/logpush.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';
 

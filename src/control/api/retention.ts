@@ -1,7 +1,7 @@
 /** Retention that stopped because it would drop much: what it asks for, and an operator's answer. */
 import { z } from 'zod';
 import { refuse } from '../refusal.ts';
-import { retentionAnswer } from './answers.ts';
+import { retentionAnswer } from './answers/server.ts';
 import { ask } from './context.ts';
 import type { Context } from './context.ts';
 import { json, route } from './route.ts';

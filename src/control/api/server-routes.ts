@@ -2,7 +2,7 @@
 import { describeDestinations } from '../../destinations/index.ts';
 import { configurationMetrics, standingView } from './standing.ts';
 import { ask } from './context.ts';
-import { destinationsAnswer, statusAnswer } from './answers.ts';
+import { destinationsAnswer, statusAnswer } from './answers/server.ts';
 import type { Context } from './context.ts';
 import { json, route } from './route.ts';
 import type { Answer, Route } from './route.ts';

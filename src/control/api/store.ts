@@ -1,6 +1,6 @@
 /** The control store itself: rebuilt from the snapshot in force when it was lost. */
 import { refuse } from '../refusal.ts';
-import { rebuiltAnswer, rotatedAnswer } from './answers.ts';
+import { rebuiltAnswer, rotatedAnswer } from './answers/server.ts';
 import type { Context } from './context.ts';
 import { json, route } from './route.ts';
 import type { Route } from './route.ts';

@@ -29,7 +29,7 @@ const bodies = {
 const plainBytes = plain.reduce((sum, { length }) => sum + length, 0) / plain.length;
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-compressed-'));
-const sink = await openSink();
+const sink = await openSink(undefined, false);
 const server = await startServer({ dir });
 const token = await oneJob(server, `http://127.0.0.1:${sink.port}/`);
 const rates: Record<string, number[]> = {};

@@ -49,11 +49,17 @@ export class BodyPool {
     return memory;
   }
 
-  /** Takes a body back that nobody looks at any more. Harmless with one that is not from here, or given twice. */
-  give(body: Buffer): void {
+  /**
+   * Takes a body back that nobody looks at any more. Harmless with one that is not from here, or given twice.
+   *
+   * @returns whether it was from here
+   */
+  give(body: Buffer): boolean {
     const memory = body.buffer;
+    if (!this.#lent.delete(memory)) return false;
     // What was moved to another thread is empty here; it comes back by itself.
-    if (this.#lent.delete(memory) && memory.byteLength > 0) this.#keep(memory);
+    if (memory.byteLength > 0) this.#keep(memory);
+    return true;
   }
 
   /** Takes memory back that was moved to another thread with its body. Harmless with memory that no pool has made. */

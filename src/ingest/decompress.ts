@@ -7,8 +7,9 @@
  */
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Gunzip, ZstdDecompress } from 'node:zlib';
+import { declaredBytes } from './declared-size.ts';
 import type { Lease } from './memory.ts';
-import { Pieces } from './pieces.ts';
+import { giveBack, Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -18,6 +19,9 @@ const PIECE_BYTES_MIN = 16 * 1024;
 const PIECE_BYTES_MAX = 256 * 1024;
 /** How much smaller log lines usually get. Only guides the size of buffers. */
 const USUAL_RATIO = 8;
+/** Plain bytes up to which a body that says its size comes out in one piece, and how much its buffer is larger: a full one looks unfinished. */
+const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
+const WHOLE_SLACK_BYTES = 16;
 /** Decompressors of zstd must hold the frame's window: 8 MiB, the largest that its levels up to 19 ask for. */
 const ZSTD_WINDOW_LOG = 23;
 /** Frames in a zstd body: each costs a decompressor of its own when several stand in one piece. */
@@ -59,49 +63,94 @@ export async function decompress(
 ): Promise<Pieces | Refusal> {
   const plain = new Pieces();
   const expectedBytes = body.bytes * USUAL_RATIO;
-  const pieceBytes = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, expectedBytes));
+  let pieceBytes = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, expectedBytes));
   const input = body.take();
   if (input.length === 0) return BROKEN;
+  const wholeBytes = sizeOfWhole(coding, input, Math.min(plainBytes, WHOLE_BYTES_MAX));
+  let chargedBytes = 0;
+  if (wholeBytes > pieceBytes && lease.grow(wholeBytes) === 'ok') {
+    chargedBytes = wholeBytes;
+    pieceBytes = wholeBytes;
+    joinInput(input);
+  }
   let frames = 0;
   while (input.length > 0) {
     if (++frames > ZSTD_FRAMES_MAX) return BROKEN;
-    const stream = open(coding, pieceBytes);
+    const bufferBytes = pieceBytes;
+    // All input of the first frame is there: that it ended is known when it has been written.
+    const isWhole = chargedBytes > 0 && frames === 1;
+    const stream = open(coding, bufferBytes, isWhole);
     const takePiece = (piece: Buffer): Refusal | undefined => {
       if (plain.bytes + piece.length > plainBytes) return plainTooLarge(plainBytes);
-      const verdict = lease.grow(piece.length);
+      const more = Math.max(0, plain.bytes + piece.length - chargedBytes);
+      const verdict = lease.grow(more);
       if (verdict !== 'ok') return outOfMemory(verdict);
+      chargedBytes += more;
       // A piece that fills little of the buffer behind it would pin more than is charged for it.
-      plain.push(piece.length * 2 < pieceBytes ? Buffer.from(piece) : piece);
+      plain.push(piece.length * 2 < bufferBytes ? Buffer.from(piece) : piece);
       return undefined;
     };
-    const end = await runStream(stream, input, (bytes) => lease.shrink(bytes), takePiece);
+    // What a body says is said of its first frame.
+    pieceBytes = Math.min(pieceBytes, PIECE_BYTES_MAX);
+    const used = (bytes: number): void => lease.shrink(bytes);
+    const end = await runStream(stream, input, isWhole, used, takePiece);
     if (end.kind === 'refused') return end.refusal;
     if (end.rest === undefined) continue;
     if (coding === 'gzip') return BROKEN;
     input.unshift(end.rest);
   }
+  lease.shrink(chargedBytes - plain.bytes);
   return plain;
+}
+
+/** Bytes of the buffer into which a body goes that says how large it is; 0 when it does not, or says more than `mostBytes`. */
+function sizeOfWhole(coding: 'gzip' | 'zstd', input: readonly Buffer[], mostBytes: number): number {
+  // Where it stands: at the end, or at the beginning.
+  const where = coding === 'gzip' ? input.at(-1) : input[0];
+  const bytes = (where && declaredBytes(coding, where)) ?? 0;
+  return bytes > mostBytes ? 0 : bytes + WHOLE_SLACK_BYTES;
+}
+
+/** One piece in place of several: each would be a trip to the thread pool. */
+function joinInput(input: Buffer[]): void {
+  if (input.length < 2) return;
+  const joined = Buffer.concat(input);
+  for (const piece of input.splice(0)) giveBack(piece);
+  input.push(joined);
 }
 
 export function plainTooLarge(plainBytes: number): Refusal {
   return { code: 'decompressed_too_large', detail: `At most ${plainBytes} bytes are taken.` };
 }
 
-function open(coding: 'gzip' | 'zstd', chunkSize: number): Gunzip | ZstdDecompress {
-  if (coding === 'gzip') return createGunzip({ chunkSize });
+/** @param isWhole all input comes in one write, and what does not end with it is broken */
+function open(
+  coding: 'gzip' | 'zstd',
+  chunkSize: number,
+  isWhole: boolean,
+): Gunzip | ZstdDecompress {
+  if (coding === 'gzip') {
+    return createGunzip({ chunkSize, ...(isWhole && { flush: constants.Z_FINISH }) });
+  }
   const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG };
-  return createZstdDecompress({ chunkSize, params });
+  return createZstdDecompress({
+    chunkSize,
+    params,
+    ...(isWhole && { flush: constants.ZSTD_e_end }),
+  });
 }
 
 /**
  * Feeds `input` piece by piece to one decompressor, until it ends or breaks or its output is refused.
  *
+ * @param isWhole the input is one piece, and the stream ends with it: no further trip to the thread pool has to ask
  * @param used is told how many bytes of the input are done with
  * @param takePiece takes a piece of output, or says why not
  */
 function runStream(
   stream: Gunzip | ZstdDecompress,
   input: Buffer[],
+  isWhole: boolean,
   used: (bytes: number) => void,
   takePiece: (piece: Buffer) => Refusal | undefined,
 ): Promise<StreamEnd> {
@@ -113,10 +162,16 @@ function runStream(
     stream.destroy();
     resolve(end);
   };
+  const finish = (): void => {
+    const leftBytes = fedBytes - stream.bytesWritten;
+    const rest = leftBytes === 0 ? undefined : current?.subarray(current.length - leftBytes);
+    settle({ kind: 'done', rest });
+  };
   const feed = (): void => {
     current = input.shift();
     if (current === undefined) {
-      stream.end();
+      if (isWhole) finish();
+      else stream.end();
       return;
     }
     fedBytes += current.length;
@@ -134,11 +189,7 @@ function runStream(
     if (refusal !== undefined) settle({ kind: 'refused', refusal });
   });
   stream.on('error', () => settle({ kind: 'refused', refusal: BROKEN }));
-  stream.on('end', () => {
-    const leftBytes = fedBytes - stream.bytesWritten;
-    const rest = leftBytes === 0 ? undefined : current?.subarray(current.length - leftBytes);
-    settle({ kind: 'done', rest });
-  });
+  stream.on('end', finish);
   feed();
   return promise;
 }

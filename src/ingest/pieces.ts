@@ -73,6 +73,11 @@ export class Pieces {
   }
 }
 
+/** Smaller pieces may lie in memory that others share, to its last bytes. */
+const LARGE_BYTES = 128 * 1024;
+/** What a large piece may leave of its memory: less than anybody would have been given of it. */
+const SLACK_BYTES = 64;
+
 /**
  * Gives a piece's memory back at once, when it has memory of its own.
  *
@@ -80,5 +85,7 @@ export class Pieces {
  */
 export function giveBack(piece: Buffer): void {
   const { buffer } = piece;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.length) buffer.transfer(0);
+  const slackBytes = piece.length < LARGE_BYTES ? 0 : SLACK_BYTES;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength <= piece.length + slackBytes)
+    buffer.transfer(0);
 }

@@ -16,6 +16,7 @@ import { countInTurns, inTurns } from './lines.ts';
 import type { LineCount } from './lines.ts';
 import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
+import { giveBack } from './pieces.ts';
 import type { Pieces } from './pieces.ts';
 import { overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
@@ -123,7 +124,11 @@ async function takeFramed(
   }
   const part = await store(taking, admission, place, framed, isMovable);
   // Stored, so nobody looks at the bytes any more. After a fault somebody might.
-  if (part.kind === 'accepted') taking.bodies.give(body);
+  if (part.kind === 'accepted') {
+    const isPooled = taking.bodies.give(body);
+    // One that came out of its compression in one piece has memory of its own.
+    if (!isPooled && admission.coding !== 'identity') giveBack(body);
+  }
   return part.kind === 'refused'
     ? { kind: 'refused', refusal: part.refusal, lines: framed.count }
     : { kind: 'taken', parts: [part] };

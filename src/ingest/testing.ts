@@ -144,7 +144,9 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
   const table = routeTable(options.snapshot ?? sampleSnapshot());
   const bounds: IngestLimits = { ...limits.ingest, ...options.limits };
   const append = async (request: AppendRequest): Promise<AppendResult> => {
-    appended.push(request);
+    // As the buffer does: what it was given may be written over once it has answered.
+    const { lines } = request;
+    appended.push({ ...request, lines: { ...lines, bytes: Buffer.from(lines.bytes) } });
     const from = heads.get(request.stream) ?? 0;
     const to = from + request.lines.ends.length;
     heads.set(request.stream, to);

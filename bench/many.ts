@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { sendBodies } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
-import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { cpuByThread, cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
 import { openSink } from './lib/sink.ts';
 
@@ -87,7 +87,10 @@ for (const name of LOADS) {
   const counted = await server.metrics(/_(syncs|written_bytes)_total /);
   const cpuBefore = cpuSeconds(server.pid);
   const began = performance.now();
+  const threadsBefore = cpuByThread(server.pid);
   const sent = await sendBodies({ port: server.ingestPort, headers, seconds: SECONDS, ...load });
+  const intakeCpu = cpuSeconds(server.pid) - cpuBefore;
+  const intakeBatches = sink.taken.batches - before.batches;
   const bytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
   const accepted = sent.acceptedLines;
   const arrived = (): number => sink.taken.lines - before.lines;
@@ -95,6 +98,10 @@ for (const name of LOADS) {
   while (arrived() < accepted && performance.now() - began < DRAIN_MS) await sleep(20);
   const took = (performance.now() - began) / 1_000;
   const cpu = cpuSeconds(server.pid) - cpuBefore;
+  const threads = [...cpuByThread(server.pid)].map(
+    ([thread, seconds]) =>
+      [thread, Number((seconds - (threadsBefore.get(thread) ?? 0)).toFixed(1))] as const,
+  );
   const now = await server.metrics(/_(syncs|written_bytes)_total /);
   const grown = (metric: string): number => (now.get(metric) ?? 0) - (counted.get(metric) ?? 0);
   const intake = bytes / 1e6 / sent.seconds;
@@ -103,6 +110,8 @@ for (const name of LOADS) {
     intakeMBs: Math.round(intake),
     endToEndMBs: Math.round(bytes / 1e6 / took),
     cpuSPerGB: Number((cpu / (bytes / 1e9)).toFixed(2)),
+    cpuSPerGBWhileSending: Number((intakeCpu / (bytes / 1e9)).toFixed(2)),
+    cpuSByThread: Object.fromEntries(threads.filter(([, seconds]) => seconds > 0)),
     GB: Number((bytes / 1e9).toFixed(2)),
     behindLines: backlog,
     missing: accepted - arrived(),
@@ -112,6 +121,7 @@ for (const name of LOADS) {
       sent.tookMs.toSorted()[Math.floor(sent.tookMs.length * 0.99)] ?? Number.NaN,
     ),
     batches,
+    batchesWhileSending: intakeBatches,
     batchBytes: Math.round(bytes / batches),
     timesSmaller: Number((bytes / (sink.taken.wireBytes - before.wireBytes)).toFixed(2)),
     syncsPerGB: Math.round(grown('waybill_syncs_total') / (bytes / 1e9)),

@@ -25,6 +25,9 @@ const STREAMS = Number(process.argv[3] ?? 10_000);
 const LOADS = (process.argv[4] ?? 'whole,zones,whole,by-runs').split(',');
 const FLAGS = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const DRAIN_MS = Number(process.env['BENCH_DRAIN_MS'] ?? 120_000);
+/** Requests a second, to compare what the same load costs; absent: as many as are answered. */
+const PER_SECOND = process.env['BENCH_PER_SECOND'];
+const pace = PER_SECOND === undefined ? {} : { perSecond: Number(PER_SECOND) };
 const PATH = '/v1/ingest/http_requests?by=ZoneName';
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -88,7 +91,13 @@ for (const name of LOADS) {
   const cpuBefore = cpuSeconds(server.pid);
   const began = performance.now();
   const threadsBefore = cpuByThread(server.pid);
-  const sent = await sendBodies({ port: server.ingestPort, headers, seconds: SECONDS, ...load });
+  const sent = await sendBodies({
+    port: server.ingestPort,
+    headers,
+    seconds: SECONDS,
+    ...pace,
+    ...load,
+  });
   const intakeCpu = cpuSeconds(server.pid) - cpuBefore;
   const intakeBatches = sink.taken.batches - before.batches;
   const bytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);

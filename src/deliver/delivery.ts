@@ -12,6 +12,7 @@ import { JobIndex } from './job-index.ts';
 import { Lane } from './lane.ts';
 import { Pace } from './pace.ts';
 import { Places } from './places.ts';
+import { RecordWindow } from './record-window.ts';
 import { Replays } from './replay/replays.ts';
 import { isAtRest, restingStatus } from './rest.ts';
 import { JobRunner } from './runner.ts';
@@ -110,6 +111,7 @@ class ShardDelivery implements Delivery {
         intervalMsMost: Math.max(deps.intervalMs, limits.stretchedMs),
         batchesPerSecond: limits.batchesPerSecond,
       }),
+      records: new RecordWindow(clock, limits),
       senders: this.#senders,
       places: new Places(deps),
       stop: this.#stop.signal,

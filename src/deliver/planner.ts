@@ -213,6 +213,8 @@ export class Planner {
       return false;
     }
     turn.prepared(prepared.member.bytes);
+    await this.#host.tools.records.pass();
+    if (!this.#host.mayPlan()) return false;
     return await this.#record(job, state, prepared, turn);
   }
 

@@ -146,6 +146,9 @@ export const limits = {
     batchesPerSecond: 200,
     /** How long a batch waits at most because of that: what Logpush's own jobs wait. */
     stretchedMs: 30_000,
+    /** Plans and waybills in a second from which on they wait for each other, so that they share commits, and for how long. */
+    recordsAtOnce: 50,
+    recordsGatherMs: 50,
     /** A batch's plain bytes, whatever the job says. */
     batchBytes: 64 * MIB,
     /** A batch's lines, whatever the job says (Logpush's default of `max_upload_records`). */

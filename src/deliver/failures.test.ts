@@ -401,8 +401,8 @@ describe('reject', () => {
 describe('among others', () => {
   it('dead, slow and refusing jobs among 100 do not delay the others (I6)', async () => {
     // Nobody waits for a commit that is shared: what is seen here is only what others do.
-    const recordsAtOnce = Infinity;
-    const bounds = { attempts: 24, attemptsPerAccount: 8, heldBytes: 64 * 1024, recordsAtOnce };
+    const recordsPerSecond = Infinity;
+    const bounds = { attempts: 24, attemptsPerAccount: 8, heldBytes: 64 * 1024, recordsPerSecond };
     const world = new World(bounds);
     const answers: readonly Receiver[] = [
       hangs,

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { manualClock } from '../lib/clock-manual.ts';
 import { RecordWindow } from './record-window.ts';
 
-const LIMITS = { recordsAtOnce: 10, recordsGatherMs: 50 };
+const LIMITS = { recordsPerSecond: 10, recordsGatherMs: 50 };
 
 test('few records pass at once', () => {
   const clock = manualClock();
@@ -17,7 +17,7 @@ test('few records pass at once', () => {
 test('of many in a second all that come within a window pass together, at its end', async () => {
   const clock = manualClock();
   const window = new RecordWindow(clock, LIMITS);
-  for (let n = 0; n < LIMITS.recordsAtOnce; n += 1) assert.equal(window.pass(), undefined);
+  for (let n = 0; n < LIMITS.recordsPerSecond; n += 1) assert.equal(window.pass(), undefined);
   let passed = 0;
   const waits = Array.from({ length: 5 }, () => window.pass()!.then(() => (passed += 1)));
   clock.advance(LIMITS.recordsGatherMs - 1);

@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 
 export interface RecordWindowLimits {
   /** Records in a second from which on they wait for each other. */
-  readonly recordsAtOnce: number;
+  readonly recordsPerSecond: number;
   /** How long, milliseconds. */
   readonly recordsGatherMs: number;
 }
@@ -34,7 +34,7 @@ export class RecordWindow {
   /** To be awaited before a record is made; what it is made of is to be looked at afterwards. Nothing: there are few. */
   pass(): Promise<void> | undefined {
     this.#countOne();
-    if (Math.max(this.#count, this.#countBefore) <= this.#limits.recordsAtOnce) return undefined;
+    if (Math.max(this.#count, this.#countBefore) <= this.#limits.recordsPerSecond) return undefined;
     this.#window ??= new Promise((resolve) => {
       this.#clock.after(this.#limits.recordsGatherMs, () => {
         this.#window = undefined;

@@ -149,7 +149,7 @@ export const limits = {
     /** How long a batch waits at most because of that: what Logpush's own jobs wait. */
     stretchedMs: 30_000,
     /** Plans and waybills in a second from which on they wait for each other, so that they share commits, and for how long. */
-    recordsAtOnce: 50,
+    recordsPerSecond: 50,
     recordsGatherMs: 50,
     /** A batch's plain bytes, whatever the job says. */
     batchBytes: 64 * MIB,

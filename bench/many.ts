@@ -48,8 +48,11 @@ console.log('start', { readyMs: Math.round(server.readyMs), rssMiB: rssMiB(serve
 interface Load {
   readonly paths: readonly string[];
   readonly bodies: readonly Uint8Array[];
+  readonly lines: readonly number[];
   readonly connections: number;
 }
+
+const linesOf = (body: Uint8Array): number => body.filter((byte) => byte === 10).length;
 
 const small = cutBodies(32 * 2 ** 20, 2 ** 16);
 let seed = 1;
@@ -67,6 +70,11 @@ function dealt(body: Buffer, linesPerZone: number): Buffer {
 }
 
 function loadOf(name: string): Load {
+  const load = bodiesOf(name);
+  return { ...load, lines: load.bodies.map(linesOf) };
+}
+
+function bodiesOf(name: string): Omit<Load, 'lines'> {
   switch (name) {
     case 'whole':
       return { paths: [pathOf(STREAMS)], bodies: cutBodies(32 * 2 ** 20, 2 ** 20), connections: 4 };
@@ -100,8 +108,11 @@ for (const name of LOADS) {
   });
   const intakeCpu = cpuSeconds(server.pid) - cpuBefore;
   const intakeBatches = sink.taken.batches - before.batches;
-  const bytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
   const accepted = sent.acceptedLines;
+  const sentBytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
+  const sentLines = sent.taken.reduce((sum, times, n) => sum + times * load.lines[n]!, 0);
+  // What an answer of 200 refuses of a body is not taken.
+  const bytes = (sentBytes * accepted) / sentLines;
   const arrived = (): number => sink.taken.lines - before.lines;
   const backlog = accepted - arrived();
   while (arrived() < accepted && performance.now() - began < DRAIN_MS) await sleep(20);

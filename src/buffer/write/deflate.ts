@@ -12,10 +12,10 @@ const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);
 /**
- * Plain bytes below which a trip to the thread pool costs more than it takes off this thread: 9 KB are 55 us here, or 110 in all by
- * way of the pool, 35 of them here.
+ * Plain bytes below which a trip to the thread pool costs more than it takes off this thread. 9 KB are 55 us here, or 110 in all by way
+ * of the pool, 35 of them here: less CPU, but this thread is what is full first where there are very many such blocks.
  */
-const TINY_BYTES = 16 * 1024;
+const TINY_BYTES = 4 * 1024;
 /**
  * Plain bytes of a whole commit up to which it is deflated on the calling thread, in half a millisecond: all that it answers
  * would wait for the pool, and on busy cores a trip waits for a core.

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { sendBodies } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
-import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { cpuByThread, cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
 import { openSink } from './lib/sink.ts';
 
@@ -25,6 +25,9 @@ const STREAMS = Number(process.argv[3] ?? 10_000);
 const LOADS = (process.argv[4] ?? 'whole,zones,whole,by-runs').split(',');
 const FLAGS = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const DRAIN_MS = Number(process.env['BENCH_DRAIN_MS'] ?? 120_000);
+/** Requests a second, to compare what the same load costs; absent: as many as are answered. */
+const PER_SECOND = process.env['BENCH_PER_SECOND'];
+const pace = PER_SECOND === undefined ? {} : { perSecond: Number(PER_SECOND) };
 const PATH = '/v1/ingest/http_requests?by=ZoneName';
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -45,8 +48,11 @@ console.log('start', { readyMs: Math.round(server.readyMs), rssMiB: rssMiB(serve
 interface Load {
   readonly paths: readonly string[];
   readonly bodies: readonly Uint8Array[];
+  readonly lines: readonly number[];
   readonly connections: number;
 }
+
+const linesOf = (body: Uint8Array): number => body.filter((byte) => byte === 10).length;
 
 const small = cutBodies(32 * 2 ** 20, 2 ** 16);
 let seed = 1;
@@ -64,6 +70,11 @@ function dealt(body: Buffer, linesPerZone: number): Buffer {
 }
 
 function loadOf(name: string): Load {
+  const load = bodiesOf(name);
+  return { ...load, lines: load.bodies.map(linesOf) };
+}
+
+function bodiesOf(name: string): Omit<Load, 'lines'> {
   switch (name) {
     case 'whole':
       return { paths: [pathOf(STREAMS)], bodies: cutBodies(32 * 2 ** 20, 2 ** 20), connections: 4 };
@@ -87,14 +98,30 @@ for (const name of LOADS) {
   const counted = await server.metrics(/_(syncs|written_bytes)_total /);
   const cpuBefore = cpuSeconds(server.pid);
   const began = performance.now();
-  const sent = await sendBodies({ port: server.ingestPort, headers, seconds: SECONDS, ...load });
-  const bytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
+  const threadsBefore = cpuByThread(server.pid);
+  const sent = await sendBodies({
+    port: server.ingestPort,
+    headers,
+    seconds: SECONDS,
+    ...pace,
+    ...load,
+  });
+  const intakeCpu = cpuSeconds(server.pid) - cpuBefore;
+  const intakeBatches = sink.taken.batches - before.batches;
   const accepted = sent.acceptedLines;
+  const sentBytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
+  const sentLines = sent.taken.reduce((sum, times, n) => sum + times * load.lines[n]!, 0);
+  // What an answer of 200 refuses of a body is not taken.
+  const bytes = (sentBytes * accepted) / sentLines;
   const arrived = (): number => sink.taken.lines - before.lines;
   const backlog = accepted - arrived();
   while (arrived() < accepted && performance.now() - began < DRAIN_MS) await sleep(20);
   const took = (performance.now() - began) / 1_000;
   const cpu = cpuSeconds(server.pid) - cpuBefore;
+  const threads = [...cpuByThread(server.pid)].map(
+    ([thread, seconds]) =>
+      [thread, Number((seconds - (threadsBefore.get(thread) ?? 0)).toFixed(1))] as const,
+  );
   const now = await server.metrics(/_(syncs|written_bytes)_total /);
   const grown = (metric: string): number => (now.get(metric) ?? 0) - (counted.get(metric) ?? 0);
   const intake = bytes / 1e6 / sent.seconds;
@@ -103,6 +130,8 @@ for (const name of LOADS) {
     intakeMBs: Math.round(intake),
     endToEndMBs: Math.round(bytes / 1e6 / took),
     cpuSPerGB: Number((cpu / (bytes / 1e9)).toFixed(2)),
+    cpuSPerGBWhileSending: Number((intakeCpu / (bytes / 1e9)).toFixed(2)),
+    cpuSByThread: Object.fromEntries(threads.filter(([, seconds]) => seconds > 0)),
     GB: Number((bytes / 1e9).toFixed(2)),
     behindLines: backlog,
     missing: accepted - arrived(),
@@ -112,6 +141,7 @@ for (const name of LOADS) {
       sent.tookMs.toSorted()[Math.floor(sent.tookMs.length * 0.99)] ?? Number.NaN,
     ),
     batches,
+    batchesWhileSending: intakeBatches,
     batchBytes: Math.round(bytes / batches),
     timesSmaller: Number((bytes / (sink.taken.wireBytes - before.wireBytes)).toFixed(2)),
     syncsPerGB: Math.round(grown('waybill_syncs_total') / (bytes / 1e9)),

@@ -40,6 +40,7 @@ import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
+import { mindLargeHeap } from './large-heap.ts';
 import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
@@ -406,6 +407,7 @@ function tendEvery(buffer: ShardBuffer, delivery: Delivery, archive: OpenArchive
     if (under) return;
     under = true;
     delivery.tend();
+    mindLargeHeap();
     void (async () => {
       try {
         await buffer.tend();

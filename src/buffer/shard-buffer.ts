@@ -110,7 +110,9 @@ export class LogBuffer implements ShardBuffer {
     this.#refusals = new Refusals(state, this.#committer, clock);
     const pages = new Pages(log, reads, diagnostics, limits.buffer.indexCacheBytes);
     this.#locator = new Locator(state.spans, pages);
-    this.#reader = new Reader({ log, state, locator: this.#locator, cache, reads, diagnostics });
+    const scatteredReads = new Gate(limits.buffer.scatteredReads);
+    const readerDeps = { log, state, cache, reads, scatteredReads, diagnostics };
+    this.#reader = new Reader({ ...readerDeps, locator: this.#locator });
     this.#chores = new Chores({
       log,
       state,

@@ -18,6 +18,7 @@ function fileOf(bytes: Buffer): FileHandle {
   const unused = () => Promise.reject(new Error('the checker only reads'));
   return {
     read: (target, at) => Promise.resolve(bytes.copy(target, 0, at)),
+    readEach: unused,
     sizeBytes: () => Promise.resolve(bytes.length),
     write: unused,
     sync: unused,

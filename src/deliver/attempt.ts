@@ -1,6 +1,6 @@
 /** One attempt: a batch to a sender, bounded in time whatever the sender does. */
 import type { Batch, Sender, SendOutcome } from '../destinations/index.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Cancel, Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 
 /** What a sender's fault counts as; told apart by identity, because it says nothing of the receiver. */
@@ -14,8 +14,11 @@ export interface AttemptBounds {
   readonly diagnostics: Diagnostics;
   readonly attemptMs: number;
   readonly abortGraceMs: number;
-  /** Aborts the attempt from outside, when delivery closes. */
-  readonly stop: AbortSignal;
+  /**
+   * Each aborts the attempt from outside: delivery closes, or its lines were ordered erased. Listened to one by one, because
+   * `AbortSignal.any` over a signal that lives as long as the process costs as much as a tenth of the exchange itself.
+   */
+  readonly stops: readonly AbortSignal[];
 }
 
 /** Always answers: a sender that breaks its contract (throws, or ignores its abort) counts as a failed attempt. */
@@ -24,16 +27,27 @@ export async function attempt(
   batch: Batch,
   bounds: AttemptBounds,
 ): Promise<SendOutcome> {
-  const { clock, stop } = bounds;
-  const timeout = new AbortController();
-  const cancelTimeout = clock.after(bounds.attemptMs, () => timeout.abort());
-  const signal = AbortSignal.any([timeout.signal, stop]);
-  const grace = afterAbort(signal, bounds, batch);
+  const { clock, stops } = bounds;
+  const ending = new AbortController();
+  let giveUp: (outcome: SendOutcome) => void = () => {};
+  let cancelGrace = () => {};
+  const end = () => {
+    if (ending.signal.aborted) return;
+    ending.abort();
+    cancelGrace = graceAfterAbort(bounds, batch, (outcome) => giveUp(outcome));
+  };
+  const cancelTimeout = clock.after(bounds.attemptMs, end);
+  for (const stop of stops) stop.addEventListener('abort', end, { once: true });
+  if (stops.some((stop) => stop.aborted)) end();
   try {
-    return await Promise.race([send(sender, batch, signal, bounds.diagnostics), grace.givenUp]);
+    return await new Promise((answer) => {
+      giveUp = answer;
+      void send(sender, batch, ending.signal, bounds.diagnostics).then(answer);
+    });
   } finally {
     cancelTimeout();
-    grace.cancel();
+    cancelGrace();
+    for (const stop of stops) stop.removeEventListener('abort', end);
   }
 }
 
@@ -53,29 +67,13 @@ async function send(
 }
 
 /** Answers in the sender's place when it has not done so some time after its abort. */
-function afterAbort(
-  signal: AbortSignal,
-  bounds: AttemptBounds,
+function graceAfterAbort(
+  { clock, diagnostics, abortGraceMs }: AttemptBounds,
   batch: Batch,
-): { readonly givenUp: Promise<SendOutcome>; readonly cancel: () => void } {
-  let cancelTimer = () => {};
-  let onAbort = () => {};
-  const givenUp = new Promise<SendOutcome>((resolve) => {
-    onAbort = () => {
-      cancelTimer = bounds.clock.after(bounds.abortGraceMs, () => {
-        bounds.diagnostics.error('delivery.attempt.ignores_abort', {
-          job: batch.job,
-          plan: batch.id,
-        });
-        resolve({ kind: 'retry', reason: 'The receiver did not answer in time.' });
-      });
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+  answer: (outcome: SendOutcome) => void,
+): Cancel {
+  return clock.after(abortGraceMs, () => {
+    diagnostics.error('delivery.attempt.ignores_abort', { job: batch.job, plan: batch.id });
+    answer({ kind: 'retry', reason: 'The receiver did not answer in time.' });
   });
-  const cancel = () => {
-    signal.removeEventListener('abort', onAbort);
-    cancelTimer();
-  };
-  return { givenUp, cancel };
 }

@@ -44,6 +44,11 @@ export class BodyBuilder {
     this.#packing = packing;
   }
 
+  /** Whether plain bytes wait for more, to be deflated with them. */
+  get gathers(): boolean {
+    return this.#gatheredBytes > 0;
+  }
+
   async addPlain(plain: Buffer): Promise<void> {
     if (plain.length === 0) return;
     if (this.#packing === 'identity') {

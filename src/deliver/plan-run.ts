@@ -226,8 +226,8 @@ export class PlanRun {
     const { attemptMs, abortGraceMs } = deps.limits;
     this.#recall = new AbortController();
     const recalled = this.#recall.signal;
-    const ending = AbortSignal.any([stop, recalled]);
-    const bounds = { clock, diagnostics: deps.diagnostics, attemptMs, abortGraceMs, stop: ending };
+    const stops = [stop, recalled];
+    const bounds = { clock, diagnostics: deps.diagnostics, attemptMs, abortGraceMs, stops };
     this.#attempts += 1;
     let stage: AttemptStage = 'before';
     let outcome: SendOutcome;
@@ -240,7 +240,8 @@ export class PlanRun {
       outcome = { kind: 'retry', reason: 'The destination’s settings could not be used.' };
     }
     this.lastAttemptMs = clock.monotonicMs();
-    if (ending.aborted && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
+    const isEnded = stops.some((signal) => signal.aborted);
+    if (isEnded && outcome.kind !== 'accepted') return { kind: 'rest', delayMs: 0 };
     const durationMs = this.lastAttemptMs - startedMs;
     tellPlace(place, this.plan.job, this, outcome);
     const judged = this.#judged(outcome, prepared);

@@ -52,6 +52,8 @@ export class Planner {
   #notBeforeMs = 0;
   /** The account among whose jobs with lines it counts. */
   #paced: string | undefined;
+  /** What the last choice was made for. */
+  #chosenFor: { readonly job: JobConfig; readonly head: number } | undefined;
 
   constructor(host: PlannerHost) {
     this.#host = host;
@@ -154,6 +156,7 @@ export class Planner {
     const seen = deps.buffer.stream(job.stream);
     const infos = await deps.buffer.peek(job.stream, next.from, most);
     const head = deps.buffer.stream(job.stream)?.head ?? 0;
+    this.#chosenFor = { job, head };
     const more = infos.length >= most;
     const nowMs = clock.monotonicMs();
     const closing = this.#closing?.from === next.from ? this.#closing : undefined;
@@ -184,17 +187,17 @@ export class Planner {
     if (!turn) return;
     let handedOver = false;
     try {
-      handedOver = await this.#makeInTurn(turn);
+      handedOver = await this.#makeInTurn(turn, choice);
     } finally {
       if (!handedOver) turn.release();
     }
   }
 
   /** @returns whether the turn belongs to the plan now */
-  async #makeInTurn(turn: Turn): Promise<boolean> {
+  async #makeInTurn(turn: Turn, before: Ready): Promise<boolean> {
     if (!this.#host.mayPlan()) return false;
-    // Looked at again: while it waited for its turn the batch may have grown, and fewer, larger batches help.
-    const choice = await this.#choose();
+    // While it waited for its turn the batch may have grown, and fewer, larger batches help.
+    const choice = this.#isStill(before) ? before : await this.#choose();
     const job = this.#host.job();
     const state = this.#host.tools.deps.buffer.job(job.id);
     if (choice.kind !== 'ready' || !state) return false;
@@ -210,7 +213,22 @@ export class Planner {
       return false;
     }
     turn.prepared(prepared.member.bytes);
+    await this.#host.tools.records.pass();
+    if (!this.#host.mayPlan()) return false;
     return await this.#record(job, state, prepared, turn);
+  }
+
+  /** Whether looking again would choose the same: a batch that is due stays so. */
+  #isStill({ range }: Ready): boolean {
+    const { deps } = this.#host.tools;
+    const job = this.#host.job();
+    const state = deps.buffer.job(job.id);
+    return (
+      this.#chosenFor?.job === job &&
+      this.#chosenFor.head === deps.buffer.stream(job.stream)?.head &&
+      state?.closedMs === null &&
+      nextUnplanned(state).from === range.from
+    );
   }
 
   async #prepare(job: JobConfig, choice: Ready, epoch: string): Promise<Prepared> {

@@ -104,6 +104,26 @@ describe('prepare', () => {
     assert.deepEqual(used, { inflated: 1, deflated: 1 }, 'ten blocks in one go');
   });
 
+  it('copies a small fragment that has no other small one beside it', async () => {
+    const buffer = new MemoryBuffer();
+    const large = [`{"large":"${'x'.repeat(2_000)}"}`];
+    const small = (n: number) => [`{"n":${n},"t":"${'y'.repeat(100)}"}`];
+    for (const lines of [small(0), large, small(1), large, small(2), small(3)])
+      buffer.add(STREAM, lines, T0, 'deflate');
+    const use = async (from: number, to: number) => {
+      const used = { inflated: 0, deflated: 0 };
+      const range = { from, to };
+      const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+      const prepared = await prepare(request, toolsOver(buffer, used));
+      assert.equal(plainOf(prepared).split('\n').length, to - from + 1);
+      return used;
+    };
+    assert.deepEqual(await use(0, 1), { inflated: 0, deflated: 0 }, 'a batch of one block');
+    assert.deepEqual(await use(0, 4), { inflated: 0, deflated: 0 }, 'each among large ones');
+    assert.deepEqual(await use(3, 5), { inflated: 0, deflated: 0 }, 'the last of the batch');
+    assert.deepEqual(await use(3, 6), { inflated: 1, deflated: 1 }, 'two shrink together');
+  });
+
   it('line by line, blocks still shrink nearly as far as gzip -6 makes the whole', async () => {
     const buffer = new MemoryBuffer();
     const lines = Array.from({ length: 3_000 }, (_, n) => {

@@ -25,6 +25,8 @@ const WINDOW_BYTES = 2 * 1024 * 1024;
 export interface PrepareTools extends BodyTools {
   readonly buffer: Pick<ShardBuffer, 'read'>;
   readonly inflate: (block: StoredBlock) => Promise<Buffer>;
+  /** For lines that were stored deflated and go out as they came; absent: as all others. */
+  readonly deflateAgain?: BodyTools['deflate'];
   readonly limits: Pick<
     DeliverLimits,
     'smallBlockBytes' | 'turnBytes' | 'malformedPerBatch' | 'batchBytes'
@@ -88,7 +90,9 @@ class Preparation {
     this.#request = request;
     this.#tools = tools;
     const { framing, encoding } = request.receiver ?? {};
-    this.#body = new BodyBuilder(tools, encoding ?? 'gzip');
+    const { deflateAgain = tools.deflate } = tools;
+    const deflate = request.content === 'whole' ? deflateAgain : tools.deflate;
+    this.#body = new BodyBuilder({ ...tools, deflate }, encoding ?? 'gzip');
     if (isFramed(framing, request.content))
       this.#framed = new FramedLines(framing, request.origin ?? { job: 0, epoch: '' });
     this.#at = request.range.from;
@@ -143,7 +147,7 @@ class Preparation {
     if (wanted.length === 0 || wanted[0]!.range.from > this.#at)
       return { failed: 'the buffer answered with other lines than asked for' };
     // All of a window are inflated side by side; the lane bounds how many at once.
-    const copied = wanted.map((b) => this.#copies(b));
+    const copied = this.#copied(wanted);
     const inflating = inflateBlocks(
       wanted.filter((_, index) => !copied[index]),
       this.#tools.inflate,
@@ -196,15 +200,27 @@ class Preparation {
     await this.#body.addPlain(lines);
   }
 
+  /** Which blocks are taken over as they are: large ones, and a small one without another beside it that it would shrink with. */
+  #copied(blocks: readonly StoredBlock[]): boolean[] {
+    const { smallBlockBytes } = this.#tools.limits;
+    const fits = blocks.map((block) => this.#fits(block));
+    const large = blocks.map((block, n) => fits[n]! && block.plainBytes >= smallBlockBytes);
+    return blocks.map((block, n) => {
+      const nothingBefore = n === 0 ? !this.#body.gathers : large[n - 1]!;
+      const isLast = block.range.to >= this.#request.range.to;
+      const nothingBehind = n === blocks.length - 1 ? isLast : large[n + 1]!;
+      return large[n]! || (fits[n]! && nothingBefore && nothingBehind);
+    });
+  }
+
   /** Whether the block's stored bytes can stand in the body as they are. */
-  #copies(block: StoredBlock): boolean {
+  #fits(block: StoredBlock): boolean {
     const { range, content, receiver } = this.#request;
     return (
       content === 'whole' &&
       this.#framed === undefined &&
       receiver?.encoding !== 'identity' &&
       block.codec === 'deflate' &&
-      block.plainBytes >= this.#tools.limits.smallBlockBytes &&
       block.range.from >= this.#at &&
       block.range.to <= range.to &&
       endsAsFragment(block.stored)

@@ -4,6 +4,7 @@ import type { DeliveryDeps } from './contract.ts';
 import type { Pace } from './pace.ts';
 import type { Places } from './places.ts';
 import type { PrepareTools } from './prepare.ts';
+import type { RecordWindow } from './record-window.ts';
 import type { Senders } from './senders.ts';
 import type { Turns } from './turns.ts';
 
@@ -15,6 +16,8 @@ export interface RunnerTools {
   readonly turns: Pick<Turns, 'request'>;
   /** Shared by live jobs and replays. */
   readonly pace: Pace;
+  /** Passed by every plan and waybill before it is recorded. */
+  readonly records: RecordWindow;
   readonly senders: Senders;
   readonly places: Places;
   /** Aborted when delivery closes. */

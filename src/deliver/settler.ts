@@ -67,6 +67,7 @@ export class Settler {
       deps.diagnostics.error('delivery.keep_line.failed', { job: this.#job, kind });
       return 'failed';
     }
+    await this.#tools.records.pass();
     const state = needed();
     if (!state) return 'dropped';
     const recorded = await deps.buffer.settle(

@@ -45,6 +45,14 @@ test('a body’s memory is used for the next one of about its size, and not for 
   assert.equal(pool.take(1_900 * KIB).buffer, first.buffer);
 });
 
+test('bodies of 64 KiB are worth keeping, and take little more than their size', () => {
+  const pool = new BodyPool(8 * KIB * KIB);
+  const first = pool.take(64 * KIB + 1);
+  assert.ok(first.buffer.byteLength <= 96 * KIB);
+  pool.give(first);
+  assert.equal(pool.take(64 * KIB).buffer, first.buffer);
+});
+
 test('a body that is given back twice, or is not from here, is not lent twice', () => {
   const pool = new BodyPool(8 * KIB * KIB);
   const body = pool.take(500 * KIB);

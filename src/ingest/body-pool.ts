@@ -8,10 +8,11 @@
 import { assert } from '../lib/assert.ts';
 
 /** Smaller bodies are cheap to make anew, larger ones too dear to keep. */
-const SMALLEST_BYTES = 128 * 1024;
+const SMALLEST_BYTES = 32 * 1024;
 const LARGEST_BYTES = 4 * 1024 * 1024;
-/** Sizes are rounded up to this, so that bodies of nearly the same size can follow one another. */
+/** Sizes are rounded up to a step, so that bodies of nearly the same size can follow one another: large ones to a larger one. */
 const STEP_BYTES = 256 * 1024;
+const SMALL_STEP_BYTES = 32 * 1024;
 
 export class BodyPool {
   readonly #mostIdleBytes: number;
@@ -40,7 +41,7 @@ export class BodyPool {
   /** The last that fits and is not much too large. */
   #takeIdle(bytes: number): ArrayBufferLike | undefined {
     const fits = ({ byteLength }: ArrayBufferLike): boolean =>
-      byteLength >= bytes && byteLength <= bytes * 2 + STEP_BYTES;
+      byteLength >= bytes && byteLength <= bytes * 2 + stepFor(bytes);
     const index = this.#idle.findLastIndex(fits);
     if (index < 0) return undefined;
     const [memory] = this.#idle.splice(index, 1);
@@ -64,7 +65,8 @@ export class BodyPool {
 
   /** Takes memory back that was moved to another thread with its body. Harmless with memory that no pool has made. */
   regain(memory: ArrayBuffer): void {
-    if (memory.byteLength % STEP_BYTES === 0 && memory.byteLength > 0) this.#keep(memory);
+    const bytes = memory.byteLength;
+    if (bytes > 0 && bytes % stepFor(bytes) === 0) this.#keep(memory);
   }
 
   #keep(memory: ArrayBufferLike): void {
@@ -78,5 +80,10 @@ export class BodyPool {
 }
 
 function freshMemory(bytes: number): ArrayBufferLike {
-  return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES).buffer;
+  const step = stepFor(bytes);
+  return Buffer.allocUnsafeSlow(Math.ceil(bytes / step) * step).buffer;
+}
+
+function stepFor(bytes: number): number {
+  return bytes < STEP_BYTES ? SMALL_STEP_BYTES : STEP_BYTES;
 }

@@ -41,6 +41,8 @@ export interface Split {
   readonly strays: readonly StrayPart[];
   /** Why nothing of the whole body may be stored. */
   readonly refusal: Refusal | undefined;
+  /** Where the lines lie that stay on this shard. */
+  readonly memory: Buffer | undefined;
 }
 
 /** A zone's id or name is far shorter; longer values are not looked up. */
@@ -50,6 +52,8 @@ const COPIES_PER_TURN = 20_000;
 /** What a part costs by itself, roughly. */
 const PART_BYTES = 512;
 const NO_BYTES = Buffer.alloc(0);
+
+const fresh = (bytes: number): Buffer => Buffer.allocUnsafeSlow(bytes);
 
 interface Part {
   readonly place: Place;
@@ -79,6 +83,8 @@ export class Splitting implements Work {
   readonly #resolve: (value: string) => Found;
   readonly #onlooker: ((stream: StreamKey) => Onlooker | undefined) | undefined;
   readonly #ownerOf: ((stream: StreamKey) => number | undefined) | undefined;
+  readonly #make: (bytes: number) => Buffer;
+  #memory: Buffer | undefined;
   readonly #values: ValueTable;
   readonly #parts: Part[] = [];
   readonly #partOf = new Map<StreamKey, number>();
@@ -107,6 +113,8 @@ export class Splitting implements Work {
       readonly onlooker?: (stream: StreamKey) => Onlooker | undefined;
       /** The other shard that owns a stream: what goes there lies in memory of its own, which can be moved. */
       readonly ownerOf?: (stream: StreamKey) => number | undefined;
+      /** Memory for lines that stay on this shard; absent: made anew. */
+      readonly make?: (bytes: number) => Buffer;
       readonly seed: number;
     },
     rules: LineRules,
@@ -121,6 +129,7 @@ export class Splitting implements Work {
     this.#resolve = by.resolve;
     this.#onlooker = by.onlooker;
     this.#ownerOf = by.ownerOf;
+    this.#make = by.make ?? fresh;
     this.#values = new ValueTable(body, 2 * limits.streamsPerRequest, by.seed);
     const expected = Math.ceil(body.length / USUAL_LINE_BYTES);
     this.#lineParts = new NumberList(expected);
@@ -252,7 +261,11 @@ export class Splitting implements Work {
       if (group) group.push(part);
       else groups.set(key, [part]);
     }
-    for (const group of groups.values()) makeRoom(group);
+    for (const [key, group] of groups) {
+      const isOwn = key === undefined;
+      const memory = makeRoom(group, isOwn ? this.#make : fresh);
+      if (isOwn) this.#memory = memory;
+    }
   }
 
   /** Copies one turn's worth of lines. */
@@ -274,13 +287,18 @@ export class Splitting implements Work {
   }
 
   result(): Split {
-    return { parts: this.#parts, strays: [...this.#strays.values()], refusal: this.#refusal };
+    const strays = [...this.#strays.values()];
+    return { parts: this.#parts, strays, refusal: this.#refusal, memory: this.#memory };
   }
 }
 
-/** Gives each part its place in one buffer, and its ends in one array: thousands of parts cost two allocations. */
-function makeRoom(takers: readonly Part[]): void {
-  const bytes = Buffer.allocUnsafeSlow(takers.reduce((sum, part) => sum + part.goodBytes, 0));
+/**
+ * Gives each part its place in one buffer, and its ends in one array: thousands of parts cost two allocations.
+ *
+ * @returns the buffer
+ */
+function makeRoom(takers: readonly Part[], make: (bytes: number) => Buffer): Buffer {
+  const bytes = make(takers.reduce((sum, part) => sum + part.goodBytes, 0));
   const ends = new Uint32Array(takers.reduce((sum, part) => sum + part.goodLines, 0));
   let atByte = 0;
   let atLine = 0;
@@ -290,6 +308,7 @@ function makeRoom(takers: readonly Part[]): void {
       ends: ends.subarray(atLine, (atLine += part.goodLines)),
     };
   }
+  return bytes;
 }
 
 function integerText(number: string): string | undefined {

@@ -174,6 +174,7 @@ async function takeSplit(
     {
       ...by,
       seed,
+      make: (bytes) => taking.bodies.take(bytes),
       ...(onlooker && { onlooker }),
       ...(foreign && { ownerOf: (stream) => foreign.ownerOf(stream) }),
     },
@@ -187,6 +188,7 @@ async function takeSplit(
   taking.bodies.give(body);
   const refusal = givenUp ?? split.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: 0 };
+  let mayBeLookedAt = false;
   const parts = split.parts.map(async (part): Promise<PartAnswer> => {
     const { place, count } = part;
     const { stream, account } = place;
@@ -197,14 +199,19 @@ async function takeSplit(
     if (part.refusal !== undefined)
       return { kind: 'refused', stream, lines: count, refusal: part.refusal };
     const stored = await store(taking, admission, place, part, true);
-    return stored.kind === 'refused' ? { ...stored, lines: count } : stored;
+    if (stored.kind !== 'refused') return stored;
+    mayBeLookedAt = true;
+    return { ...stored, lines: count };
   });
   const strays = split.strays.map((stray): PartAnswer => ({
     kind: 'refused',
     lines: stray.count,
     refusal: stray.refusal,
   }));
-  return { kind: 'taken', parts: [...(await Promise.all(parts)), ...strays] };
+  const answers = await Promise.all(parts);
+  // All stored or not even tried, so nobody looks at the copies any more. After a fault somebody might.
+  if (split.memory && !mayBeLookedAt) taking.bodies.give(split.memory);
+  return { kind: 'taken', parts: [...answers, ...strays] };
 }
 
 type Stored = AcceptedPart | Extract<PartAnswer, { kind: 'refused' }>;

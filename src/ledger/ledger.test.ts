@@ -161,6 +161,7 @@ test('after a failed sync the unsynced events stand in a new file', async () => 
       return {
         write: (buffers, at) => handle.write(buffers, at),
         read: (target, at) => handle.read(target, at),
+        readEach: (places) => handle.readEach(places),
         truncate: (bytes) => handle.truncate(bytes),
         sizeBytes: () => handle.sizeBytes(),
         close: () => handle.close(),
@@ -200,6 +201,7 @@ test('I5: while the disk takes nothing, no file is left behind by each try, and 
       return {
         write,
         read: (target, at) => handle.read(target, at),
+        readEach: (places) => handle.readEach(places),
         truncate: (bytes) => handle.truncate(bytes),
         sizeBytes: () => handle.sizeBytes(),
         close: () => handle.close(),

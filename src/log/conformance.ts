@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { AssertionError } from '../lib/assert.ts';
-import type { AppendOutcome, LogRecord, Position, RecordParts, ShardLog } from './contract.ts';
+import type {
+  AppendOutcome,
+  LogRecord,
+  Position,
+  ReadOneOutcome,
+  RecordParts,
+  ShardLog,
+} from './contract.ts';
 
 /** A log under test, which may be opened again and again. */
 export interface LogPlace {
@@ -126,6 +133,26 @@ export function logConformance({ name, recordBytes, withPlace }: LogSuite): void
     }
   });
 
+  claim('many records read with one call are those that are read one by one', async (log) => {
+    const positions: Position[] = [];
+    for (let n = 0; n < 40; n += 1) {
+      const group = [record('x'.repeat(n * 37)), record(`${n}`)].filter(
+        ([part]) => part!.length > 0,
+      );
+      positions.push(...durable(await log.append(group, { roll: n % 9 === 0 })).positions);
+    }
+    // Neighbours, the same twice, lengths that are wrong in either direction, and places where none begins.
+    const nowhere = [log.durableEnd(), log.durableEnd() + 1_000, positions[5]! + 8] as Position[];
+    const places = [...positions, positions[3]!, ...nowhere].map((position, n) => {
+      return { position, expectedBytes: (n * 331) % 2_000 };
+    });
+    const each = await log.readEach(places);
+    for (const [n, { position }] of places.entries()) {
+      assert.deepEqual(comparable(each[n]!), comparable(await log.readOne(position)));
+    }
+    assert.deepEqual(await log.readEach([]), []);
+  });
+
   claim('a hint to roll changes nothing of what is read', async (log) => {
     for (let index = 0; index < 10; index++) {
       durable(await log.append([record(`${index}`)], { roll: index % 3 === 0 }));
@@ -153,6 +180,8 @@ export function logConformance({ name, recordBytes, withPlace }: LogSuite): void
     assert.equal(kept[0]?.position, start);
     assert.deepEqual(await log.read(0 as Position, 100), { kind: 'trimmed', start });
     assert.deepEqual(await log.readOne(0 as Position), { kind: 'trimmed', start });
+    const place = { position: 0 as Position, expectedBytes: 10 };
+    assert.deepEqual(await log.readEach([place]), [{ kind: 'trimmed', start }]);
     assert.ok(log.stats().heldBytes > 0);
   });
 
@@ -230,6 +259,8 @@ export function logConformance({ name, recordBytes, withPlace }: LogSuite): void
     assert.equal((await log.append([record('c')])).kind, 'fenced');
     assert.equal((await log.read(log.start(), 100)).kind, 'fenced');
     assert.equal((await log.readOne(positions[0]!)).kind, 'fenced');
+    const place = { position: positions[0]!, expectedBytes: 10 };
+    assert.deepEqual(await log.readEach([place]), [{ kind: 'fenced' }]);
     const start = log.start();
     assert.equal(await log.trimBefore(log.durableEnd()), start);
   });
@@ -245,6 +276,13 @@ export function logConformance({ name, recordBytes, withPlace }: LogSuite): void
 /** A record of one part. */
 export function record(text: string): RecordParts {
   return [Buffer.from(text)];
+}
+
+/** What two answers are compared by: bytes as text. */
+function comparable(outcome: ReadOneOutcome): unknown {
+  return outcome.kind === 'record'
+    ? [outcome.record.position, outcome.record.end, textOf(outcome.record)]
+    : outcome;
 }
 
 export function textOf({ payload }: LogRecord): string {

@@ -74,6 +74,12 @@ export type ReadOneOutcome =
   | { readonly kind: 'fenced' }
   | { readonly kind: 'failed'; readonly detail: string };
 
+/** A record as `append` or `read` named it, and about its length. */
+export interface RecordPlace {
+  readonly position: Position;
+  readonly expectedBytes: number;
+}
+
 export interface AppendOptions {
   /** Close the segment behind this group: the next one begins a new segment (a hint; a log without segments ignores it). */
   readonly roll?: boolean;
@@ -113,6 +119,11 @@ export interface ShardLog {
    * @param expectedBytes about its length, so that no more is read and held than that; a longer one costs a second reading
    */
   readOne(position: Position, expectedBytes?: number): Promise<ReadOneOutcome>;
+  /**
+   * As {@link readOne} for each of the places, in their order, at a fraction of its cost where they stand apart from each other.
+   * All of them are in memory at once.
+   */
+  readEach(places: readonly RecordPlace[]): Promise<readonly ReadOneOutcome[]>;
   /** Gives up records before `position`. Whole segments only, so less than asked may go; returns the new `start()`. */
   trimBefore(position: Position): Promise<Position>;
   stats(): LogStats;

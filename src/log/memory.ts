@@ -13,6 +13,7 @@ import type {
   Position,
   ReadOneOutcome,
   ReadOutcome,
+  RecordPlace,
   RecordParts,
   ShardLog,
 } from './contract.ts';
@@ -112,6 +113,10 @@ class MemoryLog implements ShardLog {
     const record = records[this.#indexOf(position)];
     if (record?.position !== position) return { kind: 'damaged', reason: 'no record begins here' };
     return { kind: 'record', record };
+  }
+
+  readEach(places: readonly RecordPlace[]): Promise<readonly ReadOneOutcome[]> {
+    return Promise.all(places.map(({ position }) => this.readOne(position)));
   }
 
   async trimBefore(position: Position): Promise<Position> {

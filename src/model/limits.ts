@@ -137,6 +137,8 @@ export const limits = {
     checkpointBytes: 32 * MIB,
     /** Reads of the log under way at once; below libuv's pool, so that a backlog never delays a sync. */
     reads: 3,
+    /** Calls that read many small places at once: some of the pool's threads are enough for one, and a sync waits for few reads. */
+    scatteredReads: 1,
   },
   deliver: {
     /** Seconds' worth of lines in a batch: how often a job delivers. */
@@ -146,6 +148,9 @@ export const limits = {
     batchesPerSecond: 200,
     /** How long a batch waits at most because of that: what Logpush's own jobs wait. */
     stretchedMs: 30_000,
+    /** Plans and waybills in a second from which on they wait for each other, so that they share commits, and for how long. */
+    recordsPerSecond: 50,
+    recordsGatherMs: 50,
     /** A batch's plain bytes, whatever the job says. */
     batchBytes: 64 * MIB,
     /** A batch's lines, whatever the job says (Logpush's default of `max_upload_records`). */

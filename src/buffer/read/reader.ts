@@ -4,7 +4,7 @@
  */
 import { assert } from '../../lib/assert.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
-import type { LogRecord, Position, ShardLog } from '../../log/index.ts';
+import type { LogRecord, Position, ReadOneOutcome, ShardLog } from '../../log/index.ts';
 import type { BlockInfo, ReadBlocks, StoredBlock } from '../contract.ts';
 import { BLOCK_HEADER_BYTES, decodeBlock, IDENTITY_BYTES } from '../format/block.codec.ts';
 import type { BlockRecord } from '../format/block.codec.ts';
@@ -22,6 +22,8 @@ export interface ReaderDeps {
   readonly locator: Locator;
   readonly cache: TailCache;
   readonly reads: Gate;
+  /** Calls that read many places at once. */
+  readonly scatteredReads: Gate;
   readonly diagnostics: Diagnostics;
 }
 
@@ -33,8 +35,9 @@ const DAMAGED_PLACES = 10_000;
 const RUN_BYTES = 4 << 20;
 /** What may lie between neighbours beside as much as they have themselves: read along, checked, and held for nothing. */
 const BETWEEN_BYTES = 4 << 10;
-/** Blocks that stand alone and are read side by side; how many of them at once the gate says. */
-const SCATTERED = 32;
+/** Blocks that stand alone and are read with one call, and their bytes. */
+const SCATTERED = 64;
+const SCATTERED_BYTES = 1 << 20;
 type Fetched = BlockRecord | 'damaged' | 'trimmed';
 
 export class Reader {
@@ -160,7 +163,18 @@ export class Reader {
     const near = neighbours(refs);
     if (near.length > 1) return this.#fetchNeighbours(stream, near);
     const alone = scattered(refs);
-    return Promise.all(alone.map((ref) => this.#fetchOne(stream, ref)));
+    return alone.length > 1
+      ? this.#fetchScattered(stream, alone)
+      : [await this.#fetchOne(stream, alone[0]!)];
+  }
+
+  /** Blocks that stand apart from each other, with one call. */
+  async #fetchScattered(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+    const places = refs.map((ref) => {
+      return { position: ref.position as Position, expectedBytes: recordBytes(ref) };
+    });
+    const outcomes = await this.#deps.scatteredReads.run(() => this.#deps.log.readEach(places));
+    return refs.map((ref, n) => this.#fetched(stream, ref, outcomes[n]!));
   }
 
   /** Reads on from the first block, and takes of the following ones what came along. */
@@ -190,6 +204,10 @@ export class Reader {
     const outcome = await this.#deps.reads.run(() =>
       this.#deps.log.readOne(ref.position as Position, recordBytes(ref)),
     );
+    return this.#fetched(stream, ref, outcome);
+  }
+
+  #fetched(stream: StreamEntry, ref: BlockRef, outcome: ReadOneOutcome): Fetched {
     switch (outcome.kind) {
       case 'record':
         return this.#verify(stream, ref, outcome.record.payload);
@@ -270,9 +288,11 @@ function isNear(ref: BlockRef, next: BlockRef): boolean {
 /** The first blocks that have no neighbour. */
 function scattered(refs: readonly BlockRef[]): readonly BlockRef[] {
   let count = 1;
+  let bytes = recordBytes(refs[0]!);
   while (count < Math.min(SCATTERED, refs.length)) {
+    bytes += recordBytes(refs[count]!);
     const next = refs[count + 1];
-    if (next !== undefined && isNear(refs[count]!, next)) break;
+    if (bytes > SCATTERED_BYTES || (next !== undefined && isNear(refs[count]!, next))) break;
     count += 1;
   }
   return refs.slice(0, count);

@@ -53,6 +53,29 @@ export function fileSystemConformance(
     });
   });
 
+  claim(
+    'many places are read with one call, each as far as the file goes',
+    async ({ files, root }) => {
+      await withFile(files, `${root}/a`, async (file) => {
+        const all = Buffer.from(Array.from({ length: 2_000 }, (_, index) => index % 251));
+        await writeAll(file, [all], 0);
+        const places = Array.from({ length: 100 }, (_, index) => ({
+          target: Buffer.alloc(30),
+          at: (index * 37) % 1_990,
+        }));
+        const counts = await file.readEach(places);
+        for (const [index, { target, at }] of places.entries()) {
+          assert.equal(counts[index], Math.min(30, 2_000 - at));
+          assert.deepEqual(
+            target.subarray(0, counts[index]),
+            all.subarray(at, at + counts[index]!),
+          );
+        }
+        assert.deepEqual(await file.readEach([]), []);
+      });
+    },
+  );
+
   claim('a cut file ends there, and grows again with zeros', async ({ files, root }) => {
     await withFile(files, `${root}/a`, async (file) => {
       await writeAll(file, [Buffer.from('abcdef')], 0);

@@ -27,6 +27,12 @@ export class FsError extends Error {
 /** `create`: a new file, refused (`EEXIST`) when the name is taken. `write`: an existing one, for reading and writing. */
 export type OpenMode = 'read' | 'write' | 'create';
 
+/** Where to read from, and into what. */
+export interface ReadPlace {
+  readonly target: Uint8Array;
+  readonly at: number;
+}
+
 /** An open file. Every method rejects with {@link FsError}. */
 export interface FileHandle {
   /**
@@ -41,6 +47,13 @@ export interface FileHandle {
    * @returns bytes read, which may be fewer than asked (a short read); 0 only at the end of the file
    */
   read(target: Uint8Array, at: number): Promise<number>;
+  /**
+   * Reads several places, some side by side, at a fraction of what as many calls of `read` cost: each of those wakes a thread by
+   * itself.
+   *
+   * @returns for each place the bytes read, which may be fewer than asked, as with `read`
+   */
+  readEach(places: readonly ReadPlace[]): Promise<readonly number[]>;
   /** Puts the file's data (and the size needed to read it) on stable storage. */
   sync(): Promise<void>;
   truncate(bytes: number): Promise<void>;

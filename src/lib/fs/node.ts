@@ -9,10 +9,16 @@ import { dirname } from 'node:path';
 
 import { resultCode, takeLock } from '../sqlite/lock.ts';
 import { FsError } from './file-system.ts';
-import type { FileHandle, FileSystem, Lock, OpenMode, Space } from './file-system.ts';
+import type { FileHandle, FileSystem, Lock, OpenMode, ReadPlace, Space } from './file-system.ts';
 
 /** The most buffers that one `pwritev` takes (IOV_MAX of Linux and macOS). */
 const BUFFERS_PER_WRITE = 1024;
+
+/**
+ * Reads of one call that are under way at once. More than the pool has threads for itself, so that a thread that was woken finds
+ * the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
+ */
+const READS_AT_ONCE = 16;
 
 /** Only the service reads what customers sent. */
 const FILE_MODE = 0o600;
@@ -57,6 +63,30 @@ class NodeFile implements FileHandle {
     return call('read', this.#path, (done) =>
       fs.read(this.#descriptor, target, 0, target.length, at, done),
     );
+  }
+
+  readEach(places: readonly ReadPlace[]): Promise<readonly number[]> {
+    return call('read', this.#path, (done: Done<readonly number[]>) => {
+      const counts: number[] = places.map(() => 0);
+      let next = 0;
+      let underWay = 0;
+      let failure: NodeJS.ErrnoException | null = null;
+      const begin = (): void => {
+        const index = next++;
+        const { target, at } = places[index]!;
+        underWay += 1;
+        fs.read(this.#descriptor, target, 0, target.length, at, (error, count) => {
+          underWay -= 1;
+          counts[index] = count;
+          failure ??= error;
+          if (failure === null && next < places.length) begin();
+          // Those under way are waited for: the file may be closed afterwards.
+          else if (underWay === 0) done(failure, counts);
+        });
+      };
+      if (places.length === 0) return done(null, counts);
+      while (next < Math.min(READS_AT_ONCE, places.length)) begin();
+    });
   }
 
   sync(): Promise<void> {

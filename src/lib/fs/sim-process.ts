@@ -3,7 +3,7 @@ import { dirname } from 'node:path/posix';
 
 import type { Random } from '../random.ts';
 import { FsError } from './file-system.ts';
-import type { FileHandle, FileSystem, Lock, OpenMode, Space } from './file-system.ts';
+import type { FileHandle, FileSystem, Lock, OpenMode, ReadPlace, Space } from './file-system.ts';
 import type { FaultPlan, Operation } from './sim-faults.ts';
 import { SimFile } from './sim-file.ts';
 import type { SimNames } from './sim-names.ts';
@@ -229,6 +229,10 @@ class SimHandle implements FileHandle {
       return this.#file.read(target.subarray(0, most), at);
     };
     return this.#process.call('read', this.#path, act, target.length);
+  }
+
+  readEach(places: readonly ReadPlace[]): Promise<readonly number[]> {
+    return Promise.all(places.map(({ target, at }) => this.read(target, at)));
   }
 
   sync(): Promise<void> {

@@ -50,8 +50,11 @@ export type ExchangeResult =
    */
   | { readonly kind: 'failed'; readonly reason: string; readonly mayHaveArrived?: true };
 
-/** Handed to the socket at once: small enough that a slow receiver's progress shows. */
-const SLICE_BYTES = 64 * 1024;
+/** Bytes handed to the socket at once: few enough that a slow receiver's progress shows. */
+const HANDFUL_BYTES = 64 * 1024;
+
+/** Slices of the body that are handed over together. */
+type Handful = readonly Uint8Array[];
 
 /** What a connection that had died while it rested looks like. */
 const STALE = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED']);
@@ -122,7 +125,7 @@ class Exchange {
     // Errors keep coming after the request has been settled; without a listener they would end the process.
     outgoing.on('error', (error) => this.#onError(error));
     outgoing.on('close', () => this.#onError(undefined));
-    this.#write(slices(this.#request.body), 0);
+    this.#write(handfuls(this.#request.body), 0);
   }
 
   #watchConnection(outgoing: ClientRequest, socket: Socket): void {
@@ -150,20 +153,24 @@ class Exchange {
       : httpRequest({ ...options, agent: dialler.httpAgent });
   }
 
-  /** Hands over slice after slice; the last one ends the request. */
-  #write(parts: readonly Uint8Array[], index: number): void {
+  /** Hands over handful after handful; the last one ends the request. */
+  #write(parts: readonly Handful[], index: number): void {
     const outgoing = this.#outgoing;
     if (!outgoing || outgoing.destroyed || this.#answer) return;
-    const part = parts[index];
-    if (part === undefined || index === parts.length - 1) {
-      this.#sentAll = true;
-      outgoing.end(part, () => this.#progress());
-      return;
-    }
-    outgoing.write(part, (error) => {
+    const handful = parts[index] ?? [];
+    const isLast = index >= parts.length - 1;
+    if (isLast) this.#sentAll = true;
+    // Head and small parts leave in one piece: each by itself is a system call here and a packet on the way.
+    outgoing.cork();
+    for (const part of handful.slice(0, -1)) outgoing.write(part);
+    const last = handful.at(-1);
+    // Its end lets everything go by itself.
+    if (isLast) return void outgoing.end(last, () => this.#progress());
+    outgoing.write(last, (error) => {
       this.#progress();
       if (!error) this.#write(parts, index + 1);
     });
+    outgoing.uncork();
   }
 
   #onAnswer(answer: IncomingMessage): void {
@@ -247,11 +254,21 @@ class Exchange {
   }
 }
 
-function slices(parts: readonly Uint8Array[]): Uint8Array[] {
-  const cut: Uint8Array[] = [];
-  for (const part of parts) {
-    for (let at = 0; at < part.length; at += SLICE_BYTES)
-      cut.push(part.subarray(at, at + SLICE_BYTES));
+/** The body in handfuls of slices. */
+function handfuls(body: readonly Uint8Array[]): Handful[] {
+  const all: Uint8Array[][] = [];
+  let room = 0;
+  for (const part of body) {
+    for (let at = 0; at < part.length;) {
+      if (room === 0) {
+        all.push([]);
+        room = HANDFUL_BYTES;
+      }
+      const slice = part.subarray(at, at + room);
+      all.at(-1)!.push(slice);
+      room -= slice.length;
+      at += slice.length;
+    }
   }
-  return cut;
+  return all;
 }

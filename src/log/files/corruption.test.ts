@@ -257,6 +257,20 @@ test('segments that do not belong together are refused', async () => {
   assert.equal(other.kind, 'unreadable');
 });
 
+test('I10: of many records read with one call only those with a flipped bit are damaged', async () => {
+  const disk = new SimDisk({ random: seededRandom(1) });
+  const { log } = opened(await openFilesLog(smallOptions(disk.files())));
+  const { positions } = durable(await log.append(['a', 'b', 'c', 'd'].map((text) => record(text))));
+  const places = positions.map((position) => ({ position, expectedBytes: 1 }));
+  const [[name, bytes] = ['', Buffer.alloc(0)]] = await segmentFiles(disk);
+  disk.flip(`${DIRECTORY}/${name}`, bytes.indexOf('b'), 1);
+  const outcomes = await log.readEach(places);
+  assert.deepEqual(
+    outcomes.map(({ kind }) => kind),
+    ['record', 'damaged', 'record', 'record'],
+  );
+});
+
 test('one folder is opened once at a time', async () => {
   const disk = new SimDisk({ random: seededRandom(1) });
   const { log } = opened(await openFilesLog(smallOptions(disk.files())));

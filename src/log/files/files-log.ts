@@ -18,6 +18,7 @@ import type {
   ReadOneOutcome,
   ReadOutcome,
   RecordParts,
+  RecordPlace,
   ShardLog,
 } from '../contract.ts';
 import { groupBytes } from '../record.ts';
@@ -26,6 +27,7 @@ import type { Commit } from './commit.ts';
 import { HEADER_BYTES, frameBytes } from './format.ts';
 import { ReadHandles } from './handles.ts';
 import type { FilesLogOptions } from './options.ts';
+import { readEachRecord } from './read-each.ts';
 import { readRecord, readRecords } from './read.ts';
 import type { ReadSource } from './read.ts';
 import type { ActiveSegment } from './segment.ts';
@@ -124,6 +126,11 @@ export class FilesLog implements ShardLog {
   async readOne(position: Position, expectedBytes?: number): Promise<ReadOneOutcome> {
     if (this.#isFenced()) return { kind: 'fenced' };
     return readRecord(this.#source, position, expectedBytes);
+  }
+
+  async readEach(places: readonly RecordPlace[]): Promise<readonly ReadOneOutcome[]> {
+    if (this.#isFenced()) return places.map(() => ({ kind: 'fenced' }));
+    return readEachRecord(this.#source, places);
   }
 
   async trimBefore(position: Position): Promise<Position> {

@@ -176,7 +176,7 @@ async function readNext(reader: FrameReader, gathered: Gathered): Promise<void> 
 }
 
 /** The last segment that begins at or before a position. */
-function segmentAt(segments: readonly Segment[], position: Position): Segment | undefined {
+export function segmentAt(segments: readonly Segment[], position: Position): Segment | undefined {
   let low = 0;
   let high = segments.length;
   while (low < high) {

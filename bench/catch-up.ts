@@ -5,7 +5,7 @@
  *
  * `one`: one stream, bodies of 1 MiB. `many`: 1,000 streams with a job each, bodies of 4 KiB. The destination refuses while
  * the lines arrive. A light load of one-line requests tells how long new answers take: before, and while the backlog drains. A
- * bare server that only answers gets the same load: its times are what the machine has in both.
+ * bare server that only writes and syncs gets the same load: its times are what the machine and its disk have in both.
  *
  * Bars: the backlog drains at least 1.5 times as fast as lines could arrive, p99 of new answers at most doubles, memory does
  * not grow.
@@ -35,7 +35,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const dir = mkdtempSync(join(tmpdir(), 'waybill-catch-up-'));
 const sink = await openSinkApart();
 sink.open = false;
-const bare = await openBareServer();
+const bare = await openBareServer(join(dir, 'bare'));
 const STREAMS = many ? 1_000 : 1;
 await makeFolder({
   dir: join(dir, 'data'),

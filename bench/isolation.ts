@@ -6,8 +6,8 @@
  * The quiet tenant sends one-line requests (an answer is a sync and little else) and, beside them, bodies of 64 KiB, both at a
  * steady rate, and has them delivered. The hostile one has jobs to names whose name server never answers, receivers that read
  * a byte a second; a second one has a backlog that is read again, projected and deflated. Phases of the quiet tenant alone, then
- * some with the hostile tenants' jobs and the backlog at work. A bare server that only answers is asked as often as the quiet
- * tenant sends lines: its times are what the machine has in all of these, with whatever else runs on it.
+ * some with the hostile tenants' jobs and the backlog at work. Beside it a bare server that only answers is asked, and one that
+ * writes and syncs a line before it does: their times are what the machine and its disk have in all of these.
  *
  * Bars: the quiet tenant's p99 with the hostile one at most 1.5 times that without; no turn on the shard's thread above 10 ms.
  * Turns come from the server's own metric (`waybill_shard_longest_turn_seconds`).
@@ -43,6 +43,7 @@ const quietSink = await openSinkApart(false);
 const hostileSink = await openSinkApart(false);
 hostileSink.open = false;
 const bare = await openBareServer();
+const bareSync = await openBareServer(join(dir, 'bare'));
 const nameServer = createSocket('udp4');
 await new Promise<void>((resolve) => nameServer.bind(0, '127.0.0.1', resolve));
 const slowReceiver = createServer((socket) => {
@@ -91,17 +92,24 @@ interface Phase {
   readonly lineMs: Float64Array;
   readonly bodyMs: Float64Array;
   readonly bareMs: Float64Array;
+  readonly bareSyncMs: Float64Array;
 }
 const paced = (perSecond: number) => ({ connections: 8, seconds: SECONDS, perSecond });
-/** The quiet tenant's answers for one phase, and those of the bare server. */
+/** The quiet tenant's answers for one phase, and those of the bare servers. */
 async function quietTenant(): Promise<Phase> {
   const quiet = { ...base, paths: [pathOf(0)] };
-  const [lines, bodies, answers] = await Promise.all([
+  const [lines, bodies, answers, syncs] = await Promise.all([
     sendBodies({ ...quiet, bodies: [line], ...paced(60) }),
     sendBodies({ ...quiet, bodies: small, ...paced(30) }),
-    sendBodies({ ...quiet, port: bare.port, bodies: [line], ...paced(60) }),
+    sendBodies({ ...quiet, port: bare.port, bodies: [line], ...paced(30) }),
+    sendBodies({ ...quiet, port: bareSync.port, bodies: [line], ...paced(30) }),
   ]);
-  return { lineMs: lines.tookMs, bodyMs: bodies.tookMs, bareMs: answers.tookMs };
+  return {
+    lineMs: lines.tookMs,
+    bodyMs: bodies.tookMs,
+    bareMs: answers.tookMs,
+    bareSyncMs: syncs.tookMs,
+  };
 }
 async function measured(what: string, beside: () => Promise<unknown>): Promise<Phase> {
   const from = await turns();
@@ -142,7 +150,7 @@ for (let round = 0; round < PHASES; round++) {
     await server.metrics(/delivery_(in_flight|held_bytes|queued|preparing) /),
   );
 }
-for (const which of ['lineMs', 'bodyMs', 'bareMs'] as const) {
+for (const which of ['lineMs', 'bodyMs', 'bareMs', 'bareSyncMs'] as const) {
   const at = (phases: readonly Phase[], share: number): number[] =>
     phases.map((phase) => Number(quantile(phase[which].toSorted(), share).toFixed(1)));
   const [quiet, loaded] = [at(alone, 0.99), at(beside, 0.99)];
@@ -158,10 +166,10 @@ for (const which of ['lineMs', 'bodyMs', 'bareMs'] as const) {
 }
 console.log({ quietDelivered: quietSink.taken.lines, peakMiB: peakRssMiB(server.pid) });
 await server.stop();
-for (const opened of [quietSink, hostileSink, bare]) opened.close();
+for (const opened of [quietSink, hostileSink, bare, bareSync]) opened.close();
 nameServer.close();
 slowReceiver.close();
-rmSync(dir, { recursive: true });
+if (!process.env['KEEP']) rmSync(dir, { recursive: true });
 process.exit();
 
 function median(values: readonly number[]): number {

@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { giveBack } from '../lib/give-back.ts';
 
 const NEWLINE = 0x0a;
 /** Pieces smaller than this are copied together: each Buffer costs some 100 bytes besides its own. */
@@ -71,14 +72,4 @@ export class Pieces {
     if (!ended) joined[at] = NEWLINE;
     return joined;
   }
-}
-
-/**
- * Gives a piece's memory back at once, when it has memory of its own.
- *
- * Garbage of this kind is dear: it lies outside V8's heap, and to find it the whole heap is marked for every few dozen bodies.
- */
-export function giveBack(piece: Buffer): void {
-  const { buffer } = piece;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.length) buffer.transfer(0);
 }

@@ -1,0 +1,9 @@
+/**
+ * Gives a piece's memory back at once, when it has memory of its own. Nobody may look at it afterwards.
+ *
+ * Garbage of this kind is dear: it lies outside V8's heap, and to find it the whole heap is marked for every few dozen bodies.
+ */
+export function giveBack(piece: Buffer): void {
+  const { buffer } = piece;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === piece.length) buffer.transfer(0);
+}

@@ -4,7 +4,8 @@
  *     node bench/catch-up.ts [GiB] [one|many]
  *
  * `one`: one stream, bodies of 1 MiB. `many`: 1,000 streams with a job each, bodies of 4 KiB. The destination refuses while
- * the lines arrive. A light load of one-line requests tells how long new answers take: before, and while the backlog drains.
+ * the lines arrive. A light load of one-line requests tells how long new answers take: before, and while the backlog drains. A
+ * bare server that only writes and syncs gets the same load: its times are what the machine and its disk have in both.
  *
  * Bars: the backlog drains at least 1.5 times as fast as lines could arrive, p99 of new answers at most doubles, memory does
  * not grow.
@@ -12,6 +13,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBareServer } from './lib/bare.ts';
 import { sendBodies } from './lib/bodies.ts';
 import type { BodiesOptions } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
@@ -19,17 +21,21 @@ import { cutBodies } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
 import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
-import { openSink } from './lib/sink.ts';
+import { openSinkApart } from './lib/sink-apart.ts';
 
 const GIB = Number(process.argv[2] ?? 1);
 const many = process.argv[3] === 'many';
 const SLICE_SECONDS = 10;
+const LIGHT_SECONDS = 5;
+/** Rounds of the light load before anything else, of which the median counts. One before them is for what is not compiled yet. */
+const QUIET_ROUNDS = 5;
 const DRAIN_MS = Number(process.env['BENCH_DRAIN_MS'] ?? 30 * 60_000);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-catch-up-'));
-const sink = await openSink();
+const sink = await openSinkApart();
 sink.open = false;
+const bare = await openBareServer(join(dir, 'bare'));
 const STREAMS = many ? 1_000 : 1;
 await makeFolder({
   dir: join(dir, 'data'),
@@ -61,16 +67,30 @@ async function send(options: Partial<BodiesOptions> & { seconds: number }) {
   return { ...result, bytes };
 }
 
-/** p99 of new answers under a light load, in milliseconds. */
-async function lightLoad(): Promise<number> {
-  const line = bodies[0]!.subarray(0, bodies[0]!.indexOf(10) + 1);
-  const light = { bodies: [line], connections: 8, perSecond: 50, seconds: 5 };
-  const { answered, tookMs } = await send(light);
-  accepted += answered;
-  return quantile(tookMs.toSorted(), 0.99);
+interface Answers {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly bareP99Ms: number;
 }
+/** How long new answers take under a light load. */
+async function lightLoad(): Promise<Answers> {
+  const line = bodies[0]!.subarray(0, bodies[0]!.indexOf(10) + 1);
+  const light = { bodies: [line], connections: 8, perSecond: 50, seconds: LIGHT_SECONDS };
+  const [{ answered, tookMs }, answers] = await Promise.all([
+    send(light),
+    sendBodies({ ...load, ...light, port: bare.port }),
+  ]);
+  accepted += answered;
+  const at = (times: Float64Array, share: number): number =>
+    Number(quantile(times.toSorted(), share).toFixed(1));
+  return { p50Ms: at(tookMs, 0.5), p99Ms: at(tookMs, 0.99), bareP99Ms: at(answers.tookMs, 0.99) };
+}
+const median = (rounds: readonly Answers[], of: keyof Answers): number =>
+  rounds.map((round) => round[of]).toSorted((a, b) => a - b)[rounds.length >> 1] ?? Number.NaN;
 
-const quietMs = await lightLoad();
+await lightLoad();
+const quiet: Answers[] = [];
+for (let round = 0; round < QUIET_ROUNDS; round++) quiet.push(await lightLoad());
 let arrivedBytes = 0;
 let arrivedSeconds = 0;
 while (arrivedBytes < GIB * 2 ** 30) {
@@ -85,7 +105,7 @@ const arrivedCpuS = cpuSeconds(server.pid);
 console.log('arrived', {
   GB: arrivedBytes / 1e9,
   arrivingMBs: Math.round(arriving),
-  quietMs,
+  quiet,
   before,
   cpuS: arrivedCpuS,
 });
@@ -99,9 +119,9 @@ let backlogEndedMs: number | undefined;
 const watching = setInterval(() => {
   if (sink.taken.plainBytes >= arrivedBytes) backlogEndedMs ??= performance.now();
 }, 10);
-const drainingMs: number[] = [];
+const draining: Answers[] = [];
 while (sink.taken.lines < accepted && performance.now() - began < DRAIN_MS) {
-  if (sink.taken.plainBytes < 0.9 * arrivedBytes) drainingMs.push(await lightLoad());
+  if (sink.taken.plainBytes < 0.9 * arrivedBytes) draining.push(await lightLoad());
   else await sleep(20);
 }
 clearInterval(watching);
@@ -110,8 +130,9 @@ console.log('drained', {
   drainedMBs: Math.round(drained),
   ofArriving: drained / arriving,
   missing: accepted - sink.taken.lines,
-  p99Ms: drainingMs,
-  p99OfQuiet: Math.max(...drainingMs) / quietMs,
+  draining,
+  p99OfQuiet: median(draining, 'p99Ms') / median(quiet, 'p99Ms'),
+  bareP99OfQuiet: median(draining, 'bareP99Ms') / median(quiet, 'bareP99Ms'),
   cpuSPerGB: (cpuSeconds(server.pid) - arrivedCpuS) / (arrivedBytes / 1e9),
   rssMiB: rssMiB(server.pid),
   peakMiB: peakRssMiB(server.pid),
@@ -119,5 +140,6 @@ console.log('drained', {
 if (sink.taken.lines !== accepted) process.exitCode = 1;
 await server.stop();
 sink.close();
+bare.close();
 rmSync(dir, { recursive: true });
 process.exit();

@@ -1,12 +1,13 @@
 /**
  * Question: what does one tenant's trouble do to another's answers?
  *
- *     node bench/isolation.ts [seconds of a phase]
+ *     node bench/isolation.ts [seconds of a phase] [phases of each kind]
  *
  * The quiet tenant sends one-line requests (an answer is a sync and little else) and, beside them, bodies of 64 KiB, both at a
  * steady rate, and has them delivered. The hostile one has jobs to names whose name server never answers, receivers that read
- * a byte a second; a second one has a backlog that is read again, projected and deflated. Two phases of the quiet tenant alone, then
- * two with the hostile tenants' jobs at work.
+ * a byte a second; a second one has a backlog that is read again, projected and deflated. Phases of the quiet tenant alone, then
+ * some with the hostile tenants' jobs and the backlog at work. Beside it a bare server that only answers is asked, and one that
+ * writes and syncs a line before it does: their times are what the machine and its disk have in all of these.
  *
  * Bars: the quiet tenant's p99 with the hostile one at most 1.5 times that without; no turn on the shard's thread above 10 ms.
  * Turns come from the server's own metric (`waybill_shard_longest_turn_seconds`).
@@ -17,27 +18,32 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBareServer } from './lib/bare.ts';
 import { sendBodies } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
-import { peakRssMiB } from './lib/process-stats.ts';
+import { cpuByThread, peakRssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
-import { openSink } from './lib/sink.ts';
+import { openSinkApart } from './lib/sink-apart.ts';
 
 const SECONDS = Number(process.argv[2] ?? 15);
+const PHASES = Number(process.argv[3] ?? 3);
 const HANGING = 100;
 const SLOW = 30;
 const BACKLOGS = 4;
-const BACKLOG_SECONDS = 12;
+/** More than is read, projected and deflated meanwhile. */
+const BACKLOG_SECONDS = 0.8 * SECONDS * PHASES;
 const FLAGS = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const FIELDS = ['RayID', 'EdgeStartTimestamp', 'ClientIP', 'ClientRequestHost', 'ClientRequestURI'];
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-isolation-'));
-const quietSink = await openSink(undefined, false);
-const hostileSink = await openSink(undefined, false);
+const quietSink = await openSinkApart(false);
+const hostileSink = await openSinkApart(false);
 hostileSink.open = false;
+const bare = await openBareServer();
+const bareSync = await openBareServer(join(dir, 'bare'));
 const nameServer = createSocket('udp4');
 await new Promise<void>((resolve) => nameServer.bind(0, '127.0.0.1', resolve));
 const slowReceiver = createServer((socket) => {
@@ -85,90 +91,99 @@ const base = { port: server.ingestPort, headers };
 interface Phase {
   readonly lineMs: Float64Array;
   readonly bodyMs: Float64Array;
+  readonly bareMs: Float64Array;
+  readonly bareSyncMs: Float64Array;
 }
-/** The quiet tenant's answers for one phase. */
+const paced = (perSecond: number) => ({ connections: 8, seconds: SECONDS, perSecond });
+/** The quiet tenant's answers for one phase, and those of the bare servers. */
 async function quietTenant(): Promise<Phase> {
-  const [lines, bodies] = await Promise.all([
-    sendBodies({
-      ...base,
-      paths: [pathOf(0)],
-      bodies: [line],
-      connections: 8,
-      seconds: SECONDS,
-      perSecond: 60,
-    }),
-    sendBodies({
-      ...base,
-      paths: [pathOf(0)],
-      bodies: small,
-      connections: 8,
-      seconds: SECONDS,
-      perSecond: 30,
-    }),
+  const quiet = { ...base, paths: [pathOf(0)] };
+  const [lines, bodies, answers, syncs] = await Promise.all([
+    sendBodies({ ...quiet, bodies: [line], ...paced(60) }),
+    sendBodies({ ...quiet, bodies: small, ...paced(30) }),
+    sendBodies({ ...quiet, port: bare.port, bodies: [line], ...paced(30) }),
+    sendBodies({ ...quiet, port: bareSync.port, bodies: [line], ...paced(30) }),
   ]);
-  return { lineMs: lines.tookMs, bodyMs: bodies.tookMs };
+  return {
+    lineMs: lines.tookMs,
+    bodyMs: bodies.tookMs,
+    bareMs: answers.tookMs,
+    bareSyncMs: syncs.tookMs,
+  };
+}
+async function measured(what: string, beside: () => Promise<unknown>): Promise<Phase> {
+  const from = await turns();
+  const cpu = cpuByThread(server.pid);
+  const [phase] = await Promise.all([quietTenant(), beside()]);
+  show(what, await turns(), from);
+  console.log('  CPU s by thread', cpuSince(cpu));
+  return phase;
 }
 const alone: Phase[] = [];
 const beside: Phase[] = [];
 await sleep(3_000);
-for (let round = 0; round < 2; round++) {
-  const from = await turns();
-  alone.push(await quietTenant());
-  show('turns, quiet alone', await turns(), from);
-}
-const before = await turns();
-await sendBodies({
-  ...base,
-  paths: backlogs.map(pathOf),
-  bodies: cutBodies(32 * 2 ** 20, 2 ** 20),
-  connections: 4,
-  seconds: BACKLOG_SECONDS,
-});
-show('turns while the backlog arrived', await turns(), before);
+// What is not compiled yet is no answer to the question.
+await quietTenant();
+for (let round = 0; round < PHASES; round++)
+  alone.push(await measured('quiet alone', async () => {}));
+const backlog = await measured('while the backlog arrived', () =>
+  sendBodies({
+    ...base,
+    paths: backlogs.map(pathOf),
+    bodies: cutBodies(32 * 2 ** 20, 2 ** 20),
+    connections: 4,
+    seconds: BACKLOG_SECONDS,
+  }),
+);
 
 // From here on its backlog is read again; what is stuck stays so.
 hostileSink.open = true;
 while (hostileSink.taken.lines === 0) await sleep(200);
-for (let round = 0; round < 2; round++) {
-  const from = await turns();
+for (let round = 0; round < PHASES; round++) {
   const delivered = hostileSink.taken.lines;
-  const [phase] = await Promise.all([
-    quietTenant(),
-    sendBodies({
-      ...base,
-      paths: stuck.map(pathOf),
-      bodies: small,
-      connections: 4,
-      seconds: SECONDS,
-      perSecond: 40,
-    }),
-  ]);
+  const phase = await measured('with the hostile tenants', () =>
+    sendBodies({ ...base, ...paced(40), connections: 4, paths: stuck.map(pathOf), bodies: small }),
+  );
   beside.push(phase);
-  show('turns, with the hostile tenants', await turns(), from);
   console.log(
     { hostileLinesDelivered: hostileSink.taken.lines - delivered },
     await server.metrics(/delivery_(in_flight|held_bytes|queued|preparing) /),
   );
 }
-for (const which of ['lineMs', 'bodyMs'] as const) {
-  const p99 = (phases: readonly Phase[]): number[] =>
-    phases.map((phase) => Number(quantile(phase[which].toSorted(), 0.99).toFixed(1)));
-  const [quiet, loaded] = [p99(alone), p99(beside)];
-  console.log(which === 'lineMs' ? 'one line' : '64 KiB', {
+for (const which of ['lineMs', 'bodyMs', 'bareMs', 'bareSyncMs'] as const) {
+  const at = (phases: readonly Phase[], share: number): number[] =>
+    phases.map((phase) => Number(quantile(phase[which].toSorted(), share).toFixed(1)));
+  const [quiet, loaded] = [at(alone, 0.99), at(beside, 0.99)];
+  console.log(which, {
+    p50AloneMs: at(alone, 0.5),
+    p50BesideMs: at(beside, 0.5),
     p99AloneMs: quiet,
+    p99WhileItArrivedMs: at([backlog], 0.99),
     p99BesideMs: loaded,
-    // Alone the best of two: whatever else the machine does makes it worse. A round in which no hostile line was delivered had
-    // no backlog at work.
-    times: loaded.map((ms) => Number((ms / Math.min(...quiet)).toFixed(2))),
+    // A phase in which no hostile line was delivered had no backlog at work.
+    times: Number((median(loaded) / median(quiet)).toFixed(2)),
   });
 }
 console.log({ quietDelivered: quietSink.taken.lines, peakMiB: peakRssMiB(server.pid) });
 await server.stop();
-for (const sink of [quietSink, hostileSink]) sink.close();
+for (const opened of [quietSink, hostileSink, bare, bareSync]) opened.close();
 nameServer.close();
 slowReceiver.close();
-rmSync(dir, { recursive: true });
+if (!process.env['KEEP']) rmSync(dir, { recursive: true });
 process.exit();
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function cpuSince(before: ReadonlyMap<string, number>): Record<string, number> {
+  const spent: Record<string, number> = {};
+  for (const [name, seconds] of cpuByThread(server.pid)) {
+    const more = seconds - (before.get(name) ?? 0);
+    if (more >= 0.1) spent[name] = Number(more.toFixed(1));
+  }
+  return spent;
+}
 
 function turns(): Promise<ReadonlyMap<string, number>> {
   return server.metrics(/longest_turn_seconds_bucket/);
@@ -188,5 +203,5 @@ function show(
     if (upTo > below) seconds[`≤ ${bound} s`] = upTo - below;
     below = upTo;
   }
-  console.log(what, seconds);
+  console.log(`turns, ${what}`, seconds);
 }

@@ -38,6 +38,8 @@ import { crashAt } from './crash-point.ts';
 import { giveBackAfterStart } from './heap.ts';
 import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
+import { preparer } from './preparer.ts';
+import type { Preparer } from './preparer.ts';
 import { senders } from './senders.ts';
 import type { Senders } from './senders.ts';
 import { mindLargeHeap } from './large-heap.ts';
@@ -101,6 +103,7 @@ let running:
       archive: OpenArchiveWriter;
       openSender: Senders['openSender'];
       passedThrough: Senders['passedThrough'];
+      apart: Preparer;
       pull: PullReader;
     }
   | undefined;
@@ -276,9 +279,11 @@ async function run(): Promise<void> {
     diagnostics,
     ambientCredentials: (id) => ambient.has(id),
   });
+  const apart = preparer(diagnostics);
   const delivery = createDelivery({
     buffer,
     ...outgoing,
+    prepareApart: apart.prepare,
     inflateBlock,
     compileContent: (job: JobConfig, epoch: string) =>
       compileContent(
@@ -306,6 +311,7 @@ async function run(): Promise<void> {
     archive,
     openSender: outgoing.openSender,
     passedThrough: outgoing.passedThrough,
+    apart,
     pull: pullReader(buffer),
   };
   if (!isAlone) {
@@ -439,10 +445,12 @@ async function drain(waitMs: number): Promise<void> {
   const giveUp = new AbortController();
   const stopTimer = clock.after(waitMs, () => giveUp.abort());
   if (running && ingest) {
-    const { buffer, delivery, archive } = running;
+    const { buffer, delivery, apart, archive } = running;
     buffer.drain();
     await ingest.drain(giveUp.signal);
     await delivery.drain(giveUp.signal);
+    // What it still prepares is not waited for: the next start prepares it anew.
+    await apart.close();
     await delivery.close();
     await buffer.close();
     await archive.close();

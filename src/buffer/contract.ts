@@ -79,7 +79,12 @@ export interface StoredBlock extends BlockInfo {
 
 export type ReadBlocks =
   /** Consecutive blocks; the first one holds `from` (it may begin before). */
-  | { readonly kind: 'blocks'; readonly blocks: readonly StoredBlock[] }
+  | {
+      readonly kind: 'blocks';
+      readonly blocks: readonly StoredBlock[];
+      /** For whoever has copied what it wanted: gives memory back at once. Nobody may look at the blocks afterwards. */
+      readonly giveBack?: () => void;
+    }
   /** These lines cannot be read any more; read on from `range.to`. */
   | {
       readonly kind: 'gap';

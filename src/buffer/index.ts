@@ -26,7 +26,7 @@ export type {
   StreamState,
 } from './contract.ts';
 export { knownEnd } from './checkpoint/checkpoints.ts';
-export { BlockDamaged, inflateBlock } from './inflate.ts';
+export { BlockDamaged, inflateBlock, inflateBlockHere } from './inflate.ts';
 export { BUFFER_STEPS } from './deps.ts';
 export type { BufferDeps, BufferLimits, BufferStep, DiskSharers } from './deps.ts';
 export { waybillBytes, waybillHash } from './format/records.codec.ts';

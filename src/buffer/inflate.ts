@@ -3,7 +3,14 @@
  * byte is ever handed on without its CRC-32 having been looked at (I10).
  */
 import { promisify } from 'node:util';
-import { constants, crc32, inflateRaw, inflateRawSync, zstdDecompress } from 'node:zlib';
+import {
+  constants,
+  crc32,
+  inflateRaw,
+  inflateRawSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 
 import type { StoredBlock } from './contract.ts';
 
@@ -27,7 +34,15 @@ export type InflatableBlock = Pick<StoredBlock, 'codec' | 'stored' | 'plainBytes
  * @throws {BlockDamaged} when the bytes do not inflate, or not to the length and CRC-32 of the header
  */
 export async function inflateBlock(block: InflatableBlock): Promise<Buffer> {
-  const plain = await expand(block);
+  return checked(block, block.plainBytes <= INLINE_BYTES ? expandHere(block) : await expand(block));
+}
+
+/** The same on the calling thread, for one that has nothing else to do. */
+export function inflateBlockHere(block: InflatableBlock): Buffer {
+  return checked(block, expandHere(block));
+}
+
+function checked(block: InflatableBlock, plain: Buffer): Buffer {
   if (plain.length !== block.plainBytes) {
     throw new BlockDamaged(`${plain.length} plain bytes instead of ${block.plainBytes}`);
   }
@@ -36,28 +51,54 @@ export async function inflateBlock(block: InflatableBlock): Promise<Buffer> {
 }
 
 async function expand(block: InflatableBlock): Promise<Buffer> {
-  // One byte more than promised is enough to see that a block lies about its length.
-  const maxOutputLength = block.plainBytes + 1;
+  const { codec, stored } = block;
   try {
-    switch (block.codec) {
+    switch (codec) {
       case 'raw':
-        return block.stored;
-      case 'deflate': {
-        const options = {
-          // The fragment ends with a sync flush and not with a final block: that is no error here.
-          finishFlush: constants.Z_SYNC_FLUSH,
-          chunkSize: Math.max(64, maxOutputLength),
-          maxOutputLength,
-        };
-        if (block.plainBytes <= INLINE_BYTES) return inflateRawSync(block.stored, options);
-        return await inflate(block.stored, options);
-      }
+        return stored;
+      case 'deflate':
+        return await inflate(stored, inflateOptions(block));
       case 'zstd':
-        return await unzstd(block.stored, { maxOutputLength });
+        return await unzstd(stored, { maxOutputLength: mostBytes(block) });
     }
   } catch (error) {
-    throw new BlockDamaged(
-      `does not inflate: ${error instanceof Error ? error.message : 'unknown'}`,
-    );
+    throw damaged(error);
   }
+}
+
+function expandHere(block: InflatableBlock): Buffer {
+  const { codec, stored } = block;
+  try {
+    switch (codec) {
+      case 'raw':
+        return stored;
+      case 'deflate':
+        return inflateRawSync(stored, inflateOptions(block));
+      case 'zstd':
+        return zstdDecompressSync(stored, { maxOutputLength: mostBytes(block) });
+    }
+  } catch (error) {
+    throw damaged(error);
+  }
+}
+
+/** One byte more than promised is enough to see that a block lies about its length. */
+function mostBytes({ plainBytes }: InflatableBlock): number {
+  return plainBytes + 1;
+}
+
+function inflateOptions(block: InflatableBlock) {
+  const maxOutputLength = mostBytes(block);
+  return {
+    // The fragment ends with a sync flush and not with a final block: that is no error here.
+    finishFlush: constants.Z_SYNC_FLUSH,
+    chunkSize: Math.max(64, maxOutputLength),
+    maxOutputLength,
+  };
+}
+
+function damaged(error: unknown): BlockDamaged {
+  return new BlockDamaged(
+    `does not inflate: ${error instanceof Error ? error.message : 'unknown'}`,
+  );
 }

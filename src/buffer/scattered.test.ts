@@ -15,8 +15,8 @@ function counting(log: ShardLog): { readonly log: ShardLog; readonly read: () =>
   const counted = new Proxy(log, {
     get(target, name, receiver) {
       if (name === 'read')
-        return async (from: Position, most: number) => {
-          const outcome = await target.read(from, most);
+        return async (from: Position, most: number, before?: Position) => {
+          const outcome = await target.read(from, most, before);
           if (outcome.kind === 'records')
             for (const { payload } of outcome.records) bytes += payload.length;
           return outcome;

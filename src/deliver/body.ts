@@ -5,17 +5,21 @@
  */
 import { createHash } from 'node:crypto';
 import { assert } from '../lib/assert.ts';
+import { giveBack } from '../lib/give-back.ts';
 import { stitchGzip } from '../lib/gzip.ts';
 import type { Fragment, GzipMember } from '../lib/gzip.ts';
 
+/** Level for what is deflated here: nearly as small as 6, a fifth faster (docs/delivery.md has the numbers). */
+export const DEFLATE_LEVEL = 5;
 /** Plain bytes deflated in one piece: long enough to shrink as well as the whole would. */
 const PIECE_BYTES = 1024 * 1024;
-/** Bytes hashed in one turn; a millisecond or two. */
-const HASH_TURN_BYTES = 1024 * 1024;
+/** Bytes hashed in one piece of a turn; a millisecond at most. */
+const HASHED_BYTES = 512 * 1024;
 
 export interface BodyTools {
   readonly deflate: (plain: Buffer) => Promise<Fragment>;
-  readonly nextTurn: () => Promise<void>;
+  /** Does a piece of work when there is time for it; see `lib/short-turns.ts`. */
+  readonly inTurn: <T>(piece: () => T) => Promise<T>;
 }
 
 /** How a body is packed: one gzip member, or as it is for receivers that take no gzip. */
@@ -34,6 +38,8 @@ export class BodyBuilder {
   readonly #plainParts: Buffer[] = [];
   readonly #fragments: Promise<Fragment>[] = [];
   #gathered: Buffer[] = [];
+  /** Those of them whose memory can be given back. */
+  #own = new Set<Buffer>();
   #gatheredBytes = 0;
   #underWay: Promise<unknown> = Promise.resolve();
   /** Plain bytes taken so far. */
@@ -62,6 +68,12 @@ export class BodyBuilder {
     if (this.#gatheredBytes >= PIECE_BYTES) await this.#deflateGathered();
   }
 
+  /** The same of bytes that nobody else looks at, now or later: their memory is given back as soon as they are deflated. */
+  async addOwn(plain: Buffer): Promise<void> {
+    if (this.#packing === 'gzip') this.#own.add(plain);
+    await this.addPlain(plain);
+  }
+
   async addFragment(fragment: Fragment): Promise<void> {
     assert(this.#packing === 'gzip', 'stored fragments stand in gzip bodies only');
     await this.#deflateGathered();
@@ -77,27 +89,57 @@ export class BodyBuilder {
         ? stitchGzip(await Promise.all(this.#fragments))
         : { parts: this.#plainParts, bytes: plainBytes, plainBytes };
     const hash = createHash('sha256');
-    let sinceTurn = 0;
-    for (const part of member.parts) {
-      hash.update(part);
-      sinceTurn += part.length;
-      if (sinceTurn < HASH_TURN_BYTES) continue;
-      sinceTurn = 0;
-      await this.#tools.nextTurn();
+    for (const run of runsOf(member.parts, HASHED_BYTES)) {
+      await this.#tools.inTurn(() => {
+        for (const part of run) hash.update(part);
+      });
     }
     return { member, sha256: hash.digest('hex') };
   }
 
   async #deflateGathered(): Promise<void> {
     if (this.#gatheredBytes === 0) return;
-    const [only] = this.#gathered;
-    const plain = this.#gathered.length === 1 ? only! : Buffer.concat(this.#gathered);
+    const gathered = this.#gathered;
+    const own = this.#own;
     this.#gathered = [];
     this.#gatheredBytes = 0;
+    this.#own = new Set();
+    const plain = await this.#tools.inTurn(() => joined(gathered, own));
     await this.#underWay;
-    const deflating = this.#tools.deflate(plain);
+    const deflating = this.#tools.deflate(plain).finally(() => {
+      if (own.has(plain)) giveBack(plain);
+    });
     // A rejection is met where the fragments are awaited, unless the batch is given up before.
     this.#underWay = deflating.catch(() => {});
     this.#fragments.push(deflating);
   }
+}
+
+/** @param own of these; what is joined out of several is own as well, and they are given back */
+function joined(parts: readonly Buffer[], own: Set<Buffer>): Buffer {
+  const [only] = parts;
+  if (parts.length === 1) return only!;
+  const all = Buffer.concat(parts);
+  for (const part of own) giveBack(part);
+  own.add(all);
+  return all;
+}
+
+/** Parts, or pieces of them, in runs of at most so many bytes. */
+function* runsOf(parts: readonly Buffer[], mostBytes: number): Generator<readonly Buffer[]> {
+  let run: Buffer[] = [];
+  let left = mostBytes;
+  for (const part of parts) {
+    for (let at = 0; at < part.length;) {
+      const piece = part.subarray(at, at + left);
+      run.push(piece);
+      at += piece.length;
+      left -= piece.length;
+      if (left > 0) continue;
+      yield run;
+      run = [];
+      left = mostBytes;
+    }
+  }
+  if (run.length > 0) yield run;
 }

@@ -3,15 +3,20 @@ import type { JobState } from '../buffer/index.ts';
 import { AssertionError } from '../lib/assert.ts';
 import { createDeflater } from '../lib/deflater.ts';
 import { deflateFragment } from '../lib/gzip.ts';
+import { ShortTurns } from '../lib/short-turns.ts';
 import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
+import { DEFLATE_LEVEL } from './body.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { JobIndex } from './job-index.ts';
 import { Lane } from './lane.ts';
 import { Pace } from './pace.ts';
 import { Places } from './places.ts';
+import type { PrepareTools } from './prepare.ts';
+import { goesApart, prepareWhere } from './prepare-where.ts';
+import type { PrepareApart } from './prepare-where.ts';
 import { RecordWindow } from './record-window.ts';
 import { Replays } from './replay/replays.ts';
 import { isAtRest, restingStatus } from './rest.ts';
@@ -20,8 +25,6 @@ import type { RunnerTools } from './runner-tools.ts';
 import { Senders } from './senders.ts';
 import { Turns } from './turns.ts';
 
-/** Level for what is deflated here: nearly as small as 6, a fifth faster (docs/delivery.md has the numbers). */
-const DEFLATE_LEVEL = 5;
 /** Level for small blocks that are delivered as they came: what they are stored at, three fifths of the CPU of 5 for a tenth more. */
 const AGAIN_LEVEL = 3;
 /** Jobs that are woken in one turn: each looks at its stream's blocks, some 50 us. */
@@ -29,12 +32,17 @@ const CALLS_A_TURN = 32;
 /** Runners that are looked at in one second: whether their jobs rest. */
 const LOOKS_A_SECOND = 500;
 
-export function createDelivery(deps: DeliveryDeps): Delivery {
+export function createDelivery(deps: ApartDeps): Delivery {
   return new ShardDelivery(deps);
 }
 
+interface ApartDeps extends DeliveryDeps {
+  /** Prepares large batches in another thread; absent: all are prepared on this one. */
+  readonly prepareApart?: PrepareApart;
+}
+
 class ShardDelivery implements Delivery {
-  readonly #deps: DeliveryDeps;
+  readonly #deps: ApartDeps;
   /** Of jobs that have something to do, or had lately; the others are at rest (`rest.ts`). */
   readonly #runners = new Map<number, JobRunner>();
   readonly #byStream = new JobIndex();
@@ -54,7 +62,7 @@ class ShardDelivery implements Delivery {
   readonly #endGrowth: () => void;
   #draining = false;
 
-  constructor(deps: DeliveryDeps) {
+  constructor(deps: ApartDeps) {
     this.#deps = deps;
     this.#nextTurn = deps.nextTurn ?? (() => new Promise<void>((resolve) => setImmediate(resolve)));
     this.#calls = new TurnQueue(CALLS_A_TURN, this.#nextTurn);
@@ -93,17 +101,29 @@ class ShardDelivery implements Delivery {
     const lane = new Lane(limits.compressions);
     const deflater = createDeflater(DEFLATE_LEVEL, limits.compressions);
     const again = createDeflater(AGAIN_LEVEL, limits.compressions);
+    const turns = new ShortTurns(clock, this.#nextTurn);
+    const prepare: PrepareTools = {
+      buffer: deps.buffer,
+      inflate: (block) => lane.run(() => deps.inflateBlock(block)),
+      deflate: (plain) => lane.run(() => deflateFragment(plain, deflater)),
+      deflateAgain: (plain) => lane.run(() => deflateFragment(plain, again)),
+      inTurn: (piece) => turns.run(piece),
+      limits,
+    };
+    const where = { apart: deps.prepareApart, apartBytes: limits.apartBytes };
     return {
       deps,
       clock,
-      prepare: {
-        buffer: deps.buffer,
-        inflate: (block) => lane.run(() => deps.inflateBlock(block)),
-        deflate: (plain) => lane.run(() => deflateFragment(plain, deflater)),
-        deflateAgain: (plain) => lane.run(() => deflateFragment(plain, again)),
-        nextTurn: this.#nextTurn,
-        limits,
+      prepare,
+      goesApart: (shape) => {
+        try {
+          return goesApart(shape(), where);
+        } catch {
+          // Settings that cannot be compiled: whoever prepares says so.
+          return false;
+        }
       },
+      prepareBatch: (request, plainBytes) => prepareWhere(request, plainBytes, prepare, where),
       turns: this.#turns,
       calls: this.#calls,
       pace: new Pace({

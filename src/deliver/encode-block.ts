@@ -21,7 +21,8 @@ export interface EncodingBatch {
   readonly malformed: MalformedLine[];
   readonly malformedMost: number;
   readonly turnBytes: number;
-  readonly nextTurn: () => Promise<void>;
+  /** Does a piece of work when there is time for it; see `lib/short-turns.ts`. */
+  readonly inTurn: <T>(piece: () => T) => Promise<T>;
 }
 
 /** @param plain exactly the lines of `range` */
@@ -32,15 +33,16 @@ export async function encodeBlock(
 ): Promise<void> {
   const { encoder, body, tally } = batch;
   for (const slice of sliceLines(plain, range, batch.turnBytes)) {
-    const piece = encoder.encode(slice.bytes, slice.range.from, slice.range, tally.delivered > 0);
+    const piece = await batch.inTurn(() =>
+      encoder.encode(slice.bytes, slice.range.from, slice.range, tally.delivered > 0),
+    );
     assertComplete(piece, slice.range);
     if (tally.delivered === 0 && piece.lines > 0) await body.addPlain(encoder.prefix);
     tally.delivered += piece.lines;
     tally.exclude(piece.excluded);
     tally.drop('malformed', piece.malformed.length);
     keepMalformed(batch, slice, piece);
-    await body.addPlain(piece.bytes);
-    await batch.nextTurn();
+    await body.addOwn(piece.bytes);
   }
 }
 

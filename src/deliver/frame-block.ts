@@ -9,6 +9,7 @@ import type { BodyBuilder } from './body.ts';
 import type { Content } from './contract.ts';
 import type { MalformedLine } from './encode-block.ts';
 import { sliceLines } from './lines.ts';
+import type { Slice } from './lines.ts';
 import type { Tally } from './tally.ts';
 
 const NEWLINE = 0x0a;
@@ -20,7 +21,8 @@ export interface FramedBatch {
   readonly malformed: MalformedLine[];
   readonly malformedMost: number;
   readonly turnBytes: number;
-  readonly nextTurn: () => Promise<void>;
+  /** Does a piece of work when there is time for it; see `lib/short-turns.ts`. */
+  readonly inTurn: <T>(piece: () => T) => Promise<T>;
 }
 
 /** Whether a framing holds for what a job makes of lines: only NDJSON is framed. */
@@ -44,22 +46,26 @@ export class FramedLines {
   /** @param plain exactly the lines of `range` */
   async add(batch: FramedBatch, plain: Buffer, range: Range, receivedMs: number): Promise<void> {
     for (const slice of sliceLines(plain, range, batch.turnBytes)) {
-      const parts: Buffer[] = [];
-      let place = 0;
-      for (let offset = slice.range.from; offset < slice.range.to; offset++) {
-        const end = slice.bytes.indexOf(NEWLINE, place) + 1;
-        const bytes = recordOf(batch, slice.bytes.subarray(place, end), offset);
-        place = end;
-        if (bytes === undefined) continue;
-        const isFirst = this.offsets.length === 0;
-        if (isFirst) parts.push(this.framer.prefix);
-        const line = { bytes, ...this.#origin, offset, receivedMs };
-        parts.push(...this.framer.frame(line, isFirst));
-        this.offsets.push(offset);
-      }
-      await batch.body.addPlain(Buffer.concat(parts));
-      await batch.nextTurn();
+      const framed = await batch.inTurn(() => this.#frame(batch, slice, receivedMs));
+      await batch.body.addOwn(framed);
     }
+  }
+
+  #frame(batch: FramedBatch, slice: Slice, receivedMs: number): Buffer {
+    const parts: Buffer[] = [];
+    let place = 0;
+    for (let offset = slice.range.from; offset < slice.range.to; offset++) {
+      const end = slice.bytes.indexOf(NEWLINE, place) + 1;
+      const bytes = recordOf(batch, slice.bytes.subarray(place, end), offset);
+      place = end;
+      if (bytes === undefined) continue;
+      const isFirst = this.offsets.length === 0;
+      if (isFirst) parts.push(this.framer.prefix);
+      const line = { bytes, ...this.#origin, offset, receivedMs };
+      parts.push(...this.framer.frame(line, isFirst));
+      this.offsets.push(offset);
+    }
+    return Buffer.concat(parts);
   }
 }
 

@@ -63,7 +63,7 @@ async function prepared(
         ? stored
         : zlib.inflateRawSync(stored, { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
     deflate: (plain) => deflateFragment(plain, deflater),
-    nextTurn: async () => {},
+    inTurn: async (piece) => piece(),
     limits: { smallBlockBytes: 0, turnBytes: 40, malformedPerBatch: 2, batchBytes: 1e9 },
   };
   const range = { from: 0, to: lines.flat().length };

@@ -5,8 +5,11 @@
  * (`plan-run.ts`), a settler chains the waybills. What all jobs share is bounded in `turns.ts` (fairness, attempts, memory)
  * and `senders.ts`. Semantics: docs/delivery.md.
  */
+export { PreparingThread } from './apart/shard-side.ts';
+export { prepareForShard } from './apart/thread-side.ts';
 export { compileContent } from './content/index.ts';
 export { createDelivery } from './delivery.ts';
+export type { PrepareApart } from './prepare-where.ts';
 export type {
   Content,
   DeliverLimits,

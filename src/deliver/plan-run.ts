@@ -25,7 +25,6 @@ import type { PlanEvent, PlanStage } from './plan-stage.ts';
 import { withRefused } from './partial.ts';
 import { tellPlace } from './place-verdict.ts';
 import type { Place } from './places.ts';
-import { prepare } from './prepare.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
 import { judgeRefusal, NEVER_REFUSED } from './refusal.ts';
 import type { Refusals } from './refusal.ts';
@@ -119,11 +118,18 @@ export class PlanRun {
   /** One attempt of a plan at rest. */
   async run(): Promise<void> {
     this.#to('due');
-    const turn = await this.#host.tools.turns.request({
-      account: this.#host.job().account,
+    const { goesApart, turns } = this.#host.tools;
+    const job = this.#host.job();
+    const turn = await turns.request({
+      account: job.account,
       costBytes: this.#costBytes,
       heldBytes: this.#heldBytes,
       suspect: this.#host.health.suspect,
+      apart: goesApart(() => ({
+        content: this.#host.content(this.made ?? job),
+        receiver: this.#host.receiver(),
+        plainBytes: this.#costBytes,
+      })),
     });
     await this.#guarded(turn, async () => {
       if (!turn || !this.#host.mayAttempt(this)) return this.#to('failed');
@@ -175,7 +181,7 @@ export class PlanRun {
   }
 
   async #prepare(): Promise<Prepared> {
-    const { deps, prepare: tools } = this.#host.tools;
+    const { deps, prepareBatch } = this.#host.tools;
     const made = this.made ?? this.#contentOfPlan();
     let content: Content;
     try {
@@ -187,7 +193,7 @@ export class PlanRun {
     const receiver = this.#host.receiver();
     const origin = { job, epoch };
     const request = { stream: made.stream, range, pinned: true, content, origin, receiver };
-    const prepared = await prepare(request, tools);
+    const prepared = await prepareBatch(request, this.#costBytes);
     const corrupt = prepared.kind === 'failed' ? 0 : (prepared.counts.dropped.corrupt ?? 0);
     if (corrupt > 0) deps.diagnostics.alarm('delivery.lines.corrupt', { job, lines: corrupt });
     return prepared;
@@ -423,7 +429,7 @@ export class PlanRun {
     const content = this.#host.content(made);
     if (content === 'whole') return range.to - range.from;
     const request = { stream: made.stream, range, pinned: true, content };
-    const prepared = await prepare(request, this.#host.tools.prepare);
+    const prepared = await this.#host.tools.prepareBatch(request, this.#costBytes);
     return prepared.kind === 'failed' ? range.to - range.from : prepared.counts.delivered;
   }
 

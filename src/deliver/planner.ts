@@ -11,7 +11,6 @@ import type { Health } from './health.ts';
 import { nextUnplanned } from './next-range.ts';
 import { makePlan } from './plan-name.ts';
 import { malformedLines } from './kept-lines.ts';
-import { prepare } from './prepare.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
 import type { RunnerTools } from './runner-tools.ts';
 import type { Settled, Settlement } from './settler.ts';
@@ -177,12 +176,19 @@ export class Planner {
   }
 
   async #make(choice: Ready): Promise<void> {
-    const { turns } = this.#host.tools;
+    const { goesApart, turns } = this.#host.tools;
+    const { plainBytes, storedBytes } = choice;
+    const job = this.#host.job();
     const turn = await turns.request({
-      account: this.#host.job().account,
-      costBytes: choice.plainBytes,
-      heldBytes: choice.storedBytes,
+      account: job.account,
+      costBytes: plainBytes,
+      heldBytes: storedBytes,
       suspect: this.#host.health.suspect,
+      apart: goesApart(() => ({
+        content: this.#host.content(job),
+        receiver: this.#host.receiver(),
+        plainBytes,
+      })),
     });
     if (!turn) return;
     let handedOver = false;
@@ -240,9 +246,9 @@ export class Planner {
     }
     const receiver = this.#host.receiver();
     const request = { stream: job.stream, range: choice.range, pinned: false, content };
-    return await prepare(
+    return await this.#host.tools.prepareBatch(
       { ...request, origin: { job: job.id, epoch }, receiver },
-      this.#host.tools.prepare,
+      choice.plainBytes,
     );
   }
 

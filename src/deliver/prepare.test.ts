@@ -42,7 +42,7 @@ function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): Pre
       used.deflated += 1;
       return deflateFragment(plain, deflater);
     },
-    nextTurn: async () => {},
+    inTurn: async (piece) => piece(),
     limits: { smallBlockBytes: 500, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },
   };
 }

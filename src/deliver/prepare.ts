@@ -23,6 +23,8 @@ import { Tally } from './tally.ts';
 const WINDOW_BYTES = 2 * 1024 * 1024;
 
 export interface PrepareTools extends BodyTools {
+  /** Told of blocks and what they were inflated to, once nothing of a batch refers to them any more. */
+  readonly done?: (bytes: readonly Buffer[]) => void;
   readonly buffer: Pick<ShardBuffer, 'read'>;
   readonly inflate: (block: StoredBlock) => Promise<Buffer>;
   /** For lines that were stored deflated and go out as they came; absent: as all others. */
@@ -152,12 +154,16 @@ class Preparation {
       wanted.filter((_, index) => !copied[index]),
       this.#tools.inflate,
     );
+    const used = wanted.map(({ stored }) => stored);
     for (const [index, block] of wanted.entries()) {
       const inflated = copied[index] ? undefined : await inflating.shift();
+      if (inflated?.kind === 'plain') used.push(inflated.plain);
       const step = await this.#takeBlock(block, inflated);
       if (step !== 'on') return step;
       if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
     }
+    // What goes through an encoder or a framer is copied by it; all else stands in the body as it is.
+    if (this.#request.content !== 'whole' || this.#framed) this.#tools.done?.(used);
     return 'on';
   }
 
@@ -184,7 +190,7 @@ class Preparation {
 
   async #addLines(lines: Buffer, range: Range, receivedMs: number): Promise<void> {
     const { content } = this.#request;
-    const { limits, nextTurn } = this.#tools;
+    const { limits, inTurn } = this.#tools;
     const batch = {
       content,
       body: this.#body,
@@ -192,7 +198,7 @@ class Preparation {
       malformed: this.#malformed,
       malformedMost: limits.malformedPerBatch,
       turnBytes: limits.turnBytes,
-      nextTurn,
+      inTurn,
     };
     if (this.#framed) return await this.#framed.add(batch, lines, range, receivedMs);
     if (content !== 'whole') return await encodeBlock({ ...batch, encoder: content }, lines, range);

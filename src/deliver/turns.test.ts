@@ -9,6 +9,7 @@ const LIMITS: TurnLimits = {
   heldBytes: 1_000,
   heldBytesPerAccount: 400,
   preparations: 1_000,
+  preparationsApart: 1_000,
   targetBytes: 100,
 };
 
@@ -23,9 +24,12 @@ class Asking {
     this.turns = new Turns({ ...LIMITS, ...limits });
   }
 
-  ask(account: string, changes: { cost?: number; held?: number; suspect?: boolean } = {}): void {
-    const { cost = 100, held = 1, suspect = false } = changes;
-    const request = { account, costBytes: cost, heldBytes: held, suspect };
+  ask(
+    account: string,
+    changes: { cost?: number; held?: number; suspect?: boolean; apart?: boolean } = {},
+  ): void {
+    const { cost = 100, held = 1, suspect = false, apart = false } = changes;
+    const request = { account, costBytes: cost, heldBytes: held, suspect, apart };
     void this.turns.request(request).then((turn) => {
       if (!turn) return (this.calledOff += 1);
       this.granted.push(account);
@@ -53,6 +57,23 @@ describe('Turns', () => {
     for (let n = 0; n < 8; n += 1) await asking.end();
     assert.deepEqual(asking.granted.slice(0, 4).toSorted(), ['flood', 'flood', 'other', 'small']);
     assert.equal(asking.granted.length, 8);
+  });
+
+  it('what another thread prepares leaves places for what is prepared here (I6)', async () => {
+    const asking = new Asking({ preparations: 6, preparationsApart: 4 });
+    for (let n = 0; n < 3; n += 1) {
+      for (let account = 0; account < 4; account += 1) asking.ask(`a${account}`, { apart: true });
+    }
+    asking.ask('other');
+    await asking.settled();
+    assert.deepEqual(asking.granted, ['a0', 'a1', 'a2', 'a3', 'other']);
+    asking.held[0]!.prepared(1);
+    await asking.settled();
+    assert.equal(asking.granted.length, 6, 'one that is prepared makes room for the next');
+    await asking.end(6);
+    assert.equal(asking.granted.length, 10);
+    await asking.end(4);
+    assert.equal(asking.granted.length, 13);
   });
 
   it('a turn of half the bytes comes twice as often', async () => {

@@ -7,7 +7,8 @@
  * most half of what is still free, besides its first), so that a few slow receivers never leave nothing for the others.
  *
  * Jobs whose last attempt failed stand in a ring of their own with a quarter of everything, served after the healthy ones:
- * however many receivers hang, the others' batches do not wait for them.
+ * however many receivers hang, the others' batches do not wait for them. Batches that are prepared in another thread, which may
+ * get little of a core, never have all places of those being prepared.
  */
 import type { DeliverLimits } from './contract.ts';
 
@@ -19,6 +20,8 @@ export interface TurnRequest {
   readonly heldBytes: number;
   /** Whether the job's last attempt failed. */
   readonly suspect: boolean;
+  /** Whether it is prepared in another thread. */
+  readonly apart: boolean;
 }
 
 /** A place among what is under way. */
@@ -36,6 +39,7 @@ export type TurnLimits = Pick<
   | 'heldBytes'
   | 'heldBytesPerAccount'
   | 'preparations'
+  | 'preparationsApart'
   | 'targetBytes'
 >;
 
@@ -79,6 +83,7 @@ export class Turns {
   readonly #accounts = new Map<string, Use>();
   readonly #use: Use = { attempts: 0, heldBytes: 0 };
   #preparing = 0;
+  #preparingApart = 0;
   #queued = 0;
 
   constructor(limits: TurnLimits) {
@@ -155,6 +160,8 @@ export class Turns {
 
   #room(ring: Ring, request: TurnRequest): 'room' | 'account_full' | 'too_large' | 'none' {
     const limits = this.#limits;
+    // As an account that has what it may have: looked at again when one of them is prepared.
+    if (request.apart && this.#preparingApart >= limits.preparationsApart) return 'account_full';
     const own = this.#accounts.get(request.account);
     const freeAttempts = Math.min(
       limits.attempts - this.#use.attempts,
@@ -201,18 +208,23 @@ export class Turns {
       use.heldBytes += heldBytes;
     }
     this.#preparing += 1;
+    if (request.apart) this.#preparingApart += 1;
+    const isPrepared = (): void => {
+      this.#preparing -= 1;
+      if (request.apart) this.#preparingApart -= 1;
+    };
     return {
       prepared: (bytes) => {
         if (state !== 'preparing') return;
         state = 'prepared';
-        this.#preparing -= 1;
+        isPrepared();
         for (const use of uses) use.heldBytes += bytes - heldBytes;
         heldBytes = bytes;
         this.#moreRoom();
       },
       release: () => {
         if (state === 'released') return;
-        if (state === 'preparing') this.#preparing -= 1;
+        if (state === 'preparing') isPrepared();
         state = 'released';
         for (const use of uses) {
           use.attempts -= 1;

@@ -9,7 +9,8 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Gunzip, ZstdDecompress } from 'node:zlib';
 import { declaredBytes } from './declared-size.ts';
 import type { Lease } from './memory.ts';
-import { giveBack, Pieces } from './pieces.ts';
+import { giveBack } from '../lib/give-back.ts';
+import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -21,7 +22,7 @@ const PIECE_BYTES_MAX = 256 * 1024;
 const USUAL_RATIO = 8;
 /** Plain bytes up to which a body that says its size comes out in one piece, and how much its buffer is larger: a full one looks unfinished. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
-const WHOLE_SLACK_BYTES = 16;
+export const WHOLE_SLACK_BYTES = 16;
 /** Decompressors of zstd must hold the frame's window: 8 MiB, the largest that its levels up to 19 ask for. */
 const ZSTD_WINDOW_LOG = 23;
 /** Frames in a zstd body: each costs a decompressor of its own when several stand in one piece. */

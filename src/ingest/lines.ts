@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { isJson } from '../lib/json/validate.ts';
 import type { IngestLimits, LineProblem } from './contract.ts';
 import type { Lease } from './memory.ts';
-import { giveBack } from './pieces.ts';
+import { giveBack } from '../lib/give-back.ts';
 import { outOfMemory } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Wheel } from './wheel.ts';

@@ -1,4 +1,5 @@
 import { assert } from '../lib/assert.ts';
+import { giveBack } from '../lib/give-back.ts';
 
 const NEWLINE = 0x0a;
 /** Pieces smaller than this are copied together: each Buffer costs some 100 bytes besides its own. */
@@ -71,21 +72,4 @@ export class Pieces {
     if (!ended) joined[at] = NEWLINE;
     return joined;
   }
-}
-
-/** Smaller pieces may lie in memory that others share, to its last bytes. */
-const LARGE_BYTES = 128 * 1024;
-/** What a large piece may leave of its memory: less than anybody would have been given of it. */
-const SLACK_BYTES = 64;
-
-/**
- * Gives a piece's memory back at once, when it has memory of its own.
- *
- * Garbage of this kind is dear: it lies outside V8's heap, and to find it the whole heap is marked for every few dozen bodies.
- */
-export function giveBack(piece: Buffer): void {
-  const { buffer } = piece;
-  const slackBytes = piece.length < LARGE_BYTES ? 0 : SLACK_BYTES;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength <= piece.length + slackBytes)
-    buffer.transfer(0);
 }

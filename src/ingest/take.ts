@@ -7,7 +7,7 @@ import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
-import { decompress, plainTooLarge } from './decompress.ts';
+import { decompress, plainTooLarge, WHOLE_SLACK_BYTES } from './decompress.ts';
 import type { Coding } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
@@ -16,7 +16,7 @@ import { countInTurns, inTurns } from './lines.ts';
 import type { LineCount } from './lines.ts';
 import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
-import { giveBack } from './pieces.ts';
+import { giveBack } from '../lib/give-back.ts';
 import type { Pieces } from './pieces.ts';
 import { overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
@@ -127,7 +127,7 @@ async function takeFramed(
   if (part.kind === 'accepted') {
     const isPooled = taking.bodies.give(body);
     // One that came out of its compression in one piece has memory of its own.
-    if (!isPooled && admission.coding !== 'identity') giveBack(body);
+    if (!isPooled && admission.coding !== 'identity') giveBack(body, WHOLE_SLACK_BYTES);
   }
   return part.kind === 'refused'
     ? { kind: 'refused', refusal: part.refusal, lines: framed.count }

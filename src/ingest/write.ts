@@ -6,7 +6,7 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:h
 import type { Clock } from '../lib/clock.ts';
 import type { Reply } from './answer.ts';
 import type { IngestLimits } from './contract.ts';
-import { giveBack } from './pieces.ts';
+import { giveBack } from '../lib/give-back.ts';
 import type { Trickle } from './trickle.ts';
 
 /**

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
-import { createDeflater } from './deflater.ts';
+import { createDeflater, deflateHere } from './deflater.ts';
 import { runs } from './testing/depth.ts';
 
 const inflate = (fragment: Buffer) =>
@@ -45,5 +45,6 @@ test('a fragment is byte for byte what a compressor made for it alone gives, als
   for (const plain of [...plains, lines, Buffer.alloc(0), ...plains]) {
     const alone = deflateRawSync(plain, { level, finishFlush: constants.Z_SYNC_FLUSH });
     assert.deepEqual(await deflater.deflate(plain), alone);
+    assert.deepEqual(deflateHere(plain, level), alone);
   }
 });

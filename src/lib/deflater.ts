@@ -8,7 +8,7 @@
  *
  * Each write is flushed by itself, so that a fragment is one trip to the thread pool and not two.
  */
-import { constants, createDeflateRaw } from 'node:zlib';
+import { constants, createDeflateRaw, deflateRawSync } from 'node:zlib';
 import type { DeflateRaw } from 'node:zlib';
 
 export interface Deflater {
@@ -34,6 +34,15 @@ export function createDeflater(level: number, most: number): Deflater {
       return fragment;
     },
   };
+}
+
+/** The same bytes as a {@link Deflater} makes, at once and on the calling thread. */
+export function deflateHere(plain: Buffer, level: number): Buffer {
+  return deflateRawSync(plain, {
+    level,
+    finishFlush: constants.Z_SYNC_FLUSH,
+    chunkSize: CHUNK_BYTES,
+  });
 }
 
 class Compressor {

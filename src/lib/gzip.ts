@@ -7,6 +7,7 @@
  */
 import zlib from 'node:zlib';
 import { combineCrc32 } from './crc32.ts';
+import { deflateHere } from './deflater.ts';
 import type { Deflater } from './deflater.ts';
 
 /** A stretch of plain bytes, deflated on its own. */
@@ -46,6 +47,15 @@ export function endsAsFragment(bytes: Buffer): boolean {
 export async function deflateFragment(plain: Buffer, deflater: Deflater): Promise<Fragment> {
   const plainCrc = zlib.crc32(plain);
   return { bytes: await deflater.deflate(plain), plainCrc, plainBytes: plain.length };
+}
+
+/** The same on the calling thread, for one that has nothing else to do. */
+export function deflateFragmentHere(plain: Buffer, level: number): Fragment {
+  return {
+    bytes: deflateHere(plain, level),
+    plainCrc: zlib.crc32(plain),
+    plainBytes: plain.length,
+  };
 }
 
 /** Puts fragments together as one gzip member whose content is their plain bytes, one after the other. */

@@ -106,6 +106,20 @@ export function logConformance({ name, recordBytes, withPlace }: LogSuite): void
     assert.ok(one.kind === 'records' && one.records.length === 1);
   });
 
+  claim('reading ends before a record that is not wanted', async (log) => {
+    for (let index = 0; index < 20; index++) await log.append([record(`record ${index}`)]);
+    const known = await all(log);
+    for (const count of [1, 7, 19]) {
+      const before = known[count]!.position;
+      for (const bound of [before, (known[count - 1]!.position + 1) as Position]) {
+        const read = await log.read(log.start(), 100_000, bound);
+        assert.ok(read.kind === 'records');
+        assert.deepEqual(read.records.map(textOf), known.slice(0, count).map(textOf));
+        assert.equal(read.next, before);
+      }
+    }
+  });
+
   claim('a reader at the end sees what comes later', async (log) => {
     durable(await log.append([record('a')]));
     const { next } = await records(log, log.start());

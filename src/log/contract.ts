@@ -109,10 +109,16 @@ export interface ShardLog {
   mark(): Promise<void>;
   /** The frontier: every record before it is durable. */
   durableEnd(): Position;
+  /** Whether what `read` and `readOne` answer lies in memory that nobody else looks at: whoever asked may give it back. */
+  readonly readsAreOwn?: true;
   /** The position of the oldest record still kept (equals `durableEnd()` when there is none). */
   start(): Position;
-  /** Records from `from` on, about `maxBytes` of them and at least one if there is one. */
-  read(from: Position, maxBytes: number): Promise<ReadOutcome>;
+  /**
+   * Records from `from` on, about `maxBytes` of them and at least one if there is one.
+   *
+   * @param before none that begins at or behind it: what is not wanted need not be read
+   */
+  read(from: Position, maxBytes: number, before?: Position): Promise<ReadOutcome>;
   /**
    * The one record at `position`, as `append` or `read` named it.
    *

@@ -91,7 +91,7 @@ class MemoryLog implements ShardLog {
     return this.#store.start;
   }
 
-  async read(from: Position, maxBytes: number): Promise<ReadOutcome> {
+  async read(from: Position, maxBytes: number, before = Infinity): Promise<ReadOutcome> {
     if (this.#fenced()) return { kind: 'fenced' };
     const { records: kept, start, end } = this.#store;
     if (from < start) return { kind: 'trimmed', start };
@@ -100,6 +100,7 @@ class MemoryLog implements ShardLog {
     for (let index = this.#indexOf(from); index < kept.length; index++) {
       const record = kept[index]!;
       if (records.length > 0 && bytes + record.payload.length > maxBytes) break;
+      if (record.position >= before) break;
       records.push(record);
       bytes += record.payload.length;
     }

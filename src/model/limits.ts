@@ -163,8 +163,12 @@ export const limits = {
     smallBlockBytes: 32 * KIB,
     /** Plain bytes handed to an encoder in one turn: well under 10 ms on the shard's thread. */
     turnBytes: 128 * KIB,
+    /** Plain bytes from which on a batch that is made anew is made in a thread of its own: a core works on it for 5 ms and more. */
+    apartBytes: 256 * KIB,
     /** Batches being read, formatted and compressed at once; reads and compressions are bounded further below. */
     preparations: 6,
+    /** Of these in a thread of their own, which waits where cores are scarce: the others' do not wait for it. */
+    preparationsApart: 4,
     /** Malformed lines kept apart out of one batch; more are counted only. */
     malformedPerBatch: 100,
     /** Lines that a receiver may refuse out of a batch and still have taken the rest; more are like a refused batch. */

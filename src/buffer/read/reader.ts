@@ -96,8 +96,10 @@ export class Reader {
       return gap(stream, from, Math.min(gapTo, stream.oldest), 'expired');
     }
     const blocks: StoredBlock[] = [];
+    const own = new Set<ArrayBufferLike>();
+    const giveBack = (): void => giveBackAll(own);
     for (let index = 0; index < refs.length;) {
-      const fetched = await this.#fetchRun(stream, refs.slice(index));
+      const fetched = await this.#fetchRun(stream, refs.slice(index), own);
       for (const one of fetched) {
         const ref = refs[index]!;
         if (typeof one !== 'string')
@@ -107,12 +109,12 @@ export class Reader {
             stored: one.stored,
             plainCrc: one.plainCrc,
           });
-        else if (blocks.length > 0) return { kind: 'blocks', blocks };
+        else if (blocks.length > 0) return { kind: 'blocks', blocks, giveBack };
         else return this.#lost(stream, ref, from, one);
         index += 1;
       }
     }
-    return { kind: 'blocks', blocks };
+    return { kind: 'blocks', blocks, giveBack };
   }
 
   /** One block, verified; undefined when it cannot be read any more. Throws {@link ReadFailed}. */
@@ -151,8 +153,16 @@ export class Reader {
     return { kind: 'gap', range, receivedMs: ref.receivedMs, reason: 'corrupt' };
   }
 
-  /** The first of the blocks, and those behind it that can be had with the same reading. */
-  async #fetchRun(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+  /**
+   * The first of the blocks, and those behind it that can be had with the same reading.
+   *
+   * @param own memory that was made for it is put in here
+   */
+  async #fetchRun(
+    stream: StreamEntry,
+    refs: readonly BlockRef[],
+    own: Set<ArrayBufferLike>,
+  ): Promise<Fetched[]> {
     const cached: Fetched[] = [];
     for (const ref of refs) {
       const block = this.#deps.cache.get(ref.position);
@@ -161,15 +171,19 @@ export class Reader {
     }
     if (cached.length > 0) return cached;
     const near = neighbours(refs);
-    if (near.length > 1) return this.#fetchNeighbours(stream, near);
-    const alone = scattered(refs);
-    return alone.length > 1
-      ? this.#fetchScattered(stream, alone)
-      : [await this.#fetchOne(stream, alone[0]!)];
+    const fetched =
+      near.length > 1
+        ? await this.#fetchNeighbours(stream, near)
+        : await this.#fetchAlone(stream, scattered(refs));
+    if (this.#deps.log.readsAreOwn) {
+      for (const one of fetched) if (typeof one !== 'string') own.add(one.stored.buffer);
+    }
+    return fetched;
   }
 
   /** Blocks that stand apart from each other, with one call. */
-  async #fetchScattered(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+  async #fetchAlone(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
+    if (refs.length === 1) return [await this.#fetchOne(stream, refs[0]!)];
     const places = refs.map((ref) => {
       return { position: ref.position as Position, expectedBytes: recordBytes(ref) };
     });
@@ -184,7 +198,7 @@ export class Reader {
     const last = refs.at(-1)!;
     const wanted = Math.min(RUN_BYTES, last.position + recordBytes(last) - first.position);
     const outcome = await this.#deps.reads.run(() =>
-      this.#deps.log.read(first.position as Position, wanted),
+      this.#deps.log.read(first.position as Position, wanted, (last.position + 1) as Position),
     );
     if (outcome.kind === 'failed') throw new ReadFailed(outcome.detail);
     if (outcome.kind === 'fenced') throw new ReadFailed('a newer owner has the shard');
@@ -255,6 +269,14 @@ export class Reader {
       reason,
     });
     return 'damaged';
+  }
+}
+
+/** Small Buffers share memory with others; what was read in one go, and given back already, is there no more. */
+function giveBackAll(own: ReadonlySet<ArrayBufferLike>): void {
+  for (const memory of own) {
+    if (!(memory instanceof ArrayBuffer) || memory.detached) continue;
+    if (memory.byteLength > Buffer.poolSize) memory.transfer(0);
   }
 }
 

@@ -41,7 +41,9 @@ export function compileContent(
   });
   const slotOf = (name: string): number => wanted.indexOf(name);
   const looksInside = filter !== undefined || !isVerbatim(form) || isDocument(form);
+  const { outputOptions } = job;
   return new LineEncoder({
+    recipe: { filter: job.filter, outputOptions, dataset, epoch },
     contentType: contentTypeOf(form),
     prefix: Buffer.from(defuse(form, form.batchPrefix)),
     suffix: Buffer.from(defuse(form, form.batchSuffix)),

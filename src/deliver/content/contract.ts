@@ -3,6 +3,7 @@
  * same bytes, today, in a retry and after a crash (I7).
  */
 import type { ExcludeReason, Range } from '../../model/delivery.ts';
+import type { DatasetConfig, JobConfig } from '../../model/snapshot.ts';
 
 /** What became of the lines of one range of one block. The numbers sum to the range's length. */
 export interface EncodedPiece {
@@ -14,8 +15,17 @@ export interface EncodedPiece {
   readonly malformed: readonly number[];
 }
 
+/** What an encoder is compiled from: the same gives the same bytes, in another thread too. */
+export interface ContentRecipe extends Pick<JobConfig, 'filter' | 'outputOptions'> {
+  readonly dataset: DatasetConfig | undefined;
+  /** The stream's, 16 hex digits. */
+  readonly epoch: string;
+}
+
 export interface ContentEncoder {
   readonly contentType: string;
+  /** Absent: it cannot be told to another thread. */
+  readonly recipe?: ContentRecipe;
   /** Once around the batch; empty for most. */
   readonly prefix: Buffer;
   readonly suffix: Buffer;

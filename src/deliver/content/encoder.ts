@@ -1,7 +1,7 @@
 /** Makes of a block's lines what the job asks for: judge, sample, write. */
 import { assert } from '../../lib/assert.ts';
 import type { Range } from '../../model/delivery.ts';
-import type { ContentEncoder, EncodedPiece } from './contract.ts';
+import type { ContentEncoder, ContentRecipe, EncodedPiece } from './contract.ts';
 import { defuseBytes } from './form.ts';
 import { FALSE, MALFORMED } from './judge.ts';
 import type { Judge } from './judge.ts';
@@ -16,6 +16,7 @@ const NEWLINE = 0x0a;
 
 /** The parts of an encoder; a part that the job does not need is absent, and costs nothing. */
 export interface EncoderParts {
+  readonly recipe: ContentRecipe;
   readonly contentType: string;
   readonly prefix: Buffer;
   readonly suffix: Buffer;
@@ -43,6 +44,7 @@ type Fate = typeof WRITTEN | typeof FILTERED | typeof UNSAMPLED | typeof BROKEN;
 const scratch = new Output(256 * 1024);
 
 export class LineEncoder implements ContentEncoder {
+  readonly recipe: ContentRecipe;
   readonly contentType: string;
   readonly prefix: Buffer;
   readonly suffix: Buffer;
@@ -50,6 +52,7 @@ export class LineEncoder implements ContentEncoder {
 
   constructor(parts: EncoderParts) {
     this.#parts = parts;
+    this.recipe = parts.recipe;
     this.contentType = parts.contentType;
     this.prefix = parts.prefix;
     this.suffix = parts.suffix;

@@ -47,6 +47,7 @@ const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 export class FilesLog implements ShardLog {
   readonly epoch: number;
   readonly durability: 'disk' | 'memory';
+  readonly readsAreOwn = true;
   readonly #options: FilesLogOptions;
   readonly #lock: Lock;
   readonly #segments: Segments;
@@ -118,9 +119,9 @@ export class FilesLog implements ShardLog {
     return this.#segments.start();
   }
 
-  async read(from: Position, maxBytes: number): Promise<ReadOutcome> {
+  async read(from: Position, maxBytes: number, before?: Position): Promise<ReadOutcome> {
     if (this.#isFenced()) return { kind: 'fenced' };
-    return readRecords(this.#source, from, maxBytes);
+    return readRecords(this.#source, from, maxBytes, before);
   }
 
   async readOne(position: Position, expectedBytes?: number): Promise<ReadOneOutcome> {

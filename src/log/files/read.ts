@@ -27,10 +27,11 @@ export async function readRecords(
   source: ReadSource,
   from: Position,
   maxBytes: number,
+  before = Infinity,
 ): Promise<ReadOutcome> {
   const start = source.start();
   if (from < start) return { kind: 'trimmed', start };
-  const gathered = new Gathered(from, maxBytes);
+  const gathered = new Gathered(from, maxBytes, before);
   const frontier = source.frontier();
   while (gathered.next < frontier && !gathered.full) {
     const segment = segmentAt(source.segments(), gathered.next);
@@ -92,13 +93,19 @@ class Gathered {
   readonly records: LogRecord[] = [];
   readonly damage: Damage[] = [];
   next: Position;
-  full = false;
   readonly #maxBytes: number;
+  readonly #before: number;
   #bytes = 0;
+  #isFull = false;
 
-  constructor(from: Position, maxBytes: number) {
+  constructor(from: Position, maxBytes: number, before: number) {
     this.next = from;
     this.#maxBytes = maxBytes;
+    this.#before = before;
+  }
+
+  get full(): boolean {
+    return this.#isFull || this.next >= this.#before;
   }
 
   get empty(): boolean {
@@ -112,8 +119,8 @@ class Gathered {
   /** Takes a record unless it would go past the bound; the first one always. */
   add(record: LogRecord): void {
     this.#bytes += record.payload.length;
-    this.full = this.records.length > 0 && this.#bytes > this.#maxBytes;
-    if (this.full) return;
+    this.#isFull = this.records.length > 0 && this.#bytes > this.#maxBytes;
+    if (this.#isFull) return;
     this.records.push(record);
     this.next = record.end;
   }
@@ -132,7 +139,7 @@ class Gathered {
   broken(to: Position, payload: Buffer): void {
     this.#bytes += payload.length;
     this.damage.push({ from: this.next, to, reason: 'a payload has another checksum', payload });
-    this.full = this.#bytes > this.#maxBytes;
+    this.#isFull = this.#bytes > this.#maxBytes;
     this.next = to;
   }
 }

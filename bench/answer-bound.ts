@@ -4,12 +4,14 @@
  *     node bench/answer-bound.ts [requests a second] [rounds]
  *
  * The same paced load of one line a request, in turn, against a `node:http` server that only answers, one that gathers bodies,
- * writes and syncs them together and then answers (no tokens, checks, framing, blocks or deliveries), and Waybill.
+ * writes and syncs them together and then answers (no tokens, checks, framing, blocks or deliveries), and Waybill; after each round a
+ * bare write and fdatasync, alone.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bareSync } from './lib/bare-sync.ts';
 import { post } from './lib/posts.ts';
 import { cpuSeconds } from './lib/process-stats.ts';
 import { oneJob, startServer } from './lib/server.ts';
@@ -53,7 +55,7 @@ process.on('exit', () => {
   answers.kill();
   syncs.kill();
 });
-const sink = await openSink();
+const sink = await openSink(undefined, false);
 const server = await startServer({ dir });
 const token = await oneJob(server, `http://127.0.0.1:${sink.port}/`);
 const load = {
@@ -72,10 +74,11 @@ for (const { port } of servers) await post({ ...load, port, seconds: 2 });
 for (let round = 0; round < ROUNDS; round++) {
   for (const { name, port, pid } of servers) {
     const before = cpuSeconds(pid);
-    const { answered, perSecond, failed, p50Ms, p99Ms } = await post({ ...load, port, seconds: 3 });
+    const { answered, plainBytes: _, ...result } = await post({ ...load, port, seconds: 3 });
     const us = Math.round(((cpuSeconds(pid) - before) / answered) * 1e6);
-    console.log(name.padEnd(24), { perSecond, failed, p50Ms, p99Ms, us });
+    console.log(name.padEnd(24), { ...result, us });
   }
+  console.log('write + fdatasync'.padEnd(24), bareSync(dir));
 }
 await server.stop();
 sink.close();

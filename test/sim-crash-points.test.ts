@@ -3,9 +3,9 @@ import { test } from 'node:test';
 
 import { crashTrial } from './kill/crash-points.ts';
 
-test('I1: killed before a sync under load, in recovery, and in a checkpoint, nothing is lost', () =>
+test('I1: killed between a sync and its answers under load, in recovery, and in a checkpoint, nothing is lost', () =>
   crashTrial([
-    { step: 'group-written', nth: 7, when: 'work' },
+    { step: 'group-synced', nth: 7, when: 'work' },
     { step: 'log-replayed', when: 'start' },
     { step: 'checkpoint-synced', when: 'work' },
   ]));

@@ -6,7 +6,7 @@ import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { MessageChannel, Worker, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { prepareShardHeaps } from './heap.ts';
+import { YOUNG_MIB, prepareShardHeaps } from './heap.ts';
 import type { ShardStart } from './link.ts';
 
 export interface ShardWorker {
@@ -27,6 +27,7 @@ export function makeShardWorker(shard: number): ShardWorker {
     workerData: { shard, orders: port2 } satisfies Given,
     transferList: [port2],
     env: { ...process.env, ...compiledCode() },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     // Its log goes to standard error by itself.
     stdout: false,
     stderr: false,

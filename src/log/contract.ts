@@ -87,7 +87,9 @@ export interface AppendOptions {
 
 /** Counters since the log was opened. */
 export interface LogStats {
+  /** Commits that were written and synced. */
   readonly syncs: number;
+  /** Of them those that failed. */
   readonly failedSyncs: number;
   readonly writtenBytes: number;
   readonly segments: number;

@@ -15,7 +15,6 @@ const IN_RECOVERY: readonly AnyStep[] = [
   'locked',
   'scanned',
   'segment-created',
-  'header-written',
   'header-synced',
   'segment-named',
   'directory-synced',
@@ -31,15 +30,12 @@ type AtWork = readonly [step: AnyStep, nth: number];
 const AT_WORK: Readonly<Record<string, readonly AtWork[]>> = {
   'a new segment': [
     ['segment-created', 2],
-    ['header-written', 2],
     ['header-synced', 2],
     ['segment-named', 2],
     ['directory-synced', 2],
   ],
   'a group': [
-    ['group-written', 1],
     ['group-synced', 1],
-    ['group-written', 40],
     ['group-synced', 40],
     ['sealed', 1],
   ],

@@ -27,7 +27,12 @@ interface Run {
 }
 
 /** A server under strace takes bodies of several producers, repeats among them, and delivers. */
-async function run(options: { bodies: number; inject?: readonly string[] }): Promise<Run> {
+async function run(options: {
+  bodies: number;
+  inject?: readonly string[];
+  /** What is read instead of the trace. */
+  read?: (trace: string) => string;
+}): Promise<Run> {
   const folder = await temporaryFolder('sync');
   const receiver = await startReceiver();
   const tracePath = join(folder.path, 'trace');
@@ -83,7 +88,8 @@ async function run(options: { bodies: number; inject?: readonly string[] }): Pro
   await until('strace has written everything', async () =>
     new RegExp(`^${pid} +\\+\\+\\+ exited`, 'm').test(await readFile(tracePath, 'latin1')),
   );
-  const calls = readTrace(await readFile(tracePath, 'latin1'));
+  const { read = (trace) => trace } = options;
+  const calls = readTrace(read(await readFile(tracePath, 'latin1')));
   const places = await placesIn(join(dataDir, 'shards', '0', 'log'));
   const truth = checkSyncTruth(calls, places, {
     ingest: portOf(server.ingestUrl),
@@ -111,15 +117,16 @@ test(
 );
 
 test(
-  'after a failed sync nothing is answered that was not synced elsewhere (I1)',
+  'after a failed synced write nothing is answered that was not synced elsewhere (I1)',
   { skip },
   async (t) => {
     const { truth, answered, refused, calls } = await run({
       bodies: 40,
-      inject: ['fdatasync:error=EIO:when=12+9'],
+      // Commits of lines as long as these are several buffers each; nothing else is written so.
+      inject: ['pwritev:error=EIO:when=12+9'],
     });
-    const failed = calls.filter(({ name, error }) => name === 'fdatasync' && error === 'EIO');
-    assert.ok(failed.length >= 3, `${failed.length} syncs failed`);
+    const failed = calls.filter(({ name, error }) => name === 'pwritev' && error === 'EIO');
+    assert.ok(failed.length >= 3, `${failed.length} synced writes failed`);
     assert.deepEqual(truth.lies, []);
     assert.equal(truth.answers, answered);
     assert.ok(answered > 0);
@@ -127,8 +134,9 @@ test(
   },
 );
 
-test('a server whose syncs do nothing is found out', { skip }, async () => {
-  const { truth } = await run({ bodies: 6, inject: ['fdatasync:retval=0'] });
+test('a server whose writes do not sync is found out', { skip }, async () => {
+  // Its writes sync because its segments were opened so: here it looks as if they were not.
+  const { truth } = await run({ bodies: 6, read: (trace) => trace.replaceAll('|O_DSYNC', '') });
   assert.ok(truth.answers > 0 && truth.lies.length >= truth.answers, `${truth.lies.length} lies`);
 });
 

@@ -1,8 +1,8 @@
 /**
  * What of a file was on stable storage when: writes, syncs, names and folders, as a trace shows them.
  *
- * A byte counts from a sync that began after its write had ended and that was carried out without an error. A name counts
- * from such a sync of its folder.
+ * A byte counts from a sync that began after its write had ended and that was carried out without an error, or from the end of
+ * its write where the file was opened so that writes sync (`O_DSYNC`). A name counts from a sync of its folder.
  */
 import { dirname } from 'node:path';
 
@@ -13,6 +13,8 @@ interface Write {
   readonly from: number;
   readonly to: number;
   readonly ended: number;
+  /** Whether it was on stable storage when it had ended. */
+  readonly synced: boolean;
 }
 
 interface Sync {
@@ -28,6 +30,8 @@ const RENAMES: ReadonlySet<string> = new Set(['rename', 'renameat', 'renameat2']
 export class Durability {
   readonly #writes = new Map<string, Write[]>();
   readonly #syncs = new Map<string, Sync[]>();
+  /** Files that were made so that each write of them syncs. */
+  readonly #syncedWrites = new Set<string>();
   /** By name: where it was made, if the trace saw it. */
   readonly #named = new Map<string, number>();
   /** Names of today by the names that a file had before. */
@@ -49,7 +53,7 @@ export class Durability {
     const lastSync = Math.max(-1, ...syncs.map(({ begun }) => begun));
     const hole = (writes: readonly Write[]) => firstHole(writes, from, to);
     if (hole(written) !== undefined) return `byte ${hole(written)} of ${path} was not written`;
-    const unsynced = hole(written.filter(({ ended }) => ended < lastSync));
+    const unsynced = hole(written.filter(({ ended, synced }) => synced || ended < lastSync));
     if (unsynced !== undefined) return `byte ${unsynced} of ${path} was written and not synced`;
     return this.#unnamed(path, at);
   }
@@ -81,10 +85,16 @@ export class Durability {
       add(this.#syncs, this.#path(call), { begun: call.begun, ended: call.ended });
     } else if (WRITES.has(call.name)) {
       const from = Number(/, (\d+)$/.exec(call.args)?.[1]);
-      add(this.#writes, this.#path(call), { from, to: from + call.result!, ended: call.ended });
+      const path = this.#path(call);
+      const synced = this.#syncedWrites.has(path);
+      add(this.#writes, path, { from, to: from + call.result!, ended: call.ended, synced });
     } else if (call.name === 'mkdir' || call.name === 'mkdirat' || isCreation(call)) {
       const name = pathsOf(call)[0];
-      if (name !== undefined && !this.#renamed.has(name)) this.#named.set(name, call.ended);
+      if (name === undefined) return;
+      if (!this.#renamed.has(name)) this.#named.set(name, call.ended);
+      const path = this.#renamed.get(name) ?? name;
+      if (syncsWrites(call)) this.#syncedWrites.add(path);
+      else this.#syncedWrites.delete(path);
     }
   }
 
@@ -101,6 +111,11 @@ function done({ result, injected }: SystemCall): boolean {
 
 function isCreation({ name, args }: SystemCall): boolean {
   return name.startsWith('open') && args.includes('O_EXCL') && args.includes('O_CREAT');
+}
+
+/** Whoever makes a file is the only one that writes to it. */
+function syncsWrites({ name, args }: SystemCall): boolean {
+  return name.startsWith('open') && /\bO_D?SYNC\b/.test(args);
 }
 
 function add<T>(map: Map<string, T[]>, key: string, value: T): void {

@@ -72,6 +72,20 @@ test('each sync that is missing shows, in what rests on it', () => {
   );
 });
 
+test('where writes sync by themselves none is missing, and only the way in which the file was opened says so', () => {
+  const syncing = TRUE.made.replace('O_EXCL', 'O_EXCL|O_DSYNC');
+  const { linesSync: _lines, planSync: _plan, ...rest } = TRUE;
+  assert.deepEqual(check({ ...rest, made: syncing }).lies, []);
+  assert.match(check(rest).lies[0]!, /lines 0 to 2 of e1 were answered: .*not synced/);
+  const again = `${syncing}\n${TRUE.made}`;
+  assert.match(check({ ...rest, made: again }).lies[0]!, /not synced/);
+  const failed = TRUE.lines.replace('= 100', '= -1 EIO (Input/output error)');
+  assert.match(check({ ...rest, made: syncing, lines: failed }).lies[0]!, /was not written/);
+  const late = TRUE.lines.replace(') = 100', ' <unfinished ...>');
+  const answer = `${TRUE.answer}\n8 <... pwritev resumed>) = 100`;
+  assert.match(check({ ...rest, made: syncing, lines: late, answer }).lies[0]!, /was not written/);
+});
+
 test('a sync counts only from its end, and only for what had been written when it began', () => {
   const { linesSync: sync, lines: write } = TRUE;
   const begun = sync.replace(') = 0', ' <unfinished ...>');

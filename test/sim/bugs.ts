@@ -19,7 +19,10 @@ const inBuffer = (path: string): boolean => path.startsWith(`${SHARD}/buffer`);
 export const BUGS: Readonly<Record<string, Seams>> = {
   'answer before sync': {
     files: (files) =>
-      lie(files, { handle: (path) => (inLog(path) ? { sync: async () => {} } : {}) }),
+      lie(files, {
+        open: (path, mode) =>
+          files.open(path, mode === 'create-synced' && inLog(path) ? 'create' : mode),
+      }),
   },
   'no directory sync': {
     files: (files) =>
@@ -88,12 +91,13 @@ export const BUGS: Readonly<Record<string, Seams>> = {
     files: (files) =>
       lie(files, {
         handle: (_path, file) => ({
-          async sync() {
+          async write(buffers, at) {
             try {
-              await file.sync();
+              return await file.write(buffers, at);
             } catch (error) {
-              if (!(error instanceof FsError)) throw error;
+              if (!(error instanceof FsError) || error.operation !== 'sync') throw error;
               await file.sync();
+              return buffers.reduce((sum, part) => sum + part.length, 0);
             }
           },
         }),
@@ -122,10 +126,10 @@ type Lies = Partial<FileSystem> & {
 };
 
 /** A file system that does some things otherwise. */
-function lie(files: FileSystem, { handle, ...lies }: Lies): FileSystem {
+function lie(files: FileSystem, { handle, open, ...lies }: Lies): FileSystem {
   return instead(files, {
     async open(path, mode) {
-      const file = await files.open(path, mode);
+      const file = await (open?.(path, mode) ?? files.open(path, mode));
       return instead(file, handle?.(path, file) ?? {});
     },
     ...lies,

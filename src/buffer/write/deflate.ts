@@ -5,12 +5,15 @@
 import { constants, crc32, deflateRawSync } from 'node:zlib';
 
 import { createDeflater } from '../../lib/deflater.ts';
+import { Slabs } from '../../lib/slab.ts';
 import type { Codec } from '../contract.ts';
 
 /** Measured (docs/performance.md): within 1.25 of gzip -6 over pieces of 512 KiB, which level 2 misses, at half the CPU of 6. */
 const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);
+/** What is stored stays in the tail cache, where the oldest goes first. */
+const kept = new Slabs();
 /**
  * Plain bytes below which a trip to the thread pool costs more than it takes off this thread. 9 KB are 55 us here, or 110 in all by way
  * of the pool, 35 of them here: less CPU, but this thread is what is full first where there are very many such blocks.
@@ -48,7 +51,7 @@ export async function makePiece(plain: Buffer, lines: number, where: Where): Pro
   if (packed.length < plain.length) {
     return { ...shape, codec: 'deflate', stored: tight(packed), storedCrc: crc32(packed) };
   }
-  return { ...shape, codec: 'raw', stored: Buffer.from(plain), storedCrc: plainCrc };
+  return { ...shape, codec: 'raw', stored: kept.copy(plain), storedCrc: plainCrc };
 }
 
 async function pack(plain: Buffer, where: Where): Promise<Buffer> {
@@ -64,5 +67,5 @@ async function pack(plain: Buffer, where: Where): Promise<Buffer> {
 
 /** The bytes in memory of about their own size: zlib hands out views into larger pieces, and the tail cache would keep those. */
 function tight(bytes: Buffer): Buffer {
-  return bytes.length * 4 >= bytes.buffer.byteLength * 3 ? bytes : Buffer.from(bytes);
+  return bytes.length * 4 >= bytes.buffer.byteLength * 3 ? bytes : kept.copy(bytes);
 }

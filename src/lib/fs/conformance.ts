@@ -91,6 +91,19 @@ export function fileSystemConformance(
     await rejects(files.open(`${root}/a`, 'create'), 'EEXIST');
   });
 
+  claim(
+    'a file whose writes sync is made once, and read back as written',
+    async ({ files, root }) => {
+      const file = await files.open(`${root}/a`, 'create-synced');
+      await writeAll(file, [Buffer.from('one'), Buffer.from('two')], 0);
+      await writeAll(file, [Buffer.from('x')], 1);
+      assert.equal(await text(file, 9), 'oxetwo');
+      await rejects(files.open(`${root}/a`, 'create-synced'), 'EEXIST');
+      await rejects(files.open(`${root}/no/a`, 'create-synced'), 'ENOENT');
+      await file.close();
+    },
+  );
+
   claim('what is not there is ENOENT, and undefined to stat', async ({ files, root }) => {
     await rejects(files.open(`${root}/a`, 'read'), 'ENOENT');
     await rejects(files.open(`${root}/a`, 'write'), 'ENOENT');

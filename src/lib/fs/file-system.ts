@@ -4,7 +4,7 @@
  * Two implementations pass one suite: the machine's (`node.ts`) and a simulated one with honest crash semantics
  * (`sim.ts`). Nothing else under `src/` that stores lines touches `node:fs`.
  *
- * What a caller may rely on after a crash: a file's bytes only up to its last successful `sync()`, a name (made, renamed
+ * What a caller may rely on after a crash: a file's bytes only up to its last successful `sync()` (or write, where that syncs), a name (made, renamed
  * or removed) only after `syncDirectory()` of its folder. After a failed `sync()` the written bytes may be gone although a
  * later `sync()` succeeds: write them again elsewhere.
  */
@@ -24,8 +24,13 @@ export class FsError extends Error {
   }
 }
 
-/** `create`: a new file, refused (`EEXIST`) when the name is taken. `write`: an existing one, for reading and writing. */
-export type OpenMode = 'read' | 'write' | 'create';
+/**
+ * - `write`: an existing file, for reading and writing.
+ * - `create`: a new one, refused (`EEXIST`) when the name is taken.
+ * - `create-synced`: a new one of which each write is on stable storage when it resolves, as if a `sync()` of it followed. Where
+ *   the system can do both in one call, that is one trip to the thread pool and not two. A write that rejects is a failed `sync()`.
+ */
+export type OpenMode = 'read' | 'write' | 'create' | 'create-synced';
 
 /** Where to read from, and into what. */
 export interface ReadPlace {

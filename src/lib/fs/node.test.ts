@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdtemp, readFile, readdir, readlink, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,7 +11,7 @@ import { fileSystemConformance } from './conformance.ts';
 import { nodeFileSystem } from './node.ts';
 
 async function withFolder(use: (root: string) => Promise<void>): Promise<void> {
-  const root = await mkdtemp(join(tmpdir(), 'waybill-fs-'));
+  const root = await realpath(await mkdtemp(join(tmpdir(), 'waybill-fs-')));
   try {
     await use(root);
   } finally {
@@ -78,6 +79,35 @@ test('a lock keeps other processes out and dies with its own, even by SIGKILL', 
     assert.deepEqual(await files.list(root), ['lock.db']);
   });
 });
+
+test(
+  'where a write syncs it is the kernel that does it (O_DSYNC), and only there',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    await withFolder(async (root) => {
+      for (const mode of ['create', 'create-synced'] as const) {
+        const path = join(root, mode);
+        const file = await nodeFileSystem().open(path, mode);
+        assert.equal(
+          (await statusFlags(path)) & constants.O_DSYNC,
+          mode === 'create' ? 0 : constants.O_DSYNC,
+        );
+        await file.close();
+      }
+    });
+  },
+);
+
+/** With which flags this process has a file open. */
+async function statusFlags(path: string): Promise<number> {
+  for (const descriptor of await readdir('/proc/self/fd')) {
+    const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => '');
+    if (target !== path) continue;
+    const info = await readFile(`/proc/self/fdinfo/${descriptor}`, 'latin1');
+    return Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)![1]!, 8);
+  }
+  throw new Error(`${path} is not open`);
+}
 
 test('a file system in memory says so', { skip: process.platform !== 'linux' }, async (t) => {
   const files = nodeFileSystem();

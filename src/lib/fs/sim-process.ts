@@ -83,15 +83,16 @@ export class SimProcess implements FileSystem {
     return this.call('open', path, () => {
       const { names, handleLimit } = this.state;
       const file = names.get(path);
-      if (mode === 'create' ? !names.isDirectory(dirname(path)) : !file) {
+      const creates = mode === 'create' || mode === 'create-synced';
+      if (creates ? !names.isDirectory(dirname(path)) : !file) {
         throw new FsError('ENOENT', 'open', path);
       }
-      if (mode === 'create' && file) throw new FsError('EEXIST', 'open', path);
+      if (creates && file) throw new FsError('EEXIST', 'open', path);
       if (this.openHandles >= handleLimit) throw new FsError('EMFILE', 'open', path);
       this.openHandles++;
       const opened = file ?? new SimFile();
       if (!file) names.set(path, opened);
-      return new SimHandle(this, opened, path, mode !== 'read');
+      return new SimHandle(this, opened, path, mode);
     });
   }
 
@@ -200,17 +201,24 @@ class SimHandle implements FileHandle {
   readonly #process: SimProcess;
   readonly #file: SimFile;
   readonly #path: string;
-  readonly #writable: boolean;
+  readonly #mode: OpenMode;
   #open = true;
 
-  constructor(process: SimProcess, file: SimFile, path: string, writable: boolean) {
+  constructor(process: SimProcess, file: SimFile, path: string, mode: OpenMode) {
     this.#process = process;
     this.#file = file;
     this.#path = path;
-    this.#writable = writable;
+    this.#mode = mode;
   }
 
-  write(buffers: readonly Uint8Array[], at: number): Promise<number> {
+  /** Where a write syncs, it is the system that goes from one to the other: faults and deaths strike either or fall between. */
+  async write(buffers: readonly Uint8Array[], at: number): Promise<number> {
+    const written = await this.#write(buffers, at);
+    if (this.#mode === 'create-synced') await this.sync();
+    return written;
+  }
+
+  #write(buffers: readonly Uint8Array[], at: number): Promise<number> {
     const bytes = Buffer.concat(buffers);
     const act = (most: number): number => {
       this.#check('write', true);
@@ -269,7 +277,7 @@ class SimHandle implements FileHandle {
   }
 
   #check(operation: Operation, writes: boolean): void {
-    if (!this.#open || (writes && !this.#writable)) {
+    if (!this.#open || (writes && this.#mode === 'read')) {
       throw new FsError('EBADF', operation, this.#path);
     }
   }

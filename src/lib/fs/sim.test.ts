@@ -37,8 +37,8 @@ async function outcomes(
   return seen;
 }
 
-const sectors = (disk: SimDisk): string => {
-  const content = disk.content('/d/a') ?? Buffer.alloc(0);
+const sectors = (disk: SimDisk, path = '/d/a'): string => {
+  const content = disk.content(path) ?? Buffer.alloc(0);
   const whole = Array.from({ length: Math.floor(content.length / 512) }, (_, index) =>
     content.subarray(index * 512, index * 512 + 512),
   );
@@ -56,6 +56,43 @@ test('what was synced survives every crash', async () => {
     await file.sync();
   }, sectors);
   assert.deepEqual([...seen], ['xx']);
+});
+
+test('what was written to a file whose writes sync survives every crash; what was being written, in any part', async () => {
+  const ended = new Set<string>();
+  const struck = new Set<string>();
+  for (let seed = 0; seed < 300; seed++) {
+    for (const [calls, seen] of [
+      [Infinity, ended],
+      [1, struck],
+      [2, struck],
+    ] as const) {
+      const { disk } = await diskWithFile(seed);
+      const file = await disk.files().open('/d/b', 'create-synced');
+      await disk.files().syncDirectory('/d');
+      const dead = disk.stopAt(calls);
+      await Promise.race([writeAll(file, [Buffer.alloc(1024, 'x')], 0), dead]);
+      disk.crash();
+      seen.add(sectors(disk, '/d/b'));
+    }
+  }
+  assert.deepEqual([...ended], ['xx']);
+  for (const outcome of ['', '0x', 'x0', 'xx']) assert.ok(struck.has(outcome), outcome);
+});
+
+test('a synced write that fails at its sync has lost some of it for good', async () => {
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 300; seed++) {
+    const { disk } = await diskWithFile(seed);
+    const file = await disk.files().open('/d/b', 'create-synced');
+    await disk.files().syncDirectory('/d');
+    disk.plan({ operation: 'sync', nth: 1, effect: { kind: 'fail', code: 'EIO' } });
+    await assert.rejects(file.write([Buffer.alloc(512, 'x')], 0), FsError);
+    await writeAll(file, [Buffer.alloc(512, 'y')], 512);
+    disk.crash();
+    seen.add(sectors(disk, '/d/b'));
+  }
+  assert.ok(seen.has('0y') && seen.has('xy'));
 });
 
 test('of what was not synced any part survives: none, some sectors, a torn one, zeros, all', async () => {

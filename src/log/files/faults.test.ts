@@ -229,6 +229,25 @@ test('a file whose sync failed is never written again', async () => {
   assert.deepEqual((await all(log)).map(textOf), ['a', 'b', 'c']);
 });
 
+test('a file is not written again either when it was a mark whose sync failed', async () => {
+  for (const operation of ['write', 'sync'] as const) {
+    const disk = new SimDisk({ random: seededRandom(1) });
+    const { log } = opened(await openFilesLog(smallOptions(disk.files())));
+    durable(await log.append([record('a')]));
+    const [first] = await disk.files().list(DIRECTORY);
+    disk.plan({ operation, nth: 1, effect: { kind: 'fail', code: 'EIO' } });
+    await log.mark();
+    const sealed = disk.content(`${DIRECTORY}/${first}`);
+    durable(await log.append([record('b')]));
+    assert.deepEqual(disk.content(`${DIRECTORY}/${first}`), sealed);
+    assert.equal(log.stats().segments, 2);
+    disk.crash();
+    const { log: again, damage } = opened(await openFilesLog(smallOptions(disk.files())));
+    assert.deepEqual(damage, []);
+    assert.deepEqual((await all(again)).map(textOf), ['a', 'b']);
+  }
+});
+
 test('short writes and reads are gone on with', async () => {
   const disk = new SimDisk({ random: seededRandom(1) });
   for (const operation of ['read', 'write'] as const) {

@@ -1,14 +1,14 @@
 /**
  * The open log over files.
  *
- * One commit is under way at a time: one write of all groups that wait, one sync, then all of them are answered. What
+ * One commit is under way at a time: one write of all groups that wait, which syncs them, then all of them are answered. What
  * comes meanwhile waits for the next one; with nothing under way nothing waits.
  *
- * After a failed write or sync the file is not trusted past the frontier and never written again: the groups, still in
+ * After a failed write the file is not trusted past the frontier and never written again: the groups, still in
  * memory, go to a new segment, or are refused. Each later append tries again, so that intake resumes when the fault ends.
  */
 import { FsError, writeAll } from '../../lib/fs/file-system.ts';
-import type { FileHandle, Lock } from '../../lib/fs/file-system.ts';
+import type { Lock } from '../../lib/fs/file-system.ts';
 import type {
   AppendFailure,
   AppendOptions,
@@ -98,16 +98,13 @@ export class FilesLog implements ShardLog {
     });
   }
 
-  /**
-   * The mark lies where the next commit begins and is overwritten by it. It is not synced: a killed process leaves it in the page
-   * cache, and where a power cut takes it, the last commit is found by its groups as before.
-   */
+  /** The mark lies where the next commit begins and is overwritten by it. */
   async mark(): Promise<void> {
     const { active } = this.#segments;
     if (this.#isFenced() || this.#committing || this.#marked === this.#frontier) return;
     if (!active || active.segment.end === active.segment.base) return;
     this.#marked = this.#frontier;
-    this.#committing = this.#writeMark(active).then(() => this.#commitAll());
+    this.#committing = this.#markActive(active).then(() => this.#commitAll());
     await this.#committing;
   }
 
@@ -173,16 +170,23 @@ export class FilesLog implements ShardLog {
   /** Leaves the frontier behind the last commit: what is damaged later, while nobody looks, is then told and not cut. */
   async #closeActive({ file, segment }: ActiveSegment): Promise<void> {
     if (segment.end > segment.base) {
-      await this.#writeMark({ file, segment });
-      await bestEffort(file.sync());
+      await bestEffort(this.#writeMark({ file, segment }));
     }
     await bestEffort(file.close());
+  }
+
+  /** A file whose sync failed is not written again, whatever it was for. */
+  async #markActive(active: ActiveSegment): Promise<void> {
+    const error = await attempt(this.#writeMark(active));
+    if (error === undefined) return;
+    this.#options.diagnostics.warn('log.mark_failed', { code: error.code });
+    await this.#segments.abandon();
   }
 
   /** Behind the last commit, whose place stays free for the next one. */
   #writeMark({ file, segment }: ActiveSegment): Promise<void> {
     const mark = encodeMark(segment.end);
-    return bestEffort(writeAll(file, [mark], HEADER_BYTES + segment.end - segment.base));
+    return writeAll(file, [mark], HEADER_BYTES + segment.end - segment.base);
   }
 
   async #commitAll(): Promise<void> {
@@ -252,24 +256,18 @@ export class FilesLog implements ShardLog {
   }
 
   async #write(commit: Commit, { file, segment }: ActiveSegment): Promise<undefined> {
-    await writeAll(file, commit.buffers, HEADER_BYTES + segment.end - segment.base);
-    this.#options.onStep?.('group-written');
-    await this.#sync(file);
+    this.#syncs++;
+    try {
+      await writeAll(file, commit.buffers, HEADER_BYTES + segment.end - segment.base);
+    } catch (error) {
+      this.#failedSyncs++;
+      throw error;
+    }
     this.#writtenBytes += commit.bytes;
     this.#segments.advance(commit.end);
     this.#frontier = commit.end;
     this.#options.onStep?.('group-synced');
     return undefined;
-  }
-
-  async #sync(file: FileHandle): Promise<void> {
-    this.#syncs++;
-    try {
-      await file.sync();
-    } catch (error) {
-      this.#failedSyncs++;
-      throw error;
-    }
   }
 
   /** Begins the next segment ahead of time; when that fails the next append does it. */

@@ -19,7 +19,7 @@ export interface Segment {
   fileBytes: number;
 }
 
-/** The segment that is written to. Everything up to `segment.end` is durable. */
+/** The segment that is written to, each write of which is durable when it resolves. Everything up to `segment.end` is durable. */
 export interface ActiveSegment {
   readonly segment: Segment;
   readonly file: FileHandle;
@@ -61,8 +61,6 @@ export async function makeSegment(
     const header = { shard: options.shard ?? 0, epoch, sequence, base, createdMs };
     await writeAll(file, [encodeHeader(header)], 0);
     if (tail) await copyTail(options, tail, file);
-    options.onStep?.('header-written');
-    await file.sync();
     options.onStep?.('header-synced');
     await files.rename(draft, path);
     options.onStep?.('segment-named');
@@ -79,11 +77,11 @@ export async function makeSegment(
 
 async function openFresh({ files }: FilesLogOptions, path: string): Promise<FileHandle> {
   try {
-    return await files.open(path, 'create');
+    return await files.open(path, 'create-synced');
   } catch (error) {
     if (!(error instanceof FsError) || error.code !== 'EEXIST') throw error;
     await files.unlink(path);
-    return files.open(path, 'create');
+    return files.open(path, 'create-synced');
   }
 }
 

@@ -9,8 +9,8 @@
  */
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 
-/** What a heap holds for longer, from which on it counts as large. One with some hundred jobs has 20 MiB. */
-const LARGE_BYTES = 40 * 2 ** 20;
+/** What a heap holds for longer, from which on it counts as large. With a thousand jobs at work it is some 40 MiB. */
+const LARGE_BYTES = 64 * 2 ** 20;
 
 /** By how much heap and bodies may grow until they are marked. By its own rule V8 would go up to four times as much. */
 const GROWTH_PERCENT = 100;

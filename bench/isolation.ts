@@ -169,7 +169,7 @@ await server.stop();
 for (const opened of [quietSink, hostileSink, bare, bareSync]) opened.close();
 nameServer.close();
 slowReceiver.close();
-if (!process.env['KEEP']) rmSync(dir, { recursive: true });
+rmSync(dir, { recursive: true });
 process.exit();
 
 function median(values: readonly number[]): number {

@@ -260,8 +260,16 @@ export interface ShardBuffer {
     producer: bigint,
   ): { readonly epoch: number; readonly sequence: number } | undefined;
   streams(): Iterable<StreamState>;
-  /** Index only: blocks from the one that holds `from` on, at most `most`. Empty at the head. */
-  peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]>;
+  /**
+   * Index only: blocks from the one that holds `from` on, at most `most`, and none behind those that come to `plainBytes`. Empty at
+   * the head.
+   */
+  peek(
+    stream: string,
+    from: number,
+    most: number,
+    plainBytes?: number,
+  ): Promise<readonly BlockInfo[]>;
   /** Blocks from the one that holds `from` on, about `maxPlainBytes` of them and at least one. */
   read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks>;
   /**

@@ -42,6 +42,19 @@ function counting(log: ShardLog): { readonly log: ShardLog; readonly read: () =>
 }
 
 for (const kind of ['memory', 'disk'] as const) {
+  test(`looking at a backlog ends with the block that makes it enough (${kind})`, async () => {
+    const shard = new TestShard(smallLimits({ spanBlocks: 100_000 }), kind);
+    const buffer = await shard.open(await shard.log());
+    for (let n = 0; n < 10; n += 1) await buffer.append(request(texts(2, n * 2, PAD)));
+    const stream = [...buffer.streams()][0]!.stream;
+    const all = await buffer.peek(stream, 0, 100);
+    const bytes = all.slice(0, 3).reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+    assert.deepEqual(await buffer.peek(stream, 0, 100, bytes), all.slice(0, 3));
+    assert.deepEqual(await buffer.peek(stream, 0, 100, bytes + 1), all.slice(0, 4));
+    assert.deepEqual(await buffer.peek(stream, 0, 2, bytes), all.slice(0, 2));
+    await buffer.close();
+  });
+
   test(`one of ${STREAMS} streams is read back by its own blocks alone (${kind})`, async () => {
     const limits = smallLimits({ tailCacheBytes: 0, spanBlocks: 100_000 });
     const shard = new TestShard({ ...limits, log: { ...limits.log, segmentBytes: 1 << 20 } }, kind);

@@ -145,8 +145,13 @@ export class LogBuffer implements ShardBuffer {
     for (const stream of this.#state.streams.values()) yield this.#streamState(stream);
   }
 
-  peek(stream: string, from: number, most: number): Promise<readonly BlockInfo[]> {
-    return this.#reader.peek(stream, from, most);
+  peek(
+    stream: string,
+    from: number,
+    most: number,
+    plainBytes?: number,
+  ): Promise<readonly BlockInfo[]> {
+    return this.#reader.peek(stream, from, most, plainBytes);
   }
 
   read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {

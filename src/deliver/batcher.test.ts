@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { BlockInfo } from '../buffer/index.ts';
 import { hourOf } from '../model/delivery.ts';
-import { batchCaps, chooseBatch } from './batcher.ts';
+import { batchCaps, chooseBatch, enoughBytes } from './batcher.ts';
 import type { BatchQuestion } from './batcher.ts';
 
 const T0 = Date.UTC(2026, 10, 23, 6, 30);
@@ -154,6 +154,50 @@ describe('chooseBatch', () => {
             .filter((info) => info.range.from < range.to && info.range.to > from)
             .map((info) => hourOf(info.receivedMs));
           assert.equal(new Set(hours).size, 1);
+        },
+      ),
+    );
+  });
+});
+
+describe('enoughBytes', () => {
+  it('what it shows of a backlog leads to the same choice as all of it', () => {
+    const block = fc.record({
+      lines: fc.integer({ min: 1, max: 1_000 }),
+      plainBytes: fc.integer({ min: 1, max: 1024 * 1024 }),
+      hour: fc.constantFrom(0, 0, 0, 0, 1),
+    });
+    const caps = fc.record({
+      lines: fc.integer({ min: 1, max: 5_000 }),
+      bytes: fc.integer({ min: 1, max: 4 * 1024 * 1024 }),
+      intervalMs: fc.constant(1_000),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(block, { minLength: 1, maxLength: 20 }),
+        caps,
+        fc.nat(),
+        (made, cap, at) => {
+          let from = 0;
+          let hours = 0;
+          const infos = made.map(({ lines, plainBytes, hour }) => {
+            const range = { from, to: from + lines };
+            from = range.to;
+            hours += hour;
+            return {
+              range,
+              receivedMs: T0 + hours * 3_600_000,
+              plainBytes,
+              storedBytes: plainBytes,
+            };
+          });
+          const next = { from: at % infos[0]!.range.to, to: Number.POSITIVE_INFINITY };
+          let seen = 0;
+          let bytes = 0;
+          while (seen < infos.length && bytes < enoughBytes(cap))
+            bytes += infos[seen++]!.plainBytes;
+          const question = { next, caps: cap, head: from };
+          assert.deepEqual(choose(infos.slice(0, seen), question), choose(infos, question));
         },
       ),
     );

@@ -93,6 +93,17 @@ interface Taken {
   full: boolean;
 }
 
+/** A block's plain bytes at most. */
+const BLOCK_BYTES = 1024 * 1024;
+
+/**
+ * Plain bytes of blocks that are enough to choose by, whatever the first of them has of the batch: a long backlog need not be gone
+ * through for each one.
+ */
+export function enoughBytes(caps: BatchCaps): number {
+  return caps.bytes + BLOCK_BYTES;
+}
+
 export function chooseBatch(question: BatchQuestion): BatchChoice {
   const { next, head, infos, caps, nowWallMs } = question;
   const end = Math.min(next.to, head);

@@ -4,7 +4,7 @@
  */
 import type { JobState } from '../buffer/index.ts';
 import type { JobConfig } from '../model/snapshot.ts';
-import { batchCaps, chooseBatch } from './batcher.ts';
+import { batchCaps, chooseBatch, enoughBytes } from './batcher.ts';
 import type { BatchChoice } from './batcher.ts';
 import type { Content, ReceiverDescription } from './contract.ts';
 import type { Health } from './health.ts';
@@ -153,7 +153,7 @@ export class Planner {
     const most = deps.limits.batchBlocks;
     // What is read first is a lower bound of what the index then shows: a batch may close sooner, never later.
     const seen = deps.buffer.stream(job.stream);
-    const infos = await deps.buffer.peek(job.stream, next.from, most);
+    const infos = await deps.buffer.peek(job.stream, next.from, most, enoughBytes(caps));
     const head = deps.buffer.stream(job.stream)?.head ?? 0;
     this.#chosenFor = { job, head };
     const more = infos.length >= most;

@@ -48,14 +48,19 @@ export class Reader {
     this.#deps = deps;
   }
 
-  async peek(key: string, from: number, most: number): Promise<readonly BlockInfo[]> {
+  async peek(
+    key: string,
+    from: number,
+    most: number,
+    plainBytes = Infinity,
+  ): Promise<readonly BlockInfo[]> {
     const stream = this.#deps.state.streams.get(key);
     // As before a gap: whoever goes on to read is told what is the matter.
     if (stream === undefined || from >= stream.head || from < this.#deps.state.erasedTo(stream)) {
       return [];
     }
     try {
-      return (await this.#refs(stream, from, Infinity, most)).refs.map(infoOf);
+      return (await this.#refs(stream, from, plainBytes, most)).refs.map(infoOf);
     } catch (error) {
       // As before a gap: whoever goes on to read is told what is the matter.
       if (error instanceof ReadFailed) return [];

@@ -97,9 +97,16 @@ export class MemoryBuffer implements ShardBuffer {
     for (const key of this.#streams.keys()) yield this.stream(key)!;
   }
 
-  async peek(key: string, from: number, most: number): Promise<readonly BlockInfo[]> {
+  async peek(
+    key: string,
+    from: number,
+    most: number,
+    plainBytes = Infinity,
+  ): Promise<readonly BlockInfo[]> {
     const blocks = this.#stream(key).blocks.filter((block) => block.range.to > from);
-    return blocks.slice(0, most);
+    let bytes = 0;
+    const count = blocks.findIndex((block) => (bytes += block.plainBytes) >= plainBytes) + 1;
+    return blocks.slice(0, Math.min(most, count > 0 ? count : most));
   }
 
   async read(key: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {

@@ -11,10 +11,7 @@ import type { Codec } from '../contract.ts';
 const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);
-/**
- * Plain bytes below which a trip to the thread pool costs more than it takes off this thread. 9 KB are 55 us here, or 110 in all by way
- * of the pool, 35 of them here: less CPU, but this thread is what is full first where there are very many such blocks.
- */
+/** Plain bytes below which a trip to the thread pool costs more than the work itself. */
 const TINY_BYTES = 4 * 1024;
 /**
  * Plain bytes of a whole commit up to which it is deflated on the calling thread, in half a millisecond: all that it answers

@@ -9,8 +9,8 @@ import type { StoredBlock } from './contract.ts';
 
 const inflate = promisify(inflateRaw);
 const unzstd = promisify(zstdDecompress);
-/** Plain bytes up to which a thread's round trip costs as much of this thread as the work itself: some 100 microseconds. */
-const INLINE_BYTES = 64 * 1024;
+/** Plain bytes below which a thread's round trip costs more than the work itself: some 50 microseconds of it. */
+const INLINE_BYTES = 16 * 1024;
 
 /** A block whose bytes are not what its header says. The caller treats its lines as `corrupt`. */
 export class BlockDamaged extends Error {
@@ -49,7 +49,7 @@ async function expand(block: InflatableBlock): Promise<Buffer> {
           chunkSize: Math.max(64, maxOutputLength),
           maxOutputLength,
         };
-        if (block.plainBytes <= INLINE_BYTES) return inflateRawSync(block.stored, options);
+        if (block.plainBytes < INLINE_BYTES) return inflateRawSync(block.stored, options);
         return await inflate(block.stored, options);
       }
       case 'zstd':

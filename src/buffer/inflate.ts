@@ -16,8 +16,8 @@ import type { StoredBlock } from './contract.ts';
 
 const inflate = promisify(inflateRaw);
 const unzstd = promisify(zstdDecompress);
-/** Plain bytes up to which a thread's round trip costs as much of this thread as the work itself: some 100 microseconds. */
-const INLINE_BYTES = 64 * 1024;
+/** Plain bytes below which a thread's round trip costs more than the work itself: some 50 microseconds of it. */
+const INLINE_BYTES = 16 * 1024;
 
 /** A block whose bytes are not what its header says. The caller treats its lines as `corrupt`. */
 export class BlockDamaged extends Error {
@@ -34,7 +34,7 @@ export type InflatableBlock = Pick<StoredBlock, 'codec' | 'stored' | 'plainBytes
  * @throws {BlockDamaged} when the bytes do not inflate, or not to the length and CRC-32 of the header
  */
 export async function inflateBlock(block: InflatableBlock): Promise<Buffer> {
-  return checked(block, block.plainBytes <= INLINE_BYTES ? expandHere(block) : await expand(block));
+  return checked(block, block.plainBytes < INLINE_BYTES ? expandHere(block) : await expand(block));
 }
 
 /** The same on the calling thread, for one that has nothing else to do. */

@@ -14,10 +14,7 @@ const LEVEL = 3;
 const deflater = createDeflater(LEVEL, 4);
 /** What is stored stays in the tail cache, where the oldest goes first. */
 const kept = new Slabs();
-/**
- * Plain bytes below which a trip to the thread pool costs more than it takes off this thread. 9 KB are 55 us here, or 110 in all by way
- * of the pool, 35 of them here: less CPU, but this thread is what is full first where there are very many such blocks.
- */
+/** Plain bytes below which a trip to the thread pool costs more than the work itself. */
 const TINY_BYTES = 4 * 1024;
 /**
  * Plain bytes of a whole commit up to which it is deflated on the calling thread, in half a millisecond: all that it answers

@@ -8,7 +8,7 @@ import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
-import { DEFLATE_LEVEL } from './body.ts';
+import { AGAIN_LEVEL, DEFLATE_LEVEL } from './body.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { JobIndex } from './job-index.ts';
 import { Lane } from './lane.ts';
@@ -25,8 +25,6 @@ import type { RunnerTools } from './runner-tools.ts';
 import { Senders } from './senders.ts';
 import { Turns } from './turns.ts';
 
-/** Level for small blocks that are delivered as they came: what they are stored at, three fifths of the CPU of 5 for a tenth more. */
-const AGAIN_LEVEL = 3;
 /** Jobs that are woken in one turn: each looks at its stream's blocks, some 50 us. */
 const CALLS_A_TURN = 32;
 /** Runners that are looked at in one second: whether their jobs rest. */

@@ -10,7 +10,7 @@ import { systemClock as clock } from '../../lib/clock.ts';
 import { createDeflater } from '../../lib/deflater.ts';
 import { deflateFragment } from '../../lib/gzip.ts';
 import { runs } from '../../lib/testing/depth.ts';
-import { DEFLATE_LEVEL } from '../body.ts';
+import { AGAIN_LEVEL, DEFLATE_LEVEL } from '../body.ts';
 import { compileContent } from '../content/index.ts';
 import type { Content, ReceiverDescription } from '../contract.ts';
 import { prepare } from '../prepare.ts';
@@ -23,6 +23,7 @@ const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);
 const LIMITS = { smallBlockBytes: 400, turnBytes: 1_000, malformedPerBatch: 3, batchBytes: 1e9 };
 const deflater = createDeflater(DEFLATE_LEVEL, 1);
+const again = createDeflater(AGAIN_LEVEL, 1);
 
 class BlockDamaged extends Error {
   override readonly name = 'BlockDamaged';
@@ -40,6 +41,7 @@ function here(buffer: MemoryBuffer): PrepareTools {
     buffer,
     inflate: async (block) => inflate(block),
     deflate: (plain) => deflateFragment(plain, deflater),
+    deflateAgain: (plain) => deflateFragment(plain, again),
     inTurn: async (piece) => piece(),
     limits: LIMITS,
   };

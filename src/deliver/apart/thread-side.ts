@@ -6,7 +6,7 @@ import { deflateFragmentHere } from '../../lib/gzip.ts';
 import { ShortTurns } from '../../lib/short-turns.ts';
 import { compileContent } from '../content/index.ts';
 import type { Content } from '../contract.ts';
-import { DEFLATE_LEVEL } from '../body.ts';
+import { AGAIN_LEVEL, DEFLATE_LEVEL } from '../body.ts';
 import { prepare } from '../prepare.ts';
 import type { PrepareTools } from '../prepare.ts';
 import type { FromThread, Port, Task, ToThread } from './messages.ts';
@@ -39,6 +39,7 @@ export function prepareForShard(port: Port, tools: PreparingTools): void {
           buffer: { read: (_, from, maxPlainBytes) => read(task, from, maxPlainBytes) },
           inflate: async (block) => tools.inflate(block),
           deflate: async (plain) => deflateFragmentHere(plain, DEFLATE_LEVEL),
+          deflateAgain: async (plain) => deflateFragmentHere(plain, AGAIN_LEVEL),
           inTurn: (piece) => turns.run(piece),
           done: giveBackAll,
           limits: tools.limits,

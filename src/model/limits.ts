@@ -100,8 +100,6 @@ export const limits = {
     compressions: 2,
     /** Requests that may share a block. */
     blockKeys: 512,
-    /** How long a commit waits for more when more is arriving. */
-    commitWaitMs: 2,
     streams: 200_000,
     /** New streams a minute and account, and how many at once. */
     newStreamsPerMinute: 100,

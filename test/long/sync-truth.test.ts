@@ -122,8 +122,8 @@ test(
   async (t) => {
     const { truth, answered, refused, calls } = await run({
       bodies: 40,
-      // Commits of lines as long as these are several buffers each; nothing else is written so.
-      inject: ['pwritev:error=EIO:when=12+9'],
+      // Commits of lines as long as these are several buffers each; nothing else is written so. Counted by thread.
+      inject: ['pwritev:error=EIO:when=3+5'],
     });
     const failed = calls.filter(({ name, error }) => name === 'pwritev' && error === 'EIO');
     assert.ok(failed.length >= 3, `${failed.length} synced writes failed`);

@@ -39,8 +39,9 @@ export class PreparingThread {
     if (this.#gone !== undefined) return Promise.resolve({ kind: 'failed', detail: this.#gone });
     const task = ++this.#last;
     return new Promise((resolve, reject) => {
-      this.#underWay.set(task, { request, buffer, resolve, reject });
+      // First told: what cannot be told rejects, and is not waited for.
       this.#tell({ task, order: toldOf(request) });
+      this.#underWay.set(task, { request, buffer, resolve, reject });
     });
   }
 
@@ -72,9 +73,10 @@ export class PreparingThread {
       const read = await buffer.read(request.stream, from, maxPlainBytes);
       this.#answer(task, read);
     } catch (error) {
-      // The thread waits for blocks that do not come; a later thread does not know of it.
       this.#underWay.delete(task);
       reject(error as Error);
+      // It would wait for ever, and hold what it has of the batch.
+      this.#answer(task, { kind: 'failed', detail: 'reading met a fault' });
     }
   }
 

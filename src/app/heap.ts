@@ -12,13 +12,13 @@ import { runInNewContext } from 'node:vm';
  * What the old generation may come to before V8 looks through all of it. It begins to when what is left up to here is less than
  * the young generation could hold: with 25 MiB of live objects and less than this it was marked once a second.
  */
-const FIRST_GC_MIB = 96;
+const FIRST_GC_MIB = 64;
 
 /**
  * The young generation: three times what is allocated between two collections of it. Left alone it grows to twice this under
  * requests of one line, and each time that it does a collection takes 4 to 10 ms.
  */
-export const YOUNG_MIB = 48;
+export const YOUNG_MIB = 36;
 
 export function prepareShardHeaps(): void {
   setFlagsFromString(`--initial-old-space-size=${FIRST_GC_MIB}`);

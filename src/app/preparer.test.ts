@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { crc32, gunzipSync } from 'node:zlib';
 import { compileContent } from '../deliver/index.ts';
+import { manualClock } from '../lib/clock-manual.ts';
+import { systemClock } from '../lib/clock.ts';
 import { silent } from '../lib/diagnostics.ts';
 import { preparer } from './preparer.ts';
 
@@ -41,7 +43,7 @@ function niceness(): number[] {
 
 test('batches are prepared in a thread of lower priority than every other, made when it is needed (I6)', async () => {
   const intact = bufferOf(crc32(plain));
-  const apart = preparer(silent);
+  const apart = preparer({ clock: systemClock, diagnostics: silent, silentMs: 60_000 });
   const before = process.platform === 'linux' ? niceness() : [];
   try {
     const made = await apart.prepare(request(), intact);
@@ -60,4 +62,30 @@ test('batches are prepared in a thread of lower priority than every other, made 
     await apart.close();
   }
   assert.equal((await apart.prepare(request(), intact)).kind, 'failed');
+});
+
+test('a thread that hangs is ended, its batches have failed and are tried again, and the next one has a new thread (I5)', async () => {
+  const alarms: string[] = [];
+  const clock = manualClock();
+  const script = new URL(
+    `data:text/javascript,import { parentPort } from 'node:worker_threads';
+     parentPort.once('message', () => { for (;;); });`,
+  );
+  const diagnostics = { ...silent, alarm: (event: string) => void alarms.push(event) };
+  const apart = preparer({ clock, diagnostics, silentMs: 60_000, script });
+  try {
+    for (let round = 1; round <= 2; round++) {
+      const waiting = apart.prepare(request(), bufferOf(crc32(plain)));
+      clock.advance(59_000);
+      assert.equal(alarms.length, round - 1, 'it may take its time');
+      clock.advance(16_000);
+      assert.equal(alarms.length, round);
+      assert.deepEqual(await waiting, {
+        kind: 'failed',
+        detail: 'the thread that prepares batches ended',
+      });
+    }
+  } finally {
+    await apart.close();
+  }
 });

@@ -1,11 +1,12 @@
 /**
  * A shard's second thread: it prepares large batches that are made anew, at a lower priority than everything else, so that the
  * kernel gives a core to answers, syncs and other tenants first. Made when there is something for it to do; when it ends by
- * itself, what it had under way is tried again, and the next batch makes a new one.
+ * itself, or is ended because it hangs, what it had under way is tried again, and the next batch makes a new one.
  */
 import { Worker } from 'node:worker_threads';
 import { PreparingThread } from '../deliver/index.ts';
 import type { PrepareApart } from '../deliver/index.ts';
+import type { Cancel, Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 
 export interface Preparer {
@@ -13,21 +14,37 @@ export interface Preparer {
   close(): Promise<void>;
 }
 
-export function preparer(diagnostics: Diagnostics): Preparer {
+export interface PreparerOptions {
+  readonly clock: Pick<Clock, 'every' | 'monotonicMs'>;
+  readonly diagnostics: Diagnostics;
+  /** How long it may say nothing while it has work. */
+  readonly silentMs: number;
+  /** What runs in the thread. */
+  readonly script?: URL;
+}
+
+const SCRIPT = new URL('./preparer.worker.ts', import.meta.url);
+
+export function preparer(options: PreparerOptions): Preparer {
+  const { clock, diagnostics, silentMs, script = SCRIPT } = options;
   let worker: Worker | undefined;
   let thread: PreparingThread | undefined;
   let closed = false;
 
   const start = (): PreparingThread => {
-    const made = new Worker(new URL('./preparer.worker.ts', import.meta.url), {
-      stdout: false,
-      stderr: false,
+    const made = new Worker(script, { stdout: false, stderr: false });
+    const joined = new PreparingThread(made, clock);
+    const stopLooking: Cancel = clock.every(silentMs / 4, () => {
+      if (joined.silentMs() < silentMs) return;
+      stopLooking();
+      diagnostics.alarm('the thread that prepares batches hangs and is ended', { silentMs });
+      void made.terminate();
     });
-    const joined = new PreparingThread(made);
     made.on('error', (error) => {
       diagnostics.alarm('the thread that prepares batches failed', { kind: error.name });
     });
     made.on('exit', () => {
+      stopLooking();
       joined.end('the thread that prepares batches ended');
       if (worker !== made) return;
       worker = undefined;

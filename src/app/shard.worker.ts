@@ -279,7 +279,7 @@ async function run(): Promise<void> {
     diagnostics,
     ambientCredentials: (id) => ambient.has(id),
   });
-  const apart = preparer(diagnostics);
+  const apart = preparer({ clock, diagnostics, silentMs: limits.deliver.apartSilentMs });
   const delivery = createDelivery({
     buffer,
     ...outgoing,

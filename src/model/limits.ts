@@ -163,6 +163,8 @@ export const limits = {
     turnBytes: 128 * KIB,
     /** Plain bytes from which on a batch that is made anew is made in a thread of its own: a core works on it for 5 ms and more. */
     apartBytes: 256 * KIB,
+    /** How long that thread may say nothing while it has work, before it is ended: between two words it works on 2 MiB at most. */
+    apartSilentMs: MINUTE,
     /** Batches being read, formatted and compressed at once; reads and compressions are bounded further below. */
     preparations: 6,
     /** Of these in a thread of their own, which waits where cores are scarce: the others' do not wait for it. */

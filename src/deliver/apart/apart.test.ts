@@ -55,7 +55,7 @@ async function withThread<T>(
   const { port1, port2 } = new MessageChannel();
   prepareForShard(port2, { clock, inflate, limits });
   try {
-    return await work(new PreparingThread(port1));
+    return await work(new PreparingThread(port1, clock));
   } finally {
     port1.close();
   }
@@ -200,7 +200,7 @@ describe('preparing apart', () => {
 
   it('a thread that ends fails what it had under way, and later batches: they are tried again', async () => {
     const { port1, port2 } = new MessageChannel();
-    const thread = new PreparingThread(port1);
+    const thread = new PreparingThread(port1, clock);
     const buffer = new MemoryBuffer();
     buffer.add(STREAM, ['{"a":1}'], T0);
     const request = {

@@ -4,6 +4,7 @@
  */
 import type { ReadBlocks } from '../../buffer/index.ts';
 import { AssertionError } from '../../lib/assert.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Content } from '../contract.ts';
 import type { Prepared, PrepareRequest, PrepareTools } from '../prepare.ts';
 import type { FromThread, Port, Task, ToThread } from './messages.ts';
@@ -25,12 +26,17 @@ export function canBeTold(content: Content): boolean {
 
 export class PreparingThread {
   readonly #port: Port;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #underWay = new Map<number, UnderWay>();
+  /** Tasks for which the thread has all that it asked for, and since when. */
+  readonly #owed = new Map<number, number>();
+  #heardMs = 0;
   #last = 0;
   #gone: string | undefined;
 
-  constructor(port: Port) {
+  constructor(port: Port, clock: Pick<Clock, 'monotonicMs'>) {
     this.#port = port;
+    this.#clock = clock;
     port.on('message', (message: FromThread) => this.#take(message));
   }
 
@@ -45,14 +51,23 @@ export class PreparingThread {
     });
   }
 
+  /** For how long it has said nothing although it has something to do, milliseconds. */
+  silentMs(): number {
+    const [oldest] = this.#owed.values();
+    return oldest === undefined ? 0 : this.#clock.monotonicMs() - Math.max(oldest, this.#heardMs);
+  }
+
   /** The thread is gone. */
   end(detail: string): void {
     this.#gone = detail;
     for (const { resolve } of this.#underWay.values()) resolve({ kind: 'failed', detail });
     this.#underWay.clear();
+    this.#owed.clear();
   }
 
   #take(message: FromThread): void {
+    this.#heardMs = this.#clock.monotonicMs();
+    this.#owed.delete(message.task);
     const task = this.#underWay.get(message.task);
     if (task === undefined) return;
     if ('from' in message) {
@@ -89,6 +104,7 @@ export class PreparingThread {
   }
 
   #tell(message: ToThread, transfer: ArrayBuffer[] = []): void {
+    this.#owed.set(message.task, this.#clock.monotonicMs());
     this.#port.postMessage(message, transfer);
   }
 }

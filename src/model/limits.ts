@@ -98,6 +98,10 @@ export const limits = {
     tailCacheBytes: 32 * MIB,
     /** Blocks deflated at once; below libuv's pool, so that intake never delays a sync. */
     compressions: 2,
+    /** How long the thread that deflates small blocks may say nothing while it has work, for which answers wait: it has a few milliseconds of it. */
+    apartSilentMs: 5_000,
+    /** How long a shard does without it after it ended or hung: answers may not wait so again and again. */
+    apartRestMs: MINUTE,
     /** Requests that may share a block. */
     blockKeys: 512,
     streams: 200_000,

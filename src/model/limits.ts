@@ -38,6 +38,8 @@ export const limits = {
     fairTickMs: 500,
     fairAccounts: 5_000,
     requestCostBytes: 8 * KIB,
+    /** What an account may have at once beyond its part: of thousands of accounts a part is less than one request a second. */
+    fairBurstBytes: 64 * KIB,
     /** Time between two pieces of a body before the upload counts as stalled (408). */
     stallMs: 15_000,
     /** Time for a whole request, however steadily it trickles. */

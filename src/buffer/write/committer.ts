@@ -210,7 +210,8 @@ export class Committer {
     const slices = new TurnSlices(this.#deps.clock, nextTurn);
     for (const [index, draft] of drafts.entries()) {
       // What is durable is applied record by record: whoever looks in between sees a prefix, as after a crash.
-      if (slices.isDue()) await slices.next();
+      // But not between the pages of an index: one that is not applied yet looks as if it were damaged, and all of it would be read anew.
+      if (slices.isDue() && draft.record.kind !== 'index') await slices.next();
       const position = outcome.positions[index]!;
       state.apply(draft.record, position, outcome.positions[index + 1] ?? outcome.end);
       this.#deps.applied(draft, position);

@@ -7,7 +7,7 @@
  * zones. No HTTP, no delivery; `BENCH_POOL=1` without the thread that deflates. CPU is compared, not time: it says the same on a busy machine.
  */
 import { openBenchBuffer } from './lib/buffer.ts';
-import { cutBodies } from './lib/http-lines.ts';
+import { dealtBodies } from './lib/dealt.ts';
 import { BodyPool } from '../src/ingest/body-pool.ts';
 import { Splitting } from '../src/ingest/split.ts';
 import type { Place } from '../src/ingest/place.ts';
@@ -34,20 +34,7 @@ const { buffer, end } = await openBenchBuffer(
   process.env['BENCH_POOL'] ? {} : { deflateMany: thread.deflate },
 );
 const pool = new BodyPool(limits.ingest.idleBodyBytes);
-let seed = 1;
-const anyZone = (): number => (seed = (seed * 48_271) % 2_147_483_647) % STREAMS;
-const bodies = cutBodies(16 * 2 ** 20, 2 ** 16).map((body) => {
-  let zone = 0;
-  const lines = body.toString().trimEnd().split('\n');
-  return Buffer.from(
-    lines
-      .map((line, n) => {
-        if (n % LINES_PER_ZONE === 0) zone = anyZone();
-        return `${line.replace(/"ZoneName":"[^"]*"/, `"ZoneName":"z${zone}.example"`)}\n`;
-      })
-      .join(''),
-  );
-});
+const bodies = dealtBodies(16 * 2 ** 20, LINES_PER_ZONE, STREAMS);
 const places = new Map<string, Place>(
   Array.from({ length: STREAMS }, (_, n) => {
     const stream = streamKey({ kind: 'zone', id: `z${n}` }, 'http_requests');

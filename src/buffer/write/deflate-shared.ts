@@ -2,7 +2,7 @@
 import type { DeflateMany } from '../../lib/deflate-many/contract.ts';
 import { nextTurn } from '../gate.ts';
 import type { Gate } from '../gate.ts';
-import { isSmall, makePiece, makePieces, whereToDeflate } from './deflate.ts';
+import { isShortCommit, isSmall, makePiece, makePieces, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
 import type { Batch } from './stage-requests.ts';
 
@@ -24,21 +24,35 @@ export async function deflateShared(
 ): Promise<ReadonlyMap<Batch, Piece>> {
   const pieces: Pieces = new Map();
   const commitBytes = batches.reduce((sum, { bytes }) => sum + bytes, 0);
-  const isShort = (batch: Batch): boolean => whereToDeflate(batch.bytes, commitBytes) === 'here';
-  if (many !== undefined && !batches.every(isShort)) {
-    await deflateTogether(
-      batches.filter(({ bytes }) => isSmall(bytes)),
-      many,
-      pieces,
-    );
+  const small = batches.filter(({ bytes }) => isSmall(bytes));
+  // One by itself is a trip either way.
+  if (many === undefined || small.length < 2 || isShortCommit(commitBytes)) {
+    await deflateEach(batches, commitBytes, gate, pieces);
+    return pieces;
   }
+  const together = deflateTogether(small, many, pieces);
+  await deflateEach(
+    batches.filter(({ bytes }) => !isSmall(bytes)),
+    commitBytes,
+    gate,
+    pieces,
+  );
+  if ((await together) === 'not just now') await deflateEach(small, commitBytes, gate, pieces);
+  return pieces;
+}
+
+async function deflateEach(
+  batches: readonly Batch[],
+  commitBytes: number,
+  gate: Gate,
+  into: Pieces,
+): Promise<void> {
   const underWay: Promise<unknown>[] = [];
   let turnBytes = 0;
   for (const batch of batches) {
-    if (pieces.has(batch)) continue;
     const where = whereToDeflate(batch.bytes, commitBytes);
     const task = async () =>
-      void pieces.set(batch, await makePiece(joined(batch), batch.lines, where));
+      void into.set(batch, await makePiece(joined(batch), batch.lines, where));
     if (where === 'pool') {
       underWay.push(gate.run(task));
       continue;
@@ -50,7 +64,6 @@ export async function deflateShared(
     await nextTurn();
   }
   await Promise.all(underWay);
-  return pieces;
 }
 
 /** All of them or none. */
@@ -58,15 +71,16 @@ async function deflateTogether(
   batches: readonly Batch[],
   many: DeflateMany,
   into: Pieces,
-): Promise<void> {
+): Promise<'done' | 'not just now'> {
   const plain = batches.map(({ members, bytes, lines }) => ({
     parts: members.map((member) => member.request.lines.bytes),
     bytes,
     lines,
   }));
   const made = await makePieces(plain, many);
-  if (made === undefined) return;
+  if (made === undefined) return 'not just now';
   for (const [index, batch] of batches.entries()) into.set(batch, made[index]!);
+  return 'done';
 }
 
 function joined({ members, bytes }: Batch): Buffer {

@@ -31,7 +31,11 @@ const RAW_BYTES = 256;
 export type Where = 'here' | 'pool';
 
 export function whereToDeflate(bytes: number, commitBytes: number): Where {
-  return bytes < TINY_BYTES || commitBytes <= SHORT_COMMIT_BYTES ? 'here' : 'pool';
+  return bytes < TINY_BYTES || isShortCommit(commitBytes) ? 'here' : 'pool';
+}
+
+export function isShortCommit(plainBytes: number): boolean {
+  return plainBytes <= SHORT_COMMIT_BYTES;
 }
 
 /** Whether a block is one of those that many are deflated of for one message: a larger one is worth a trip by itself, beside others. */

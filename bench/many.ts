@@ -14,6 +14,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sendBodies } from './lib/bodies.ts';
+import { dealtBodies, SMALL_BODY_BYTES } from './lib/dealt.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { cpuByThread, cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
@@ -54,21 +55,7 @@ interface Load {
 
 const linesOf = (body: Uint8Array): number => body.filter((byte) => byte === 10).length;
 
-const small = cutBodies(32 * 2 ** 20, 2 ** 16);
-let seed = 1;
-const anyZone = (): number => (seed = (seed * 48_271) % 2_147_483_647) % STREAMS;
-
-/** The same lines, each given to a zone. */
-function dealt(body: Buffer, linesPerZone: number): Buffer {
-  let zone = 0;
-  const lines = body.toString().trimEnd().split('\n');
-  const given = lines.map((line, n) => {
-    if (n % linesPerZone === 0) zone = anyZone();
-    return `${line.replace(/"ZoneName":"[^"]*"/, `"ZoneName":"z${zone}.example"`)}\n`;
-  });
-  return Buffer.from(given.join(''));
-}
-
+const LOAD_BYTES = 32 * 2 ** 20;
 function loadOf(name: string): Load {
   const load = bodiesOf(name);
   return { ...load, lines: load.bodies.map(linesOf) };
@@ -77,15 +64,15 @@ function loadOf(name: string): Load {
 function bodiesOf(name: string): Omit<Load, 'lines'> {
   switch (name) {
     case 'whole':
-      return { paths: [pathOf(STREAMS)], bodies: cutBodies(32 * 2 ** 20, 2 ** 20), connections: 4 };
+      return { paths: [pathOf(STREAMS)], bodies: cutBodies(LOAD_BYTES, 2 ** 20), connections: 4 };
     case 'zones': {
       const paths = Array.from({ length: STREAMS }, (_, n) => pathOf(n));
-      return { paths, bodies: small, connections: 64 };
+      return { paths, bodies: cutBodies(LOAD_BYTES, SMALL_BODY_BYTES), connections: 64 };
     }
     case 'by-runs':
-      return { paths: [PATH], bodies: small.map((body) => dealt(body, 10)), connections: 64 };
+      return { paths: [PATH], bodies: dealtBodies(LOAD_BYTES, 10, STREAMS), connections: 64 };
     case 'by-lines':
-      return { paths: [PATH], bodies: small.map((body) => dealt(body, 1)), connections: 64 };
+      return { paths: [PATH], bodies: dealtBodies(LOAD_BYTES, 1, STREAMS), connections: 64 };
     default:
       throw new Error(`no such load: ${name}`);
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBuffer } from '../../src/buffer/index.ts';
 import type { ShardBuffer } from '../../src/buffer/index.ts';
-import type { BufferLimits } from '../../src/buffer/deps.ts';
+import type { BufferDeps, BufferLimits } from '../../src/buffer/deps.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silent as diagnostics } from '../../src/lib/diagnostics.ts';
 import { nodeFileSystem } from '../../src/lib/fs/node.ts';
@@ -22,10 +22,12 @@ export interface BenchBuffer {
  * In a folder of its own in the system's temporary one.
  *
  * @param changed limits of the buffer that differ from those of a server
+ * @param deps what a server hands in besides
  */
 export async function openBenchBuffer(
   name: string,
   changed: Partial<BufferLimits['buffer']> = {},
+  deps: Pick<BufferDeps, 'deflateMany'> = {},
 ): Promise<BenchBuffer> {
   const dir = mkdtempSync(join(tmpdir(), `waybill-${name}-`));
   const files = nodeFileSystem();
@@ -45,6 +47,7 @@ export async function openBenchBuffer(
     clock,
     random,
     diagnostics,
+    ...deps,
     ledger: { record: () => {}, sync: async () => {} },
     limits: { log: limits.log, buffer: { ...limits.buffer, ...changed } },
   });

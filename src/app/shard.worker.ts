@@ -38,6 +38,8 @@ import { crashAt } from './crash-point.ts';
 import { giveBackAfterStart } from './heap.ts';
 import { storeHanded } from './handed-lines.ts';
 import { sendLossMarker } from './loss-sender.ts';
+import { smallBlockDeflater } from './deflater.ts';
+import type { SmallBlockDeflater } from './deflater.ts';
 import { preparer } from './preparer.ts';
 import type { Preparer } from './preparer.ts';
 import { senders } from './senders.ts';
@@ -104,6 +106,7 @@ let running:
       openSender: Senders['openSender'];
       passedThrough: Senders['passedThrough'];
       apart: Preparer;
+      smallBlocks: SmallBlockDeflater;
       pull: PullReader;
     }
   | undefined;
@@ -239,6 +242,12 @@ async function run(): Promise<void> {
     keepMs: limits.ledger.archiveMs,
     onStep,
   });
+  const smallBlocks = smallBlockDeflater({
+    clock,
+    diagnostics,
+    silentMs: limits.buffer.apartSilentMs,
+    restMs: limits.buffer.apartRestMs,
+  });
   const openedBuffer = await openBuffer({
     log: openedLog.log,
     files,
@@ -248,6 +257,7 @@ async function run(): Promise<void> {
     diagnostics,
     ledger: archive,
     onStep,
+    deflateMany: smallBlocks.deflate,
     weightOf: (account) => weights.get(account) ?? 1,
     diskShares: () => diskShares,
     diskSharers: {
@@ -312,6 +322,7 @@ async function run(): Promise<void> {
     openSender: outgoing.openSender,
     passedThrough: outgoing.passedThrough,
     apart,
+    smallBlocks,
     pull: pullReader(buffer),
   };
   if (!isAlone) {
@@ -445,7 +456,7 @@ async function drain(waitMs: number): Promise<void> {
   const giveUp = new AbortController();
   const stopTimer = clock.after(waitMs, () => giveUp.abort());
   if (running && ingest) {
-    const { buffer, delivery, apart, archive } = running;
+    const { buffer, delivery, apart, smallBlocks, archive } = running;
     buffer.drain();
     await ingest.drain(giveUp.signal);
     await delivery.drain(giveUp.signal);
@@ -453,6 +464,7 @@ async function drain(waitMs: number): Promise<void> {
     await apart.close();
     await delivery.close();
     await buffer.close();
+    await smallBlocks.close();
     await archive.close();
   }
   peers.flush();

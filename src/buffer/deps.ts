@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import type { DeflateMany } from '../lib/deflate-many/contract.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
 import type { Random } from '../lib/random.ts';
@@ -51,6 +52,8 @@ export interface BufferDeps {
   readonly diagnostics: Diagnostics;
   readonly ledger: LedgerSink;
   readonly limits: BufferLimits;
+  /** Deflates the small blocks of a commit in another thread; absent: each goes through libuv's pool. */
+  readonly deflateMany?: DeflateMany;
   /** An account's weight in the fair share of a full disk; 1 for all when left out. */
   readonly weightOf?: (account: string) => number;
   /** Accounts whose backlog may take no more than a share (0 to 1) of the disk, however empty it is. */

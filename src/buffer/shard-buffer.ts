@@ -87,7 +87,7 @@ export class LogBuffer implements ShardBuffer {
       service,
       random,
       diagnostics,
-      compressions,
+      compressions: { gate: compressions, many: deps.deflateMany },
       limits: { ...limits.buffer, ...limits.log },
       applied: ({ record }, position) => {
         if (record.kind === 'block') cache.put(position, record);

@@ -23,7 +23,13 @@ function simulate(
       return busy;
     },
     weightOf: (account) => weights[account] ?? 1,
-    limits: { fairFrom: 0.7, fairTickMs: 500, fairAccounts: 100, requestCostBytes: 0 },
+    limits: {
+      fairFrom: 0.7,
+      fairTickMs: 500,
+      fairAccounts: 100,
+      requestCostBytes: 0,
+      fairBurstBytes: 0,
+    },
   });
   const steps = 20;
   const due: Record<string, number> = {};
@@ -94,7 +100,13 @@ test('one account alone is not held back: that would help nobody', () => {
 
 test('accounts that have nothing to send are forgotten, and there are only so many', () => {
   const clock = manualClock();
-  const limits = { fairFrom: 0.7, fairTickMs: 500, fairAccounts: 3, requestCostBytes: 0 };
+  const limits = {
+    fairFrom: 0.7,
+    fairTickMs: 500,
+    fairAccounts: 3,
+    requestCostBytes: 0,
+    fairBurstBytes: 0,
+  };
   const rate = new FairRate({ clock, busyShare: () => 1, weightOf: () => 1, limits });
   for (let account = 0; account < 10; account += 1) rate.charge(`${account}`, MIB);
   clock.advance(500);
@@ -106,4 +118,33 @@ test('accounts that have nothing to send are forgotten, and there are only so ma
   rate.charge('new', MIB);
   clock.advance(500);
   assert.equal(rate.waitMs('new', 0), 0);
+});
+
+test('I6: of thousands of accounts nobody is refused for a request now and then, however little its part is, and a loud one is', () => {
+  const clock = manualClock();
+  const accounts = 2_000;
+  const request = 9 * KIB;
+  const limits = {
+    fairFrom: 0.7,
+    fairTickMs: 500,
+    fairAccounts: 5_000,
+    requestCostBytes: 8 * KIB,
+    fairBurstBytes: 64 * KIB,
+  };
+  const rate = new FairRate({ clock, busyShare: () => 0.84, weightOf: () => 1, limits });
+  let seed = 1;
+  const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const refused = new Map<string, number>();
+  const send = (account: string, bytes: number): void => {
+    if (rate.waitMs(account, bytes) === 0) return rate.charge(account, bytes);
+    refused.set(account, (refused.get(account) ?? 0) + 1);
+  };
+  // Each once in five seconds, drawn at random; one as much as all of them.
+  for (let step = 0; step < 30 * 400; step += 1) {
+    clock.advance(2.5);
+    send(`quiet${Math.floor(random() * accounts)}`, request);
+    send('loud', request);
+  }
+  assert.deepEqual([...refused.keys()], ['loud']);
+  assert.ok(refused.get('loud')! > 500, `${refused.get('loud')}`);
 });

@@ -6,7 +6,8 @@
  * What may be taken a second follows from what is taken now and how busy that keeps the thread. It is shared out max-min by
  * weight: whoever asks for less than its part gets all of it, and what it leaves is for the others. So a quiet account is never
  * refused because of a loud one. One that is over its part runs into debt by what it was let in with, and is refused until
- * its part has paid for that.
+ * its part has paid for that. A few requests at once are no rate: whoever sends one now and then looks loud in the moment of it, and
+ * may have a burst beyond its part first.
  */
 import type { Clock } from '../lib/clock.ts';
 
@@ -20,6 +21,7 @@ export interface FairRateDeps {
     readonly fairTickMs: number;
     readonly fairAccounts: number;
     readonly requestCostBytes: number;
+    readonly fairBurstBytes: number;
   };
 }
 
@@ -116,7 +118,8 @@ export class FairRate {
       account.refused = 0;
       if (account.allowance !== undefined) {
         const earned = (account.allowance * overMs) / 1_000;
-        account.credit = Math.min(account.allowance, account.credit + earned);
+        const most = Math.max(account.allowance, limits.fairBurstBytes);
+        account.credit = Math.min(most, account.credit + earned);
       }
       if (account.demand < NOTHING && account.credit >= 0) this.#accounts.delete(account.name);
     }
@@ -140,7 +143,7 @@ export class FairRate {
 
   /** Max-min by weight: whoever asks for less than its part is served in full, the least demanding first. */
   #shareOut(): void {
-    const { weightOf } = this.#deps;
+    const { limits, weightOf } = this.#deps;
     // Not ever less: the thread may be busy with deliveries, which refusing does not help.
     let budget = Math.max(this.#capacity * TARGET_SHARE, this.#peakRate * LEAST_SHARE);
     const accounts = [...this.#accounts.values()]
@@ -162,7 +165,8 @@ export class FairRate {
       const isNew = account.allowance === undefined;
       account.allowance = Math.max(NOTHING, part);
       // What it may have until the next look; without it the thread would fall idle, and all be let go again.
-      if (isNew) account.credit = (account.allowance * this.#deps.limits.fairTickMs) / 1_000;
+      const untilNextLook = (account.allowance * limits.fairTickMs) / 1_000;
+      if (isNew) account.credit = Math.max(untilNextLook, limits.fairBurstBytes);
     }
   }
 }

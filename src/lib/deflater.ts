@@ -17,6 +17,7 @@ export interface Deflater {
 }
 
 const CHUNK_BYTES = 1 << 17;
+const LEAST_CHUNK_BYTES = 1 << 10;
 
 /**
  * @param level zlib's, 1 to 9
@@ -36,13 +37,14 @@ export function createDeflater(level: number, most: number): Deflater {
   };
 }
 
-/** The same bytes as a {@link Deflater} makes, at once and on the calling thread. */
-export function deflateHere(plain: Buffer, level: number): Buffer {
-  return deflateRawSync(plain, {
-    level,
-    finishFlush: constants.Z_SYNC_FLUSH,
-    chunkSize: CHUNK_BYTES,
-  });
+/**
+ * The same bytes as a {@link Deflater} makes, at once and on the calling thread.
+ *
+ * @param expectedBytes memory that is set aside for the fragment at first
+ */
+export function deflateHere(plain: Buffer, level: number, expectedBytes = CHUNK_BYTES): Buffer {
+  const chunkSize = Math.max(expectedBytes, LEAST_CHUNK_BYTES);
+  return deflateRawSync(plain, { level, finishFlush: constants.Z_SYNC_FLUSH, chunkSize });
 }
 
 class Compressor {

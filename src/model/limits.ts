@@ -38,6 +38,8 @@ export const limits = {
     fairTickMs: 500,
     fairAccounts: 5_000,
     requestCostBytes: 8 * KIB,
+    /** What an account may have at once beyond its part: of thousands of accounts a part is less than one request a second. */
+    fairBurstBytes: 64 * KIB,
     /** Time between two pieces of a body before the upload counts as stalled (408). */
     stallMs: 15_000,
     /** Time for a whole request, however steadily it trickles. */
@@ -98,6 +100,10 @@ export const limits = {
     tailCacheBytes: 32 * MIB,
     /** Blocks deflated at once; below libuv's pool, so that intake never delays a sync. */
     compressions: 2,
+    /** How long the thread that deflates small blocks may say nothing while it has work, for which answers wait: it has a few milliseconds of it. */
+    apartSilentMs: 5_000,
+    /** How long a shard does without it after it ended or hung: answers may not wait so again and again. */
+    apartRestMs: MINUTE,
     /** Requests that may share a block. */
     blockKeys: 512,
     streams: 200_000,

@@ -14,12 +14,12 @@ import type { AppendRefusal, AppendResult, RecordResult } from '../contract.ts';
 import { encodeIndexPage, packRefs, PAGE_ENTRIES } from '../format/index-page.ts';
 import type { IndexPageRecord } from '../format/index-page.ts';
 import { nextTurn } from '../gate.ts';
-import type { Gate } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import { Group } from './group.ts';
 import type { Draft } from './group.ts';
 import type { Pending } from './intake.ts';
+import type { Compressions } from './deflate-shared.ts';
 import { stageRequests } from './stage-requests.ts';
 import type { Answers, ShareLimits } from './stage-requests.ts';
 
@@ -44,8 +44,7 @@ export interface CommitterDeps {
   readonly service: ServiceClock;
   readonly random: Random;
   readonly diagnostics: Diagnostics;
-  /** Bounds the deflating on the thread pool. */
-  readonly compressions: Gate;
+  readonly compressions: Compressions;
   readonly limits: CommitLimits;
   /** Called for each record once it is durable and applied, with its bytes still at hand. */
   readonly applied: (draft: Draft, position: number) => void;
@@ -211,7 +210,8 @@ export class Committer {
     const slices = new TurnSlices(this.#deps.clock, nextTurn);
     for (const [index, draft] of drafts.entries()) {
       // What is durable is applied record by record: whoever looks in between sees a prefix, as after a crash.
-      if (slices.isDue()) await slices.next();
+      // But not between the pages of an index: one that is not applied yet looks as if it were damaged, and all of it would be read anew.
+      if (slices.isDue() && draft.record.kind !== 'index') await slices.next();
       const position = outcome.positions[index]!;
       state.apply(draft.record, position, outcome.positions[index + 1] ?? outcome.end);
       this.#deps.applied(draft, position);

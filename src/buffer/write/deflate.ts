@@ -2,9 +2,10 @@
  * Makes the stored form of a block: a raw deflate fragment that ends with a sync flush, so that fragments of several blocks
  * can stand one behind the other in one gzip member; as it came when deflate does not make it smaller.
  */
-import { constants, crc32, deflateRawSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 
-import { createDeflater } from '../../lib/deflater.ts';
+import type { DeflateMany, PlainPiece } from '../../lib/deflate-many/contract.ts';
+import { createDeflater, deflateHere } from '../../lib/deflater.ts';
 import { Slabs } from '../../lib/slab.ts';
 import type { Codec } from '../contract.ts';
 
@@ -21,6 +22,8 @@ const TINY_BYTES = 4 * 1024;
  * would wait for the pool, and on busy cores a trip waits for a core.
  */
 const SHORT_COMMIT_BYTES = 32 * 1024;
+/** Plain bytes of a block up to which half of what a trip costs is the trip. */
+const SMALL_BYTES = 64 * 1024;
 /** Plain bytes below which there is nothing to win. */
 const RAW_BYTES = 256;
 
@@ -28,7 +31,16 @@ const RAW_BYTES = 256;
 export type Where = 'here' | 'pool';
 
 export function whereToDeflate(bytes: number, commitBytes: number): Where {
-  return bytes < TINY_BYTES || commitBytes <= SHORT_COMMIT_BYTES ? 'here' : 'pool';
+  return bytes < TINY_BYTES || isShortCommit(commitBytes) ? 'here' : 'pool';
+}
+
+export function isShortCommit(plainBytes: number): boolean {
+  return plainBytes <= SHORT_COMMIT_BYTES;
+}
+
+/** Whether a block is one of those that many are deflated of for one message: a larger one is worth a trip by itself, beside others. */
+export function isSmall(bytes: number): boolean {
+  return bytes >= RAW_BYTES && bytes <= SMALL_BYTES;
 }
 
 export interface Piece {
@@ -51,11 +63,33 @@ export async function makePiece(plain: Buffer, lines: number, where: Where): Pro
   return { ...shape, codec: 'raw', stored: kept.copy(plain), storedCrc: plainCrc };
 }
 
+/**
+ * The pieces that {@link makePiece} makes of these, made in another thread.
+ *
+ * @param plain {@link isSmall small} ones
+ * @returns undefined when there is no such thread just now
+ */
+export async function makePieces(
+  plain: readonly (PlainPiece & { readonly lines: number })[],
+  deflateMany: DeflateMany,
+): Promise<readonly Piece[] | undefined> {
+  const deflated = await deflateMany(plain, LEVEL, keep);
+  return deflated?.map(({ plainCrc, fragment }, index): Piece => {
+    const { bytes, lines, parts } = plain[index]!;
+    const shape = { lines, plainBytes: bytes, plainCrc };
+    if (fragment !== undefined)
+      return { ...shape, codec: 'deflate', stored: fragment.bytes, storedCrc: fragment.crc };
+    const stored = keep(parts.length === 1 ? parts[0]! : Buffer.concat(parts));
+    return { ...shape, codec: 'raw', stored, storedCrc: plainCrc };
+  });
+}
+
+const keep = (bytes: Uint8Array): Buffer => kept.copy(bytes);
+
 async function pack(plain: Buffer, where: Where): Promise<Buffer> {
   try {
     if (where === 'pool') return await deflater.deflate(plain);
-    const chunkSize = Math.max(1 << 10, plain.length);
-    return deflateRawSync(plain, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH, chunkSize });
+    return deflateHere(plain, LEVEL, plain.length);
   } catch {
     // zlib fails only for want of memory; then the lines are stored as they came.
     return plain;

@@ -5,9 +5,8 @@
 import type { TurnSlices } from '../../lib/turn-slices.ts';
 import type { AppendRequest, AppendResult } from '../contract.ts';
 import type { IdentityEntry } from '../format/block.codec.ts';
-import { nextTurn } from '../gate.ts';
-import type { Gate } from '../gate.ts';
-import { makePiece, whereToDeflate } from './deflate.ts';
+import { deflateShared } from './deflate-shared.ts';
+import type { Compressions } from './deflate-shared.ts';
 import type { Piece } from './deflate.ts';
 import type { Group, StagedStream } from './group.ts';
 import type { Pending } from './intake.ts';
@@ -27,9 +26,6 @@ export interface Batch {
 
 /** What each request will be told once the group is durable. */
 export type Answers = Map<Pending, AppendResult>;
-
-/** Plain bytes of tiny blocks deflated on this thread before the turn ends. */
-const TURN_BYTES = 256 * 1024;
 
 /** Brings requests together that may share a block, keeping each stream's order. */
 export function batchRequests(requests: readonly Pending[], limits: ShareLimits): Batch[] {
@@ -65,18 +61,18 @@ export function batchRequests(requests: readonly Pending[], limits: ShareLimits)
 /**
  * Deflates what shares blocks and gives out offsets.
  *
- * @param compressions blocks deflated on the thread pool side by side: a commit of many streams has many of them
  * @param slices ends the turn in between: nothing else gives out offsets meanwhile
  */
 export async function stageRequests(
   group: Group,
   requests: readonly Pending[],
   limits: ShareLimits,
-  compressions: Gate,
+  compressions: Compressions,
   slices: TurnSlices,
 ): Promise<Answers> {
   const batches = batchRequests(requests, limits);
-  const pieces = await deflateShared(batches, compressions);
+  const shared = batches.filter(({ members }) => members.every((one) => one.pieces.length === 0));
+  const pieces = await deflateShared(shared, compressions);
   const answers: Answers = new Map();
   for (const batch of batches) {
     if (slices.isDue()) await slices.next();
@@ -88,38 +84,6 @@ export async function stageRequests(
     else stageShared(group, stream, batch, piece, answers);
   }
   return answers;
-}
-
-async function deflateShared(
-  batches: readonly Batch[],
-  compressions: Gate,
-): Promise<ReadonlyMap<Batch, Piece>> {
-  const pieces = new Map<Batch, Piece>();
-  const underWay: Promise<unknown>[] = [];
-  const shared = batches.filter(({ members }) => members.every((one) => one.pieces.length === 0));
-  const commitBytes = shared.reduce((sum, { bytes }) => sum + bytes, 0);
-  let turnBytes = 0;
-  for (const batch of shared) {
-    const where = whereToDeflate(batch.bytes, commitBytes);
-    const task = async () =>
-      void pieces.set(batch, await makePiece(joined(batch), batch.lines, where));
-    if (where === 'pool') {
-      underWay.push(compressions.run(task));
-      continue;
-    }
-    await task();
-    turnBytes += batch.bytes;
-    if (turnBytes < TURN_BYTES) continue;
-    turnBytes = 0;
-    await nextTurn();
-  }
-  await Promise.all(underWay);
-  return pieces;
-}
-
-function joined({ members, bytes }: Batch): Buffer {
-  const bodies = members.map((member) => member.request.lines.bytes);
-  return bodies.length === 1 ? bodies[0]! : Buffer.concat(bodies, bytes);
 }
 
 function stageLarge(group: Group, stream: StagedStream, pending: Pending): AppendResult {

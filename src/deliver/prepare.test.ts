@@ -43,7 +43,7 @@ function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): Pre
       return deflateFragment(plain, deflater);
     },
     inTurn: async (piece) => piece(),
-    limits: { smallBlockBytes: 500, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },
+    limits: { smallBlockBytes: 500, sparingBlockBytes: 200, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },
   };
 }
 

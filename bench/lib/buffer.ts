@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBuffer } from '../../src/buffer/index.ts';
-import type { ShardBuffer } from '../../src/buffer/index.ts';
+import type { LedgerSink, ShardBuffer } from '../../src/buffer/index.ts';
 import type { BufferLimits } from '../../src/buffer/deps.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silent as diagnostics } from '../../src/lib/diagnostics.ts';
@@ -26,6 +26,7 @@ export interface BenchBuffer {
 export async function openBenchBuffer(
   name: string,
   changed: Partial<BufferLimits['buffer']> = {},
+  ledger: LedgerSink = { record: () => {}, sync: async () => {} },
 ): Promise<BenchBuffer> {
   const dir = mkdtempSync(join(tmpdir(), `waybill-${name}-`));
   const files = nodeFileSystem();
@@ -45,7 +46,7 @@ export async function openBenchBuffer(
     clock,
     random,
     diagnostics,
-    ledger: { record: () => {}, sync: async () => {} },
+    ledger,
     limits: { log: limits.log, buffer: { ...limits.buffer, ...changed } },
   });
   if (made.kind !== 'open') throw new Error(JSON.stringify(made));

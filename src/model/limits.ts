@@ -135,8 +135,11 @@ export const limits = {
     checkpointBytes: 32 * MIB,
     /** Reads of the log under way at once; below libuv's pool, so that a backlog never delays a sync. */
     reads: 3,
-    /** Calls that read many small places at once: some of the pool's threads are enough for one, and a sync waits for few reads. */
-    scatteredReads: 1,
+    /**
+     * Calls that read many small places at once: one for each batch that is being prepared. Their reads are bounded together where
+     * they are made, so that a sync waits for few of them.
+     */
+    scatteredReads: 6,
   },
   deliver: {
     /** Seconds' worth of lines in a batch: how often a job delivers. */

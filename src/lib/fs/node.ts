@@ -10,13 +10,14 @@ import { dirname } from 'node:path';
 import { resultCode, takeLock } from '../sqlite/lock.ts';
 import { FsError } from './file-system.ts';
 import type { FileHandle, FileSystem, Lock, OpenMode, ReadPlace, Space } from './file-system.ts';
+import { Slots } from './slots.ts';
 
 /** The most buffers that one `pwritev` takes (IOV_MAX of Linux and macOS). */
 const BUFFERS_PER_WRITE = 1024;
 
 /**
- * Reads of one call that are under way at once. More than the pool has threads for itself, so that a thread that was woken finds
- * the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
+ * Reads of `readEach` that are under way at once, over all files. More than the pool has threads for itself, so that a thread that
+ * was woken finds the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
  */
 const READS_AT_ONCE = 16;
 
@@ -57,11 +58,14 @@ class NodeFile implements FileHandle {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #syncsAfterWrites: boolean;
+  /** Shared by all files. */
+  readonly #reads: Slots;
 
-  constructor(descriptor: number, path: string, syncsAfterWrites: boolean) {
+  constructor(descriptor: number, path: string, syncsAfterWrites: boolean, reads: Slots) {
     this.#descriptor = descriptor;
     this.#path = path;
     this.#syncsAfterWrites = syncsAfterWrites;
+    this.#reads = reads;
   }
 
   write(buffers: readonly Uint8Array[], at: number): Promise<number> {
@@ -88,25 +92,25 @@ class NodeFile implements FileHandle {
 
   readEach(places: readonly ReadPlace[]): Promise<readonly number[]> {
     return call('read', this.#path, (done: Done<readonly number[]>) => {
+      if (places.length === 0) return done(null, []);
       const counts: number[] = places.map(() => 0);
-      let next = 0;
-      let underWay = 0;
+      let left = places.length;
       let failure: NodeJS.ErrnoException | null = null;
-      const begin = (): void => {
-        const index = next++;
-        const { target, at } = places[index]!;
-        underWay += 1;
-        fs.read(this.#descriptor, target, 0, target.length, at, (error, count) => {
-          underWay -= 1;
-          counts[index] = count;
-          failure ??= error;
-          if (failure === null && next < places.length) begin();
-          // Those under way are waited for: the file may be closed afterwards.
-          else if (underWay === 0) done(failure, counts);
-        });
+      const ended = (): void => {
+        left -= 1;
+        this.#reads.give();
+        // Those under way are waited for: the file may be closed afterwards.
+        if (left === 0) done(failure, counts);
       };
-      if (places.length === 0) return done(null, counts);
-      while (next < Math.min(READS_AT_ONCE, places.length)) begin();
+      for (const [index, { target, at }] of places.entries())
+        this.#reads.take(() => {
+          if (failure !== null) return ended();
+          fs.read(this.#descriptor, target, 0, target.length, at, (error, count) => {
+            counts[index] = count;
+            failure ??= error;
+            ended();
+          });
+        });
     });
   }
 
@@ -216,12 +220,13 @@ function lock(path: string): Lock | 'held' {
 
 /** The machine's file system. */
 export function nodeFileSystem(): FileSystem {
+  const reads = new Slots(READS_AT_ONCE);
   return {
     async open(path, mode) {
       const descriptor = await call<number>('open', path, (done) =>
         fs.open(path, FLAGS[mode], FILE_MODE, done),
       );
-      return new NodeFile(descriptor, path, mode === 'create-synced' && !SYNCED_WRITES);
+      return new NodeFile(descriptor, path, mode === 'create-synced' && !SYNCED_WRITES, reads);
     },
     rename: (from, to) =>
       call('rename', from, (done: Done<void>) => fs.rename(from, to, (error) => done(error))),

@@ -107,8 +107,7 @@ const threadFrom = process.threadCpuUsage();
 const began = performance.now();
 await delivery.apply(jobs, 1);
 const lines = jobs.reduce((sum, { stream }) => sum + buffer.stream(stream)!.head, 0);
-const settled = (): number =>
-  jobs.reduce((sum, { id }) => sum + (buffer.job(id)?.cursor ?? 0), 0);
+const settled = (): number => jobs.reduce((sum, { id }) => sum + (buffer.job(id)?.cursor ?? 0), 0);
 while (settled() < lines) await clock.sleep(250);
 const thread = process.threadCpuUsage(threadFrom);
 const all = process.cpuUsage(cpuFrom);

@@ -193,7 +193,15 @@ export class PlanRun {
     const receiver = this.#host.receiver();
     const origin = { job, epoch };
     const sparing = pace.isStretched(made.account);
-    const request = { stream: made.stream, range, pinned: true, content, sparing, origin, receiver };
+    const request = {
+      stream: made.stream,
+      range,
+      pinned: true,
+      content,
+      sparing,
+      origin,
+      receiver,
+    };
     const prepared = await prepareBatch(request, this.#costBytes);
     const corrupt = prepared.kind === 'failed' ? 0 : (prepared.counts.dropped.corrupt ?? 0);
     if (corrupt > 0) deps.diagnostics.alarm('delivery.lines.corrupt', { job, lines: corrupt });

@@ -35,7 +35,9 @@ export async function readEachRecord(
     }
   };
   // Side by side: blocks of one among ten thousand customers lie in a segment each.
-  await Promise.all([...bySegment(source, places)].map(([segment, wanted]) => take(segment, wanted)));
+  await Promise.all(
+    [...bySegment(source, places)].map(([segment, wanted]) => take(segment, wanted)),
+  );
   const outcomes: ReadOneOutcome[] = [];
   for (const [index, { position, expectedBytes }] of places.entries())
     outcomes.push(found[index] ?? (await readRecord(source, position, expectedBytes)));

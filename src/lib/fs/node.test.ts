@@ -113,6 +113,7 @@ test('a call that cannot read leaves the others as many reads at once as before'
         file.readEach(many),
       ]);
       assert.equal(refused.status, 'rejected');
+      await assert.rejects(broken.readEach([place()], true), { name: 'FsError', code: 'EISDIR' });
       assert.deepEqual(read, { status: 'fulfilled', value: many.map(() => 3) });
     }
     await broken.close();

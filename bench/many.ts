@@ -95,6 +95,7 @@ for (const name of LOADS) {
   });
   const intakeCpu = cpuSeconds(server.pid) - cpuBefore;
   const intakeBatches = sink.taken.batches - before.batches;
+  const threadsSent = cpuByThread(server.pid);
   const accepted = sent.acceptedLines;
   const sentBytes = sent.taken.reduce((sum, times, n) => sum + times * load.bodies[n]!.length, 0);
   const sentLines = sent.taken.reduce((sum, times, n) => sum + times * load.lines[n]!, 0);
@@ -105,7 +106,8 @@ for (const name of LOADS) {
   while (arrived() < accepted && performance.now() - began < DRAIN_MS) await sleep(20);
   const took = (performance.now() - began) / 1_000;
   const cpu = cpuSeconds(server.pid) - cpuBefore;
-  const threads = [...cpuByThread(server.pid)].map(
+  const threadsNow = cpuByThread(server.pid);
+  const threads = [...threadsNow].map(
     ([thread, seconds]) =>
       [thread, Number((seconds - (threadsBefore.get(thread) ?? 0)).toFixed(1))] as const,
   );
@@ -113,6 +115,11 @@ for (const name of LOADS) {
   const grown = (metric: string): number => (now.get(metric) ?? 0) - (counted.get(metric) ?? 0);
   const intake = bytes / 1e6 / sent.seconds;
   const batches = sink.taken.batches - before.batches;
+  // What a batch costs by itself: nothing but delivery is at work once everything was sent.
+  const msABatch = [...threadsNow].map(([thread, seconds]) => {
+    const spent = seconds - (threadsSent.get(thread) ?? 0);
+    return [thread, Number(((spent * 1_000) / (batches - intakeBatches)).toFixed(2))] as const;
+  });
   console.log(name, {
     intakeMBs: Math.round(intake),
     endToEndMBs: Math.round(bytes / 1e6 / took),
@@ -129,6 +136,7 @@ for (const name of LOADS) {
     ),
     batches,
     batchesWhileSending: intakeBatches,
+    cpuMsABatchAfter: Object.fromEntries(msABatch.filter(([, ms]) => ms > 0.01)),
     batchBytes: Math.round(bytes / batches),
     timesSmaller: Number((bytes / (sink.taken.wireBytes - before.wireBytes)).toFixed(2)),
     syncsPerGB: Math.round(grown('waybill_syncs_total') / (bytes / 1e9)),

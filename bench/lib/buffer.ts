@@ -27,7 +27,7 @@ export interface BenchBuffer {
 export async function openBenchBuffer(
   name: string,
   changed: Partial<BufferLimits['buffer']> = {},
-  deps: Pick<BufferDeps, 'deflateMany'> = {},
+  deps: Partial<Pick<BufferDeps, 'deflateMany' | 'ledger'>> = {},
 ): Promise<BenchBuffer> {
   const dir = mkdtempSync(join(tmpdir(), `waybill-${name}-`));
   const files = nodeFileSystem();
@@ -47,8 +47,8 @@ export async function openBenchBuffer(
     clock,
     random,
     diagnostics,
-    ...deps,
     ledger: { record: () => {}, sync: async () => {} },
+    ...deps,
     limits: { log: limits.log, buffer: { ...limits.buffer, ...changed } },
   });
   if (made.kind !== 'open') throw new Error(JSON.stringify(made));

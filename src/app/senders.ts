@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   describeDestinations,
   destinationScheme,
@@ -119,7 +119,7 @@ export function senders(options: SendersOptions): Senders {
 
 /** Names a job's place with its credentials; a hash, so that no copy of a secret is kept for it. */
 function placeOf({ account, destinationConf }: JobConfig): string {
-  return createHash('sha256').update(`${account}\n${destinationConf}`).digest('base64');
+  return hash('sha256', `${account}\n${destinationConf}`, 'base64');
 }
 
 /** `serve` has refused every entry that is no range. */

@@ -48,6 +48,27 @@ describe('delivery', () => {
     assert.equal(world.sent.length, 2);
   });
 
+  it('while many have lines their blocks are copied, and made anew again when they are few', async () => {
+    const line = JSON.stringify({ a: numbered(40) });
+    const limits = { smallBlockBytes: 10_000, sparingBlockBytes: 400 };
+    const world = new World({ ...limits, batchesPerSecond: 5, stretchedMs: 2_000 });
+    const jobs = Array.from({ length: 10 }, (_, n) => jobOf(n + 1));
+    await world.delivery.apply(jobs, 1);
+    const bodyBytes = async (some: typeof jobs): Promise<readonly number[]> => {
+      world.sent.length = 0;
+      for (const { stream } of some)
+        for (let n = 0; n < 3; n += 1) world.add(stream, [line], 'deflate');
+      await world.pass(2_000);
+      assert.equal(world.sent.length, some.length);
+      for (const { plain } of world.sent) assert.equal(plain, `${line}\n`.repeat(3));
+      return world.sent.map(({ batch }) => batch.bodyBytes);
+    };
+    const many = await bodyBytes(jobs);
+    const [few] = await bodyBytes(jobs.slice(0, 3));
+    assert.ok(many[0]! > 2 * few!, `${many} and ${few} bytes`);
+    assert.equal(many.at(-1), few, 'those that are left are few');
+  });
+
   it('a stream that goes on growing waits for the interval, however often it is looked at', async () => {
     const world = new World();
     await world.delivery.apply([jobOf(1, { maxUploadBytes: 100_000 })], 1);

@@ -64,7 +64,13 @@ async function prepared(
         : zlib.inflateRawSync(stored, { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
     deflate: (plain) => deflateFragment(plain, deflater),
     inTurn: async (piece) => piece(),
-    limits: { smallBlockBytes: 0, turnBytes: 40, malformedPerBatch: 2, batchBytes: 1e9 },
+    limits: {
+      smallBlockBytes: 0,
+      sparingBlockBytes: 0,
+      turnBytes: 40,
+      malformedPerBatch: 2,
+      batchBytes: 1e9,
+    },
   };
   const range = { from: 0, to: lines.flat().length };
   const origin = { job: 1, epoch: 'e' };

@@ -8,6 +8,8 @@ import type { Plan, Range } from '../model/delivery.ts';
  * @returns a range whose `to` is where settled or planned lines begin again, or a replay ends (`Infinity`: no end yet)
  */
 export function nextUnplanned(state: JobState): Range {
+  const end = state.end ?? Number.POSITIVE_INFINITY;
+  if (state.settled.length === 0 && state.open.length === 0) return { from: state.cursor, to: end };
   const taken: Range[] = [...state.settled, ...state.open.map((plan: Plan) => plan.range)];
   taken.sort((a, b) => a.from - b.from);
   let from = state.cursor;
@@ -15,5 +17,5 @@ export function nextUnplanned(state: JobState): Range {
     if (range.from > from) return { from, to: range.from };
     from = Math.max(from, range.to);
   }
-  return { from, to: state.end ?? Number.POSITIVE_INFINITY };
+  return { from, to: end };
 }

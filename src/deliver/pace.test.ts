@@ -39,3 +39,10 @@ test('when the flood is over the interval is as before', () => {
   for (let n = 0; n < 600; n++) pace.end('flood');
   assert.equal(pace.intervalMs('flood'), 5_000);
 });
+
+test('who waits longer is told so, and nobody else', () => {
+  const pace = paceOf({ flood: 50_000, b: 1 });
+  assert.equal(pace.isStretched('flood'), true);
+  assert.equal(pace.isStretched('b'), false);
+  assert.equal(paceOf({ a: 499 }).isStretched('a'), false);
+});

@@ -42,9 +42,19 @@ export class Pace {
   /** How long a batch of the account's jobs waits after its first line. */
   intervalMs(account: string): number {
     const { intervalMs, intervalMsMost, batchesPerSecond } = this.#limits;
-    if (this.#all <= (batchesPerSecond * intervalMs) / 1_000) return intervalMs;
+    if (this.#areFew()) return intervalMs;
     const part = batchesPerSecond / Math.max(1, this.#jobs.size);
     const wantedMs = ((this.#jobs.get(account) ?? 0) / part) * 1_000;
     return Math.max(intervalMs, Math.min(wantedMs, intervalMsMost));
+  }
+
+  /** Whether the account's batches are so many that they wait longer, and that each is to cost little. */
+  isStretched(account: string): boolean {
+    return this.intervalMs(account) > this.#limits.intervalMs;
+  }
+
+  #areFew(): boolean {
+    const { intervalMs, batchesPerSecond } = this.#limits;
+    return this.#all <= (batchesPerSecond * intervalMs) / 1_000;
   }
 }

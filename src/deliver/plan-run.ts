@@ -181,7 +181,7 @@ export class PlanRun {
   }
 
   async #prepare(): Promise<Prepared> {
-    const { deps, prepareBatch } = this.#host.tools;
+    const { deps, pace, prepareBatch } = this.#host.tools;
     const made = this.made ?? this.#contentOfPlan();
     let content: Content;
     try {
@@ -192,7 +192,16 @@ export class PlanRun {
     const { range, job, epoch } = this.plan;
     const receiver = this.#host.receiver();
     const origin = { job, epoch };
-    const request = { stream: made.stream, range, pinned: true, content, origin, receiver };
+    const sparing = pace.isStretched(made.account);
+    const request = {
+      stream: made.stream,
+      range,
+      pinned: true,
+      content,
+      sparing,
+      origin,
+      receiver,
+    };
     const prepared = await prepareBatch(request, this.#costBytes);
     const corrupt = prepared.kind === 'failed' ? 0 : (prepared.counts.dropped.corrupt ?? 0);
     if (corrupt > 0) deps.diagnostics.alarm('delivery.lines.corrupt', { job, lines: corrupt });

@@ -245,7 +245,8 @@ export class Planner {
       return { kind: 'failed', detail: 'The filter or the output options cannot be used.' };
     }
     const receiver = this.#host.receiver();
-    const request = { stream: job.stream, range: choice.range, pinned: false, content };
+    const sparing = this.#host.tools.pace.isStretched(job.account);
+    const request = { stream: job.stream, range: choice.range, pinned: false, content, sparing };
     return await this.#host.tools.prepareBatch(
       { ...request, origin: { job: job.id, epoch }, receiver },
       choice.plainBytes,

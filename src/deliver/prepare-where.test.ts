@@ -54,7 +54,13 @@ test('without another thread a large batch is prepared here', async () => {
     inflate: async ({ stored }) => stored,
     deflate: async (plain) => ({ bytes: plain, plainCrc: 0, plainBytes: plain.length }),
     inTurn: async (piece) => piece(),
-    limits: { smallBlockBytes: 0, turnBytes: 1_000, malformedPerBatch: 0, batchBytes: 1e9 },
+    limits: {
+      smallBlockBytes: 0,
+      sparingBlockBytes: 0,
+      turnBytes: 1_000,
+      malformedPerBatch: 0,
+      batchBytes: 1e9,
+    },
   };
   const request = { stream: 's', range: { from: 0, to: 1 }, pinned: true, content: projected };
   const asked: string[] = [];

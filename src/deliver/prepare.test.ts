@@ -43,7 +43,13 @@ function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): Pre
       return deflateFragment(plain, deflater);
     },
     inTurn: async (piece) => piece(),
-    limits: { smallBlockBytes: 500, turnBytes: 1_000, malformedPerBatch: 2, batchBytes: 1e9 },
+    limits: {
+      smallBlockBytes: 500,
+      sparingBlockBytes: 200,
+      turnBytes: 1_000,
+      malformedPerBatch: 2,
+      batchBytes: 1e9,
+    },
   };
 }
 
@@ -122,6 +128,33 @@ describe('prepare', () => {
     assert.deepEqual(await use(0, 4), { inflated: 0, deflated: 0 }, 'each among large ones');
     assert.deepEqual(await use(3, 5), { inflated: 0, deflated: 0 }, 'the last of the batch');
     assert.deepEqual(await use(3, 6), { inflated: 1, deflated: 1 }, 'two shrink together');
+  });
+
+  it('sparing, copies what is not very small', async () => {
+    const buffer = new MemoryBuffer();
+    const block = (n: number, bytes: number) => [`{"n":${n},"t":"${'y'.repeat(bytes)}"}`];
+    const blocks = [300, 300, 300, 100, 300, 100, 100];
+    for (const [n, bytes] of blocks.entries()) buffer.add(STREAM, block(n, bytes), T0, 'deflate');
+    const expected = blocks.map((bytes, n) => `${block(n, bytes)[0]}\n`);
+    const use = async (from: number, to: number, sparing: boolean) => {
+      const used = { inflated: 0, deflated: 0 };
+      const request = {
+        stream: STREAM,
+        range: { from, to },
+        pinned: true,
+        content: 'whole',
+      } as const;
+      const prepared = await prepare({ ...request, sparing }, toolsOver(buffer, used));
+      assert.equal(plainOf(prepared), expected.slice(from, to).join(''));
+      return used;
+    };
+    assert.deepEqual(await use(0, 5, false), { inflated: 1, deflated: 1 });
+    assert.deepEqual(await use(0, 5, true), { inflated: 0, deflated: 0 }, 'a very small one alone');
+    assert.deepEqual(
+      await use(0, 7, true),
+      { inflated: 1, deflated: 1 },
+      'two of them shrink together',
+    );
   });
 
   it('line by line, blocks still shrink nearly as far as gzip -6 makes the whole', async () => {

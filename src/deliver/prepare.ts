@@ -31,7 +31,7 @@ export interface PrepareTools extends BodyTools {
   readonly deflateAgain?: BodyTools['deflate'];
   readonly limits: Pick<
     DeliverLimits,
-    'smallBlockBytes' | 'turnBytes' | 'malformedPerBatch' | 'batchBytes'
+    'smallBlockBytes' | 'sparingBlockBytes' | 'turnBytes' | 'malformedPerBatch' | 'batchBytes'
   >;
 }
 
@@ -41,6 +41,8 @@ export interface PrepareRequest {
   /** A plan's range is final; one that is only being planned may end earlier (before a gap, or when it grows too large). */
   readonly pinned: boolean;
   readonly content: Content;
+  /** Copies more of the blocks as they are: for a larger body with less work. Absent: no. */
+  readonly sparing?: boolean;
   /** For receivers that are told which line is which; absent: nobody is told. */
   readonly origin?: { readonly job: number; readonly epoch: string };
   /** The place that it is made for; absent: one that takes gzip and lines as they are. */
@@ -208,9 +210,10 @@ class Preparation {
 
   /** Which blocks are taken over as they are: large ones, and a small one without another beside it that it would shrink with. */
   #copied(blocks: readonly StoredBlock[]): boolean[] {
-    const { smallBlockBytes } = this.#tools.limits;
+    const { smallBlockBytes, sparingBlockBytes } = this.#tools.limits;
+    const enough = this.#request.sparing ? sparingBlockBytes : smallBlockBytes;
     const fits = blocks.map((block) => this.#fits(block));
-    const large = blocks.map((block, n) => fits[n]! && block.plainBytes >= smallBlockBytes);
+    const large = blocks.map((block, n) => fits[n]! && block.plainBytes >= enough);
     return blocks.map((block, n) => {
       const nothingBefore = n === 0 ? !this.#body.gathers : large[n - 1]!;
       const isLast = block.range.to >= this.#request.range.to;

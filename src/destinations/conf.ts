@@ -1,5 +1,5 @@
 /** `destination_conf` as text: `<scheme>://<place>[?<params>]`. What every island needs to read, redact and name one. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ConfProblem, ParsedDestination } from './destination.ts';
 
 interface ConfParam {
@@ -94,7 +94,7 @@ export function redact(conf: Conf, place = conf.place): string {
 
 /** Short hash of what identifies a place, for waybills: the same for two jobs that write to the same place. */
 export function fingerprint(...parts: readonly string[]): string {
-  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+  return hash('sha256', parts.join('\n')).slice(0, 16);
 }
 
 /**

@@ -141,8 +141,11 @@ export const limits = {
     checkpointBytes: 32 * MIB,
     /** Reads of the log under way at once; below libuv's pool, so that a backlog never delays a sync. */
     reads: 3,
-    /** Calls that read many small places at once: some of the pool's threads are enough for one, and a sync waits for few reads. */
-    scatteredReads: 1,
+    /**
+     * Calls that read many small places at once: one for each batch that is being prepared. Their reads are bounded together where
+     * they are made, so that a sync waits for few of them.
+     */
+    scatteredReads: 6,
   },
   deliver: {
     /** Seconds' worth of lines in a batch: how often a job delivers. */
@@ -165,6 +168,11 @@ export const limits = {
     batchBlocks: 4_096,
     /** Blocks smaller than this (plain) are inflated and compressed again together: alone they shrink too little. */
     smallBlockBytes: 32 * KIB,
+    /**
+     * The same while so many jobs have lines that their batches wait for more: making one anew costs as much as half of all else.
+     * Blocks of this size are delivered at twice the size of gzip -6.
+     */
+    sparingBlockBytes: 8 * KIB,
     /** Plain bytes handed to an encoder in one turn: well under 10 ms on the shard's thread. */
     turnBytes: 128 * KIB,
     /** Plain bytes from which on a batch that is made anew is made in a thread of its own: a core works on it for 5 ms and more. */

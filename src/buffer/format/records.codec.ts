@@ -2,7 +2,7 @@
  * Records that are no blocks: a frame and, but for the index, one JSON object. They are our own and small; a customer's
  * line never stands in one.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { Plan, Waybill } from '../../model/delivery.ts';
 import type { RefusalCount } from '../contract.ts';
@@ -160,7 +160,7 @@ export function waybillBytes(waybill: Waybill): Buffer {
 
 /** The link of the chain that the job's next waybill names: hex SHA-256 of {@link waybillBytes}. */
 export function waybillHash(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes);
 }
 
 function sorted(counts: Readonly<Partial<Record<string, number>>>): Record<string, number> {

@@ -188,7 +188,6 @@ export class Reader {
 
   /** Blocks that stand apart from each other, with one call. */
   async #fetchAlone(stream: StreamEntry, refs: readonly BlockRef[]): Promise<Fetched[]> {
-    if (refs.length === 1) return [await this.#fetchOne(stream, refs[0]!)];
     const places = refs.map((ref) => {
       return { position: ref.position as Position, expectedBytes: recordBytes(ref) };
     });

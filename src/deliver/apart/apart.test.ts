@@ -21,7 +21,13 @@ import { prepareForShard } from './thread-side.ts';
 
 const STREAM = 'zones/z1/http_requests';
 const T0 = Date.UTC(2026, 10, 23, 6);
-const LIMITS = { smallBlockBytes: 400, turnBytes: 1_000, malformedPerBatch: 3, batchBytes: 1e9 };
+const LIMITS = {
+  smallBlockBytes: 400,
+  sparingBlockBytes: 200,
+  turnBytes: 1_000,
+  malformedPerBatch: 3,
+  batchBytes: 1e9,
+};
 const deflater = createDeflater(DEFLATE_LEVEL, 1);
 const again = createDeflater(AGAIN_LEVEL, 1);
 

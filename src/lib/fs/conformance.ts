@@ -63,15 +63,18 @@ export function fileSystemConformance(
           target: Buffer.alloc(30),
           at: (index * 37) % 1_990,
         }));
-        const counts = await file.readEach(places);
-        for (const [index, { target, at }] of places.entries()) {
-          assert.equal(counts[index], Math.min(30, 2_000 - at));
-          assert.deepEqual(
-            target.subarray(0, counts[index]),
-            all.subarray(at, at + counts[index]!),
-          );
+        for (const lately of [false, true]) {
+          for (const { target } of places) target.fill(0);
+          const counts = await file.readEach(places, lately);
+          for (const [index, { target, at }] of places.entries()) {
+            assert.equal(counts[index], Math.min(30, 2_000 - at));
+            assert.deepEqual(
+              target.subarray(0, counts[index]),
+              all.subarray(at, at + counts[index]!),
+            );
+          }
+          assert.deepEqual(await file.readEach([], lately), []);
         }
-        assert.deepEqual(await file.readEach([]), []);
       });
     },
   );

@@ -56,9 +56,10 @@ export interface FileHandle {
    * Reads several places, some side by side, at a fraction of what as many calls of `read` cost: each of those wakes a thread by
    * itself.
    *
+   * @param lately they were written a short time ago, so that the machine most likely has them in memory
    * @returns for each place the bytes read, which may be fewer than asked, as with `read`
    */
-  readEach(places: readonly ReadPlace[]): Promise<readonly number[]>;
+  readEach(places: readonly ReadPlace[], lately?: boolean): Promise<readonly number[]>;
   /** Puts the file's data (and the size needed to read it) on stable storage. */
   sync(): Promise<void>;
   truncate(bytes: number): Promise<void>;

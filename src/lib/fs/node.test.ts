@@ -98,6 +98,29 @@ test(
   },
 );
 
+test('a call that cannot read leaves the others as many reads at once as before', async () => {
+  await withFolder(async (root) => {
+    const files = nodeFileSystem();
+    const place = () => ({ target: Buffer.alloc(3), at: 0 });
+    // A folder can be opened, and every read of it fails.
+    const broken = await files.open(root, 'read');
+    const file = await files.open(join(root, 'a'), 'create');
+    await file.write([Buffer.from('abc')], 0);
+    const many = Array.from({ length: 100 }, place);
+    for (let round = 0; round < 3; round += 1) {
+      const [refused, read] = await Promise.allSettled([
+        broken.readEach(Array.from({ length: 100 }, place)),
+        file.readEach(many),
+      ]);
+      assert.equal(refused.status, 'rejected');
+      await assert.rejects(broken.readEach([place()], true), { name: 'FsError', code: 'EISDIR' });
+      assert.deepEqual(read, { status: 'fulfilled', value: many.map(() => 3) });
+    }
+    await broken.close();
+    await file.close();
+  });
+});
+
 /** With which flags this process has a file open. */
 async function statusFlags(path: string): Promise<number> {
   for (const descriptor of await readdir('/proc/self/fd')) {

@@ -10,13 +10,15 @@ import { dirname } from 'node:path';
 import { resultCode, takeLock } from '../sqlite/lock.ts';
 import { FsError } from './file-system.ts';
 import type { FileHandle, FileSystem, Lock, OpenMode, ReadPlace, Space } from './file-system.ts';
+import { ReadsNow } from './reads-now.ts';
+import { Slots } from './slots.ts';
 
 /** The most buffers that one `pwritev` takes (IOV_MAX of Linux and macOS). */
 const BUFFERS_PER_WRITE = 1024;
 
 /**
- * Reads of one call that are under way at once. More than the pool has threads for itself, so that a thread that was woken finds
- * the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
+ * Reads of `readEach` that are under way at once, over all files. More than the pool has threads for itself, so that a thread that
+ * was woken finds the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
  */
 const READS_AT_ONCE = 16;
 
@@ -29,6 +31,9 @@ const DIRECTORY_MODE = 0o700;
  * `fdatasync` (macOS leaves the bytes in the disk's cache), which then follows each write.
  */
 const SYNCED_WRITES = process.platform === 'linux';
+
+/** Linux counts what had to come from the disk. Where nobody does, nothing is read on the calling thread. */
+const COUNTS_DISK_READS = process.platform === 'linux';
 
 const { O_RDWR, O_CREAT, O_EXCL, O_DSYNC } = fs.constants;
 const FLAGS: Readonly<Record<OpenMode, string | number>> = {
@@ -53,15 +58,23 @@ function call<T>(operation: string, path: string, start: (done: Done<T>) => void
   });
 }
 
+interface Reads {
+  readonly slots: Slots;
+  readonly now: ReadsNow;
+}
+
 class NodeFile implements FileHandle {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #syncsAfterWrites: boolean;
+  /** Shared by all files. */
+  readonly #reads: Reads;
 
-  constructor(descriptor: number, path: string, syncsAfterWrites: boolean) {
+  constructor(descriptor: number, path: string, syncsAfterWrites: boolean, reads: Reads) {
     this.#descriptor = descriptor;
     this.#path = path;
     this.#syncsAfterWrites = syncsAfterWrites;
+    this.#reads = reads;
   }
 
   write(buffers: readonly Uint8Array[], at: number): Promise<number> {
@@ -86,27 +99,43 @@ class NodeFile implements FileHandle {
     );
   }
 
-  readEach(places: readonly ReadPlace[]): Promise<readonly number[]> {
+  readEach(places: readonly ReadPlace[], lately = false): Promise<readonly number[]> {
     return call('read', this.#path, (done: Done<readonly number[]>) => {
       const counts: number[] = places.map(() => 0);
-      let next = 0;
-      let underWay = 0;
+      let first = 0;
+      try {
+        if (lately && COUNTS_DISK_READS) first = this.#readNow(places, counts);
+      } catch (error) {
+        return done(error as NodeJS.ErrnoException, counts);
+      }
+      let left = places.length - first;
+      if (left === 0) return done(null, counts);
       let failure: NodeJS.ErrnoException | null = null;
-      const begin = (): void => {
-        const index = next++;
-        const { target, at } = places[index]!;
-        underWay += 1;
-        fs.read(this.#descriptor, target, 0, target.length, at, (error, count) => {
-          underWay -= 1;
-          counts[index] = count;
-          failure ??= error;
-          if (failure === null && next < places.length) begin();
-          // Those under way are waited for: the file may be closed afterwards.
-          else if (underWay === 0) done(failure, counts);
-        });
+      const ended = (): void => {
+        left -= 1;
+        this.#reads.slots.give();
+        // Those under way are waited for: the file may be closed afterwards.
+        if (left === 0) done(failure, counts);
       };
-      if (places.length === 0) return done(null, counts);
-      while (next < Math.min(READS_AT_ONCE, places.length)) begin();
+      for (let index = first; index < places.length; index += 1) {
+        const { target, at } = places[index]!;
+        this.#reads.slots.take(() => {
+          if (failure !== null) return ended();
+          fs.read(this.#descriptor, target, 0, target.length, at, (error, count) => {
+            counts[index] = count;
+            failure ??= error;
+            ended();
+          });
+        });
+      }
+    });
+  }
+
+  /** @returns how many of them, from the first on, were read */
+  #readNow(places: readonly ReadPlace[], counts: number[]): number {
+    return this.#reads.now.run(places.length, (index) => {
+      const { target, at } = places[index]!;
+      counts[index] = fs.readSync(this.#descriptor, target, 0, target.length, at);
     });
   }
 
@@ -216,12 +245,19 @@ function lock(path: string): Lock | 'held' {
 
 /** The machine's file system. */
 export function nodeFileSystem(): FileSystem {
+  const reads = {
+    slots: new Slots(READS_AT_ONCE),
+    now: new ReadsNow({
+      diskReads: () => process.resourceUsage().fsRead,
+      monotonicMs: () => performance.now(),
+    }),
+  };
   return {
     async open(path, mode) {
       const descriptor = await call<number>('open', path, (done) =>
         fs.open(path, FLAGS[mode], FILE_MODE, done),
       );
-      return new NodeFile(descriptor, path, mode === 'create-synced' && !SYNCED_WRITES);
+      return new NodeFile(descriptor, path, mode === 'create-synced' && !SYNCED_WRITES, reads);
     },
     rename: (from, to) =>
       call('rename', from, (done: Done<void>) => fs.rename(from, to, (error) => done(error))),

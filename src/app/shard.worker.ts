@@ -337,6 +337,7 @@ async function run(): Promise<void> {
     route: () => route,
     fair: { busyShare: threadBusy(), weightOf: (account) => weights.get(account) ?? 1 },
     append: (request) => buffer.append(request),
+    cut: (lines) => buffer.cut(lines),
     ...(isAlone ? {} : foreignShards()),
     countRefusal: (entry) => buffer.countRefusal(entry),
     keepLines: (entry) => supervisor.remote.keep(quarantined(entry)),

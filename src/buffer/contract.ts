@@ -13,6 +13,18 @@ export interface Lines {
   readonly ends: Uint32Array;
 }
 
+/** Lines `from` (included) to `to` (not) of a request: one block's share. */
+export interface Cut {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Buffer;
+}
+
+/** One with the CRC-32 of its bytes. */
+export interface SummedCut extends Cut {
+  readonly crc: number;
+}
+
 /** What makes a request recognisable when it is repeated. */
 export type RequestIdentity =
   | {
@@ -34,6 +46,8 @@ export interface AppendRequest {
   readonly account: string;
   readonly lines: Lines;
   readonly identity?: RequestIdentity;
+  /** As {@link ShardBuffer.cut} has made them of these lines, so that their bytes are not summed again. */
+  readonly cuts?: readonly SummedCut[];
 }
 
 export type AppendRefusal =
@@ -247,6 +261,8 @@ export interface ShardBuffer {
    * request's bytes; once they are stored their memory is the caller's again.
    */
   append(request: AppendRequest): Promise<AppendResult>;
+  /** What `append` would make blocks of, for whoever has to know the CRC-32 of lines before they may be appended. */
+  cut(lines: Lines): readonly SummedCut[];
 
   stream(key: string): StreamState | undefined;
   /**

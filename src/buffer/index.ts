@@ -24,6 +24,7 @@ export type {
   StoredBlock,
   StreamErasure,
   StreamState,
+  SummedCut,
 } from './contract.ts';
 export { knownEnd } from './checkpoint/checkpoints.ts';
 export { BlockDamaged, inflateBlock, inflateBlockHere } from './inflate.ts';

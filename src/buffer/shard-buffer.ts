@@ -7,6 +7,7 @@ import { SpaceGuard } from './chores/space.ts';
 import type {
   AppendRequest,
   AppendResult,
+  Lines,
   BlockInfo,
   BufferStats,
   JobStart,
@@ -19,6 +20,7 @@ import type {
   ShardBuffer,
   StreamErasure,
   StreamState,
+  SummedCut,
 } from './contract.ts';
 import type { BufferDeps } from './deps.ts';
 import { recordErasure } from './erasure/erase.ts';
@@ -34,6 +36,7 @@ import type { ServiceClock } from './service-clock.ts';
 import type { ShardState } from './state/state.ts';
 import type { StreamEntry } from './state/stream.ts';
 import { Committer } from './write/committer.ts';
+import { summedCuts } from './write/cut.ts';
 import { Intake } from './write/intake.ts';
 import { JobRecords } from './write/job-records.ts';
 import { Refusals } from './write/refusals.ts';
@@ -134,6 +137,11 @@ export class LogBuffer implements ShardBuffer {
 
   append(request: AppendRequest): Promise<AppendResult> {
     return this.#intake.append(request);
+  }
+
+  cut(lines: Lines): readonly SummedCut[] {
+    const { blockLines, blockBytes } = this.#deps.limits.buffer;
+    return summedCuts(lines, blockLines, blockBytes);
   }
 
   stream(key: string): StreamState | undefined {

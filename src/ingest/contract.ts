@@ -1,6 +1,12 @@
 /** What ingest is handed, and what it offers. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AppendRequest, AppendResult, Lines, RefusalCount } from '../buffer/index.ts';
+import type {
+  AppendRequest,
+  AppendResult,
+  Lines,
+  RefusalCount,
+  SummedCut,
+} from '../buffer/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 import type { Random } from '../lib/random.ts';
@@ -62,6 +68,8 @@ export interface IngestDeps {
   readonly route: () => RouteTable | undefined;
   /** Resolves once the lines are on stable storage, or says why they are not (I1). */
   readonly append: (request: AppendRequest) => Promise<AppendResult>;
+  /** What `append` would make blocks of, with their CRC-32. Absent: who has to know a body's sums it. */
+  readonly cut?: (lines: Lines) => readonly SummedCut[];
   /** Absent: this shard owns every stream. */
   readonly foreign?: ForeignShards;
   /** What the other shards hold of the memory for bodies. Absent: nobody else takes from it. */

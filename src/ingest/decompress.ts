@@ -9,6 +9,7 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Gunzip, ZstdDecompress } from 'node:zlib';
 import { declaredBytes } from './declared-size.ts';
 import type { Lease } from './memory.ts';
+import { inflateHere, ZSTD_WINDOW_LOG } from './inflate-here.ts';
 import { giveBack } from '../lib/give-back.ts';
 import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
@@ -23,8 +24,6 @@ const USUAL_RATIO = 8;
 /** Plain bytes up to which a body that says its size comes out in one piece, and how much its buffer is larger: a full one looks unfinished. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
 export const WHOLE_SLACK_BYTES = 16;
-/** Decompressors of zstd must hold the frame's window: 8 MiB, the largest that its levels up to 19 ask for. */
-const ZSTD_WINDOW_LOG = 23;
 /** Frames in a zstd body: each costs a decompressor of its own when several stand in one piece. */
 const ZSTD_FRAMES_MAX = 1_000;
 
@@ -48,20 +47,35 @@ type StreamEnd =
   | { readonly kind: 'done'; readonly rest: Buffer | undefined }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-const BROKEN: Refusal = { code: 'encoding_broken', path: 'Content-Encoding' };
+export const BROKEN: Refusal = { code: 'encoding_broken', path: 'Content-Encoding' };
+
+export interface Decompressed {
+  readonly plain: Pieces;
+  /** CRC-32 that the plain bytes must have, which nobody has looked at yet. Absent: nothing is left to look at. */
+  readonly crc?: number;
+}
+
+export interface Here {
+  /** Bodies up to this many plain bytes are decompressed on this thread. */
+  readonly mostBytes: number;
+  /** Does a piece of work when it is its turn; undefined: it has been done. */
+  readonly inTurn: (work: () => void) => Promise<void> | undefined;
+}
 
 /**
  * Decompresses a whole body.
  *
  * @param lease holds the compressed bytes; they are given back as they are used up, and the plain ones charged instead
  * @param plainBytes the most that may come out
+ * @param here absent: all is done in the thread pool
  */
 export async function decompress(
   body: Pieces,
   coding: 'gzip' | 'zstd',
   lease: Lease,
   plainBytes: number,
-): Promise<Pieces | Refusal> {
+  here?: Here,
+): Promise<Decompressed | Refusal> {
   const plain = new Pieces();
   const expectedBytes = body.bytes * USUAL_RATIO;
   let pieceBytes = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, expectedBytes));
@@ -73,6 +87,16 @@ export async function decompress(
     chargedBytes = wholeBytes;
     pieceBytes = wholeBytes;
     joinInput(input);
+  }
+  const [packed] = input;
+  if (here && packed && chargedBytes > 0 && isForHere(here, packed.length, wholeBytes)) {
+    const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes));
+    if (inflated) {
+      lease.shrink(packed.length + chargedBytes - inflated.plain.length);
+      giveBack(packed);
+      plain.push(inflated.plain);
+      return { ...inflated, plain };
+    }
   }
   let frames = 0;
   while (input.length > 0) {
@@ -101,7 +125,18 @@ export async function decompress(
     input.unshift(end.rest);
   }
   lease.shrink(chargedBytes - plain.bytes);
-  return plain;
+  return { plain };
+}
+
+/** Nor may much be read for little: empty blocks cost time and give nothing. */
+function isForHere({ mostBytes }: Here, packedBytes: number, wholeBytes: number): boolean {
+  return wholeBytes <= mostBytes + WHOLE_SLACK_BYTES && packedBytes <= wholeBytes;
+}
+
+async function inTurn<T>(here: Here, work: () => T): Promise<T> {
+  let result: T;
+  await here.inTurn(() => (result = work()));
+  return result!;
 }
 
 /** Bytes of the buffer into which a body goes that says how large it is; 0 when it does not, or says more than `mostBytes`. */

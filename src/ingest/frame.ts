@@ -28,6 +28,7 @@ export class Framing implements Work {
   readonly #rules: LineRules;
   readonly #limits: IngestLimits;
   readonly #quarantine: boolean;
+  readonly #beforeChange: (() => void) | undefined;
   readonly #ends: NumberList;
   readonly #bad: KeptLine[] = [];
   #refusal: Refusal | undefined;
@@ -38,12 +39,20 @@ export class Framing implements Work {
   /**
    * @param body ended by a newline, or empty; it may be changed
    * @param quarantine keep bad lines apart instead of refusing the body
+   * @param beforeChange called before a byte of the body is changed
    */
-  constructor(body: Buffer, rules: LineRules, limits: IngestLimits, quarantine: boolean) {
+  constructor(
+    body: Buffer,
+    rules: LineRules,
+    limits: IngestLimits,
+    quarantine: boolean,
+    beforeChange?: () => void,
+  ) {
     this.#walk = new LineWalk(body);
     this.#rules = rules;
     this.#limits = limits;
     this.#quarantine = quarantine;
+    this.#beforeChange = beforeChange;
     this.#ends = new NumberList(Math.ceil(body.length / USUAL_LINE_BYTES));
   }
 
@@ -66,7 +75,10 @@ export class Framing implements Work {
     const problem = walk.problem(this.#rules);
     if (problem !== undefined) return this.#putAside(problem);
     const next = walk.end + 1;
-    if (this.#keptBytes !== walk.start) walk.body.copyWithin(this.#keptBytes, walk.start, next);
+    if (this.#keptBytes !== walk.start) {
+      this.#beforeChange?.();
+      walk.body.copyWithin(this.#keptBytes, walk.start, next);
+    }
     this.#keptBytes += next - walk.start;
     this.#ends.push(this.#keptBytes);
   };

@@ -1,16 +1,18 @@
 /** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
-import type { AppendRequest, Lines } from '../buffer/index.ts';
+import type { AppendRequest, Lines, SummedCut } from '../buffer/index.ts';
 import { assert } from '../lib/assert.ts';
+import { combineCrc32 } from '../lib/crc32.ts';
 import type { HandedResult } from '../peers/index.ts';
 import type { Admission } from './admit.ts';
 import type { AcceptedPart, PartAnswer, Outcome } from './answer.ts';
 import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
-import { decompress, plainTooLarge, WHOLE_SLACK_BYTES } from './decompress.ts';
+import { BROKEN, decompress, plainTooLarge, WHOLE_SLACK_BYTES } from './decompress.ts';
 import type { Coding } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
+import type { Framed } from './frame.ts';
 import { identityFor } from './identity.ts';
 import { countInTurns, inTurns } from './lines.ts';
 import type { LineCount } from './lines.ts';
@@ -18,6 +20,7 @@ import type { Lease } from './memory.ts';
 import type { Place } from './place.ts';
 import { giveBack } from '../lib/give-back.ts';
 import type { Pieces } from './pieces.ts';
+import { Proof } from './proof.ts';
 import { overRate } from './refusal.ts';
 import type { Refusal } from './refusal.ts';
 import type { Slots } from './slots.ts';
@@ -60,18 +63,28 @@ async function takePacked(
   lease: Lease,
 ): Promise<Outcome> {
   const mostBytes = plainBytesMost(taking, admission);
-  const plain = await taking.decompressing.run(admission.payer, () =>
-    decompress(body, coding, lease, mostBytes),
+  const here = {
+    mostBytes: taking.deps.limits.decompressedHereBytes,
+    inTurn: (work: () => void) =>
+      taking.wheel.run(admission.payer, true, () => {
+        work();
+        return false;
+      }),
+  };
+  const unpacked = await taking.decompressing.run(admission.payer, () =>
+    decompress(body, coding, lease, mostBytes, here),
   );
-  if ('code' in plain) return { kind: 'refused', refusal: plain, lines: 0 };
-  return await takePlain(taking, admission, plain, lease);
+  if ('code' in unpacked) return { kind: 'refused', refusal: unpacked, lines: 0 };
+  return await takePlain(taking, admission, unpacked.plain, lease, unpacked.crc);
 }
 
+/** @param crc what the body's bytes have to sum up to, where that has not been looked at yet */
 function takePlain(
   taking: Taking,
   admission: Admission,
   plain: Pieces,
   lease: Lease,
+  crc?: number,
 ): Promise<Outcome> {
   const mostBytes = plainBytesMost(taking, admission);
   if (plain.bytes > mostBytes) {
@@ -79,8 +92,8 @@ function takePlain(
   }
   taking.sawPlain(plain.bytes);
   return admission.to.kind === 'by'
-    ? takeSplit(taking, admission, admission.to, plain, lease)
-    : takeFramed(taking, admission, admission.to, plain, lease);
+    ? takeSplit(taking, admission, admission.to, plain, lease, crc)
+    : takeFramed(taking, admission, admission.to, plain, lease, crc);
 }
 
 function plainBytesMost({ deps }: Taking, { to }: Admission): number {
@@ -93,25 +106,33 @@ async function takeFramed(
   place: Place,
   plain: Pieces,
   lease: Lease,
+  crc?: number,
 ): Promise<Outcome> {
   const { limits } = taking.deps;
   taking.rate?.charge(place.account, plain.bytes);
   const { tap } = taking.deps;
   const onlooker = tap?.watching ? tap.onlooker(place.stream) : undefined;
   if (!place.wanted && onlooker === undefined) {
-    return unwanted(place, await countInTurns(plain.take(), taking.wheel, place.account));
+    const pieces = plain.take();
+    if (crc !== undefined && !new Proof(pieces[0]!, crc).holds()) return broken();
+    return unwanted(place, await countInTurns(pieces, taking.wheel, place.account));
   }
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   let isMovable = false;
+  const plainBytes = plain.bytes;
   const body = plain.joinLines((bytes) => {
     // Memory of its own; a body that came in one piece lies beside others.
     isMovable = true;
     return taking.bodies.take(bytes);
   });
-  const framing = new Framing(body, rules, limits, admission.quarantine);
+  const proof = crc === undefined ? undefined : new Proof(body.subarray(0, plainBytes), crc);
+  const framing = new Framing(body, rules, limits, admission.quarantine, proof?.look);
   const turns = inTurns(framing, lease, taking.wheel, admission.payer);
   const givenUp = turns instanceof Promise ? await turns : turns;
   const framed = framing.result();
+  const isAsSent = body.length === plainBytes && framed.lines.bytes.length === plainBytes;
+  const cuts = proof && isAsSent ? provenCuts(taking, proof, framed) : undefined;
+  if (proof && !proof.holds()) return broken();
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
   if (framed.count === 0) return { kind: 'taken', parts: [] };
@@ -122,7 +143,7 @@ async function takeFramed(
       parts: [{ kind: 'unwanted', stream: place.stream, lines: framed.count }],
     };
   }
-  const part = await store(taking, admission, place, framed, isMovable);
+  const part = await store(taking, admission, place, framed, isMovable, cuts);
   // Stored, so nobody looks at the bytes any more. After a fault somebody might.
   if (part.kind === 'accepted') {
     const isPooled = taking.bodies.give(body);
@@ -132,6 +153,19 @@ async function takeFramed(
   return part.kind === 'refused'
     ? { kind: 'refused', refusal: part.refusal, lines: framed.count }
     : { kind: 'taken', parts: [part] };
+}
+
+/** Sums a body's lines, which are all of its bytes, as the blocks that they will be, and settles by that whether they hold. */
+function provenCuts(
+  { deps }: Taking,
+  proof: Proof,
+  { lines, refusal }: Framed,
+): readonly SummedCut[] | undefined {
+  if (refusal !== undefined || proof.isKnown) return undefined;
+  const cuts = deps.cut?.(lines);
+  if (cuts)
+    proof.settle(cuts.reduce((sum, cut) => combineCrc32(sum, cut.crc, cut.bytes.length), 0));
+  return cuts;
 }
 
 /** Whether a body's lines are counted as they come: nobody wants or sees them, and they can be told apart as they are. */
@@ -153,6 +187,10 @@ export function takeCounted(
   return unwanted(place, count);
 }
 
+function broken(): Outcome {
+  return { kind: 'refused', refusal: BROKEN, lines: 0 };
+}
+
 function unwanted({ stream }: Place, { lines }: LineCount): Outcome {
   return { kind: 'taken', parts: lines === 0 ? [] : [{ kind: 'unwanted', stream, lines }] };
 }
@@ -163,12 +201,15 @@ async function takeSplit(
   by: Extract<Admission['to'], { kind: 'by' }>,
   plain: Pieces,
   lease: Lease,
+  crc?: number,
 ): Promise<Outcome> {
   const { foreign, limits, random, tap } = taking.deps;
   const onlooker = tap?.watching ? (stream: StreamKey) => tap.onlooker(stream) : undefined;
   const rules = { lineBytes: limits.lineBytes, strict: admission.strict };
   const seed = random.bytes(4).readUInt32LE();
+  const plainBytes = plain.bytes;
   const body = plain.joinLines((bytes) => taking.bodies.take(bytes));
+  if (crc !== undefined && !new Proof(body.subarray(0, plainBytes), crc).holds()) return broken();
   const splitting = new Splitting(
     body,
     {
@@ -223,6 +264,7 @@ async function store(
   { stream, account }: Place,
   { lines, bad }: { readonly lines: Lines; readonly bad: readonly KeptLine[] },
   isMovable: boolean,
+  cuts?: readonly SummedCut[],
 ): Promise<Stored> {
   const { deps } = taking;
   const accepted = {
@@ -248,7 +290,13 @@ async function store(
     if (lines.ends.length === 0) return accepted;
     const identity =
       admission.identity && identityFor(admission.identity, admission.token.id, stream);
-    const request = { stream, account, lines, ...(identity && { identity }) };
+    const request = {
+      stream,
+      account,
+      lines,
+      ...(identity && { identity }),
+      ...(cuts && { cuts }),
+    };
     const size = { lines: lines.ends.length, bytes: lines.bytes.length };
     const result = await append(deps, request, admission.via, isMovable);
     if (result.kind !== 'stored') return refused(appendRefusal(result));

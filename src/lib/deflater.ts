@@ -68,8 +68,7 @@ class Compressor {
         this.#pieces = [];
         // The next fragment must not refer back into this one: each is read by itself.
         this.#stream.reset();
-        // Pieces are views into zlib's large output buffers: joined, they have memory of their own.
-        resolve(Buffer.concat(pieces));
+        resolve(joined(pieces));
       });
     });
   }
@@ -77,4 +76,19 @@ class Compressor {
   close(): void {
     this.#stream.close();
   }
+}
+
+/**
+ * Pieces are views into zlib's output buffers: joined, they have memory of their own. A buffer that they have filled is given back
+ * at once: as garbage these were as much again as the fragments, and whole heaps are marked for every few dozen of them.
+ */
+function joined(pieces: readonly Buffer[]): Buffer {
+  const fragment = Buffer.concat(pieces);
+  // zlib goes on in the last one's buffer, and has let go of those before.
+  const going = pieces.at(-1)?.buffer;
+  for (const { buffer } of pieces) {
+    if (buffer !== going && buffer instanceof ArrayBuffer && buffer.byteLength === CHUNK_BYTES)
+      buffer.transfer(0);
+  }
+  return fragment;
 }

@@ -52,6 +52,8 @@ export const limits = {
     splitBytes: 32 * MIB,
     /** Decompressions under way at once; below libuv's pool, so that they never delay a sync. */
     decompressions: 2,
+    /** Plain bytes of a body that a shard's own thread decompresses: a millisecond or two of a turn. */
+    decompressedHereBytes: MIB + 64 * KIB,
     /** Of a refused request's unread body: how much is read on, and for how long, so that the answer gets through. */
     discardBytes: MIB,
     discardMs: 2_000,

@@ -1,11 +1,6 @@
-import type { Lines } from '../contract.ts';
+import { crc32 } from 'node:zlib';
 
-/** Lines `from` (included) to `to` (not) of a request: one block's share. */
-export interface Cut {
-  readonly from: number;
-  readonly to: number;
-  readonly bytes: Buffer;
-}
+import type { Cut, Lines, SummedCut } from '../contract.ts';
 
 /**
  * Cuts a request at line ends into pieces of about equal size, none above the bounds. Equal, because a small rest would
@@ -31,6 +26,11 @@ export function cutLines(lines: Lines, mostLines: number, mostBytes: number): Cu
     from = to;
   }
   return cuts;
+}
+
+/** The same, each with its CRC-32: what the blocks made of them will carry. */
+export function summedCuts(lines: Lines, mostLines: number, mostBytes: number): SummedCut[] {
+  return cutLines(lines, mostLines, mostBytes).map((cut) => ({ ...cut, crc: crc32(cut.bytes) }));
 }
 
 /** The first line, from `low` on, that ends at or behind `byte`. */

@@ -52,9 +52,17 @@ export interface Piece {
   readonly storedCrc: number;
 }
 
-/** Deflates in libuv's pool, or at once. `plain` is not kept: the result has memory of its own. */
-export async function makePiece(plain: Buffer, lines: number, where: Where): Promise<Piece> {
-  const plainCrc = crc32(plain);
+/**
+ * Deflates in libuv's pool, or at once. `plain` is not kept: the result has memory of its own.
+ *
+ * @param plainCrc its CRC-32, where that is known
+ */
+export async function makePiece(
+  plain: Buffer,
+  lines: number,
+  where: Where,
+  plainCrc = crc32(plain),
+): Promise<Piece> {
   const shape = { lines, plainBytes: plain.length, plainCrc };
   const packed = plain.length < RAW_BYTES ? plain : await pack(plain, where);
   if (packed.length < plain.length) {

@@ -5,7 +5,8 @@
 import { crc32 } from 'node:zlib';
 
 import { assert } from '../../lib/assert.ts';
-import type { AppendRefusal, AppendRequest, AppendResult } from '../contract.ts';
+import { combineCrc32 } from '../../lib/crc32.ts';
+import type { AppendRefusal, AppendRequest, AppendResult, Cut, SummedCut } from '../contract.ts';
 import type { Gate } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
@@ -143,21 +144,29 @@ export class Intake {
 
   async #deflate(pending: Pending): Promise<void> {
     const { limits, compressions } = this.#deps;
-    const { lines, identity } = pending.request;
-    const cuts = cutLines(lines, limits.blockLines, limits.blockBytes);
-    let crc = 0;
+    const { request } = pending;
+    const { lines, identity } = request;
+    const cuts: readonly (Cut & Partial<SummedCut>)[] =
+      request.cuts ?? cutLines(lines, limits.blockLines, limits.blockBytes);
+    assert(cuts.at(-1)?.to === lines.ends.length, 'the cuts are of these lines');
     pending.pieces = await Promise.all(
       cuts.map((cut) =>
-        // The gate starts them in order, so the running CRC sees the pieces in theirs.
         compressions.run(() => {
-          if (identity !== undefined) crc = crc32(cut.bytes, crc);
           const where = whereToDeflate(cut.bytes.length, lines.bytes.length);
-          return makePiece(cut.bytes, cut.to - cut.from, where);
+          return makePiece(cut.bytes, cut.to - cut.from, where, cut.crc);
         }),
       ),
     );
-    pending.crc = crc;
+    if (identity !== undefined) pending.crc = crcOf(pending.pieces);
     pending.ready = true;
     this.#deps.wake();
   }
+}
+
+/** CRC-32 of what the pieces hold together. */
+function crcOf(pieces: readonly Piece[]): number {
+  return pieces.reduce(
+    (crc, { plainCrc, plainBytes }) => combineCrc32(crc, plainCrc, plainBytes),
+    0,
+  );
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import zlib from 'node:zlib';
 import type {
   AppendResult,
+  SummedCut,
   BlockInfo,
   BufferStats,
   Codec,
@@ -261,6 +262,10 @@ export class MemoryBuffer implements ShardBuffer {
 
   erasing(): readonly string[] {
     return [];
+  }
+
+  cut(): readonly SummedCut[] {
+    throw new Error('deliveries append nothing');
   }
 
   async append(): Promise<AppendResult> {

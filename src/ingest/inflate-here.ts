@@ -1,0 +1,69 @@
+/**
+ * Takes the compression off a body at once, on the calling thread.
+ *
+ * A body of 1 MiB takes a millisecond. By way of the thread pool it takes as long there, and beside it a stream, two switches of
+ * threads and a wait for a core: where a shard has two cores its thread has that millisecond. The gzip trailer's CRC-32 is not
+ * looked at here: lines are summed anyway when they become blocks, and those sums say whether it holds ({@link file://./proof.ts}).
+ *
+ * What is unusual in any way (several members or frames, fields in gzip's header, a size that is not so, damage) is left to
+ * {@link file://./decompress.ts decompress}, which knows what to say of it.
+ */
+import { constants, inflateRawSync, zstdDecompressSync } from 'node:zlib';
+import type { InflateRaw, ZstdDecompress } from 'node:zlib';
+
+/** Decompressors of zstd must hold the frame's window: 8 MiB, the largest that its levels up to 19 ask for. */
+export const ZSTD_WINDOW_LOG = 23;
+
+const GZIP_HEADER_BYTES = 10;
+const GZIP_TRAILER_BYTES = 8;
+/** ID1, ID2, deflate, and no field that is optional. */
+const GZIP_PLAIN_HEADER = 0x1f8b0800;
+
+export interface InflatedHere {
+  readonly plain: Buffer;
+  /** CRC-32 that the plain bytes must have, which nobody has looked at yet. */
+  readonly crc?: number;
+}
+
+/** With `info` they answer this, which Node's types do not know. */
+interface WithEngine {
+  readonly buffer: Buffer;
+  readonly engine: InflateRaw | ZstdDecompress;
+}
+
+/**
+ * @param bufferBytes more than what it says to hold: a full buffer looks unfinished
+ * @returns undefined when it is for the long way to say what becomes of it
+ */
+export function inflateHere(
+  coding: 'gzip' | 'zstd',
+  body: Buffer,
+  bufferBytes: number,
+): InflatedHere | undefined {
+  try {
+    return coding === 'gzip' ? gunzipHere(body, bufferBytes) : unzstdHere(body, bufferBytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function gunzipHere(body: Buffer, bufferBytes: number): InflatedHere | undefined {
+  const trailerAt = body.length - GZIP_TRAILER_BYTES;
+  if (trailerAt < GZIP_HEADER_BYTES || body.readUInt32BE(0) !== GZIP_PLAIN_HEADER) return undefined;
+  const packed = body.subarray(GZIP_HEADER_BYTES, trailerAt);
+  const shape = { chunkSize: bufferBytes, maxOutputLength: bufferBytes, info: true };
+  const { buffer, engine } = inflateRawSync(packed, shape) as unknown as WithEngine;
+  if (engine.bytesWritten !== packed.length) return undefined;
+  if (buffer.length !== body.readUInt32LE(trailerAt + 4)) return undefined;
+  return { plain: buffer, crc: body.readUInt32LE(trailerAt) };
+}
+
+function unzstdHere(body: Buffer, bufferBytes: number): InflatedHere | undefined {
+  const { buffer, engine } = zstdDecompressSync(body, {
+    chunkSize: bufferBytes,
+    maxOutputLength: bufferBytes,
+    params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG },
+    info: true,
+  }) as unknown as WithEngine;
+  return engine.bytesWritten === body.length ? { plain: buffer } : undefined;
+}

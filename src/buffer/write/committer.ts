@@ -19,9 +19,10 @@ import type { ShardState } from '../state/state.ts';
 import { Group } from './group.ts';
 import type { Draft } from './group.ts';
 import type { Pending } from './intake.ts';
+import type { ShareLimits } from './batch-requests.ts';
 import type { Compressions } from './deflate-shared.ts';
 import { stageRequests } from './stage-requests.ts';
-import type { Answers, ShareLimits } from './stage-requests.ts';
+import type { Answers } from './stage-requests.ts';
 
 /** A record that is no block: puts itself into the group, or answers at once when the state has moved on meanwhile. */
 export interface Control {

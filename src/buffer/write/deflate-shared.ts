@@ -4,7 +4,7 @@ import { nextTurn } from '../gate.ts';
 import type { Gate } from '../gate.ts';
 import { isShortCommit, isSmall, makePiece, makePieces, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
-import type { Batch } from './stage-requests.ts';
+import type { Batch } from './batch-requests.ts';
 
 export interface Compressions {
   /** Bounds the deflating in the pool: a commit of many streams has many blocks. */

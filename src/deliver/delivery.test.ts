@@ -65,7 +65,7 @@ describe('delivery', () => {
     };
     const many = await bodyBytes(jobs);
     const [few] = await bodyBytes(jobs.slice(0, 3));
-    assert.ok(many[0]! > 2 * few!, `${many} and ${few} bytes`);
+    assert.ok(many[0]! > 2 * few!, `${many[0]} and ${few} bytes`);
     assert.equal(many.at(-1), few, 'those that are left are few');
   });
 

@@ -7,6 +7,7 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 
+import { systemClock } from '../clock.ts';
 import { resultCode, takeLock } from '../sqlite/lock.ts';
 import { FsError } from './file-system.ts';
 import type { FileHandle, FileSystem, Lock, OpenMode, ReadPlace, Space } from './file-system.ts';
@@ -249,7 +250,7 @@ export function nodeFileSystem(): FileSystem {
     slots: new Slots(READS_AT_ONCE),
     now: new ReadsNow({
       diskReads: () => process.resourceUsage().fsRead,
-      monotonicMs: () => performance.now(),
+      monotonicMs: () => systemClock.monotonicMs(),
     }),
   };
   return {

@@ -73,7 +73,7 @@ function bySegment(
 
 /** The records that are whole, each in its place. */
 async function readWhole(
-  { handles, frontier }: ReadSource,
+  source: ReadSource,
   segment: Segment,
   wanted: readonly Wanted[],
 ): Promise<readonly (LogRecord | undefined)[]> {
@@ -85,8 +85,8 @@ async function readWhole(
     return { target, at: position - segment.base + HEADER_BYTES };
   });
   try {
-    const lately = wanted.every(({ position }) => frontier() - position <= LATELY_BYTES);
-    const counts = await handles.with(segment, (file) => file.readEach(places, lately));
+    const lately = wanted.every(({ position }) => source.frontier() - position <= LATELY_BYTES);
+    const counts = await source.handles.with(segment, (file) => file.readEach(places, lately));
     return wanted.map(({ position }, n) =>
       wholeRecord(position, places[n]!.target.subarray(0, counts[n])),
     );

@@ -48,3 +48,17 @@ test('a fragment is byte for byte what a compressor made for it alone gives, als
     assert.deepEqual(deflateHere(plain, level), alone);
   }
 });
+
+test('output buffers that are full are no garbage', async () => {
+  const deflater = createDeflater(1, 1);
+  const noise = Buffer.from(
+    fc.sample(fc.uint8Array({ minLength: 100_000, maxLength: 100_000 }), 1)[0]!,
+  );
+  await deflater.deflate(noise);
+  const before = process.memoryUsage().arrayBuffers;
+  const fragments: Buffer[] = [];
+  for (let n = 0; n < 60; n++) fragments.push(await deflater.deflate(noise));
+  const ownBytes = fragments.reduce((sum, { length }) => sum + length, 0);
+  const besideBytes = process.memoryUsage().arrayBuffers - before - ownBytes;
+  assert.ok(besideBytes < 1 << 20, `${besideBytes} bytes`);
+});

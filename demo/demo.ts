@@ -148,7 +148,7 @@ async function killAndRestart(
   await stage.server.start();
   const tookMs = performance.now() - startedMs;
   gauge.serverDown(false);
-  for (let tries = 0; tries < 50 && !(await gauge.look()); tries += 1) await sleep(100);
+  for (let tries = 0; tries < 200 && !(await gauge.look()); tries += 1) await sleep(100);
   const lost = Math.max(0, promised - gauge.accepted());
   const took = `in ${number(tookMs)} ms, recovering`;
   if (lost === 0) screen.step('✓', 'restarted', `${took} all ${plural(promised, 'promised line')}`);

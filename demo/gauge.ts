@@ -57,7 +57,7 @@ export class Gauge {
     this.#down = down;
   }
 
-  /** Asks the server. False when it does not answer. */
+  /** Asks the server. False when it does not answer, or does not know yet how far each job is: a shard may still be starting. */
   async look(): Promise<boolean> {
     try {
       this.#jobs = await this.#stage.control.jobs();
@@ -66,7 +66,7 @@ export class Gauge {
       return false;
     }
     this.#draw();
-    return true;
+    return this.#jobs.every(({ status }) => status !== null);
   }
 
   /** Lines that the server holds or has passed on, each once however many jobs read it. */

@@ -151,6 +151,10 @@ function beforeReading(files: FileSystem, ready: (path: string) => Promise<unkno
           await ready(path);
           return file.read(target, at);
         },
+        async readEach(places, lately) {
+          await ready(path);
+          return file.readEach(places, lately);
+        },
       });
     },
   });

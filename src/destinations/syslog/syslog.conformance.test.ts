@@ -72,13 +72,13 @@ async function rig(secure: boolean, situation: Situation): Promise<Rig> {
   });
   const trusting = testDialler({ ca: [VALID.cert] });
   const quiet = script === 'never ends' || script === 'reads nothing';
-  const open = (host: string, port: number, dialler = trusting) =>
+  const open = (host: string, port: number, dialler = trusting, stallMs = 10_000) =>
     syslogDestination.open(
       `syslog://${host}:${port}?transport=${secure ? 'tls' : 'tcp'}`,
-      testTools({ dialler, stallMs: quiet ? 800 : 10_000 }),
+      testTools({ dialler, stallMs }),
     );
   const host = nowhere ? 'nowhere.example' : 'receiver.test';
-  let sender = await open(host, receivers[0]?.port ?? 0, wary);
+  let sender = await open(host, receivers[0]?.port ?? 0, wary, quiet ? 800 : undefined);
   return {
     sender: {
       send: (batch, signal) => sender.send(batch, signal),

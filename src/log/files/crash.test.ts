@@ -18,6 +18,7 @@ import { opened, smallOptions } from './testing.ts';
 
 /** How often each property is tried; the long runs raise it. */
 const RUNS = Number(process.env['WAYBILL_RUNS'] ?? 150);
+const ROUNDS_MOST = 5;
 
 /** One life of a process: what it does until it ends or is ended. */
 const life = fc.record({
@@ -49,34 +50,35 @@ function undamaged(outcome: OpenOutcome): ShardLog {
 
 test('I1: no crash, however often and also in recovery, loses, tears, repeats or invents a group', async () => {
   const seen = { deaths: 0, tornTails: 0, recovered: 0 };
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(life, { minLength: 1, maxLength: 6 }),
-      fc.nat(),
-      async (lives, seed) => {
-        const disk = new SimDisk({ random: seededRandom(seed) });
-        const oracle = new Oracle();
-        for (const { actions, stopAt, powerCut } of lives) {
-          let died = false;
-          const stopped = disk.stopAt(stopAt).then(() => (died = true));
-          await Promise.race([live(disk.files(), oracle, actions), stopped]);
-          if (died) seen.deaths++;
-          if (powerCut) disk.crash();
-          else disk.kill();
-        }
-        disk.crash();
-        const outcome = opened(await openFilesLog(smallOptions(disk.files())));
-        if (outcome.tornTailBytes > 0) seen.tornTails++;
-        assert.deepEqual(outcome.damage, []);
-        const unanswered = oracle.offers.filter(({ answer }) => answer === undefined);
-        await oracle.check(outcome.log);
-        if (unanswered.some(({ answer }) => answer === 'durable')) seen.recovered++;
-        await append(outcome.log, oracle.offer([20]));
-        assert.equal(oracle.offers.at(-1)?.answer, 'durable', 'a fresh write gets through');
-      },
-    ),
-    { numRuns: RUNS },
+  const property = fc.asyncProperty(
+    fc.array(life, { minLength: 1, maxLength: 6 }),
+    fc.nat(),
+    async (lives, seed) => {
+      const disk = new SimDisk({ random: seededRandom(seed) });
+      const oracle = new Oracle();
+      for (const { actions, stopAt, powerCut } of lives) {
+        let died = false;
+        const stopped = disk.stopAt(stopAt).then(() => (died = true));
+        await Promise.race([live(disk.files(), oracle, actions), stopped]);
+        if (died) seen.deaths++;
+        if (powerCut) disk.crash();
+        else disk.kill();
+      }
+      disk.crash();
+      const outcome = opened(await openFilesLog(smallOptions(disk.files())));
+      if (outcome.tornTailBytes > 0) seen.tornTails++;
+      assert.deepEqual(outcome.damage, []);
+      const unanswered = oracle.offers.filter(({ answer }) => answer === undefined);
+      await oracle.check(outcome.log);
+      if (unanswered.some(({ answer }) => answer === 'durable')) seen.recovered++;
+      await append(outcome.log, oracle.offer([20]));
+      assert.equal(oracle.offers.at(-1)?.answer, 'durable', 'a fresh write gets through');
+    },
   );
-  // The property is about crashes: it must have met them.
+  // The property is about crashes: it must have met them. What is rare takes a second round now and then.
+  for (let round = 0; round < ROUNDS_MOST; round += 1) {
+    await fc.assert(property, { numRuns: RUNS });
+    if (Object.values(seen).every((count) => count > 0)) break;
+  }
   for (const [what, count] of Object.entries(seen)) assert.ok(count > 0, `${what} were met`);
 });

@@ -1,4 +1,4 @@
-/** Brings requests together that may share a block. */
+/** Which requests of a commit become one block. */
 import type { Pending } from './intake.ts';
 
 export interface ShareLimits {

@@ -246,13 +246,12 @@ class OpenControl implements Control {
 
   sealText(text: string): string {
     const { keyId, sealed } = this.#context.rules.sealer.seal(TEXT_ID, 1, text);
-    return JSON.stringify({ keyId, sealed: sealed.toString('base64') });
+    return JSON.stringify({ keyId, sealed });
   }
 
   openText(text: string): string | undefined {
     const { keyId, sealed } = JSON.parse(text) as { keyId: string; sealed: string };
-    const secret = { id: TEXT_ID, version: 1, keyId, sealed: Buffer.from(sealed, 'base64') };
-    return this.#context.rules.sealer.open(secret);
+    return this.#context.rules.sealer.open({ id: TEXT_ID, version: 1, keyId, sealed });
   }
 
   streamWanted(stream: string): boolean {

@@ -135,6 +135,8 @@ export interface Delivery {
    */
   apply(jobs: readonly JobConfig[], version: number): Promise<void>;
   status(job: number): JobStatus | undefined;
+  /** The settings in force of a job or replay. */
+  settings(job: number): JobConfig | undefined;
   /** Of the jobs of one stream. */
   statusesOf(stream: string): readonly JobStatus[];
   stats(): DeliveryStats;

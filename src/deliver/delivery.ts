@@ -208,6 +208,10 @@ class ShardDelivery implements Delivery {
     return live.flatMap((id) => this.#runners.get(id)?.status() ?? this.#resting(id) ?? []);
   }
 
+  settings(job: number): JobConfig | undefined {
+    return this.#applied.get(job);
+  }
+
   stats(): DeliveryStats {
     return {
       jobs: this.#applied.size,

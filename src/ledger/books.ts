@@ -342,11 +342,10 @@ class SqliteBooks implements Books {
   busyHours(streams: readonly string[], sinceMs: number) {
     const since = Math.floor(sinceMs / 3_600_000);
     const busy = new Map<string, { readonly lines: number; readonly bytes: number }>();
-    for (const stream of streams) {
-      const row = this.#statements.busiest.get(stream, since) as
-        | { lines: number; bytes: number }
-        | undefined;
-      if (row) busy.set(stream, { lines: row.lines, bytes: row.bytes });
+    // One statement for all: one by one they cost four times as much.
+    for (const row of this.#statements.busiest.all(JSON.stringify(streams), since)) {
+      const { stream, lines, bytes } = row as { stream: string; lines: number; bytes: number };
+      busy.set(stream, { lines, bytes });
     }
     return busy;
   }
@@ -379,9 +378,13 @@ const isBefore = (a: ArchiveMark, b: ArchiveMark): boolean =>
 function prepare(database: DatabaseSync) {
   const sql = (text: string) => database.prepare(text);
   return {
+    // `bytes` is taken from the row of the largest `lines`: what SQLite says of bare columns beside max().
     busiest: sql(
-      `SELECT sum(lines) AS lines, sum(bytes) AS bytes FROM accepted WHERE stream = ? AND hour >= ?
-       GROUP BY hour ORDER BY lines DESC LIMIT 1`,
+      `SELECT stream, max(lines) AS lines, bytes
+       FROM (SELECT stream, sum(lines) AS lines, sum(bytes) AS bytes
+             FROM json_each(?) JOIN accepted ON stream = json_each.value
+             WHERE hour >= ? GROUP BY stream, hour)
+       GROUP BY stream`,
     ),
     upto: sql('SELECT upto FROM seen_streams WHERE stream = ? AND epoch = ?'),
     setUpto: sql(

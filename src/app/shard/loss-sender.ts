@@ -4,13 +4,12 @@ import type { Batch } from '../../destinations/index.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LossAnswer, LossMarker } from '../../loss/index.ts';
 import { limits } from '../../model/limits.ts';
-import type { JobConfig, Snapshot } from '../../model/snapshot.ts';
+import type { JobConfig } from '../../model/snapshot.ts';
 import { formFor, packed } from './one-line.ts';
 import type { Senders } from './senders.ts';
 
 export interface LossSenderTools {
-  readonly snapshot: Snapshot;
-  readonly delivery: Pick<Delivery, 'status'>;
+  readonly delivery: Pick<Delivery, 'settings' | 'status'>;
   readonly openSender: Senders['openSender'];
   readonly clock: Clock;
 }
@@ -22,10 +21,9 @@ export interface LossSenderTools {
  */
 export async function sendLossMarker(
   marker: LossMarker,
-  { snapshot, delivery, openSender, clock }: LossSenderTools,
+  { delivery, openSender, clock }: LossSenderTools,
 ): Promise<LossAnswer> {
-  const isMeant = ({ id }: JobConfig) => id === marker.job;
-  const job = snapshot.jobs.find(isMeant) ?? snapshot.replays?.find(isMeant);
+  const job = delivery.settings(marker.job);
   if (!job) return 'no job';
   const status = delivery.status(job.id);
   // While the job's own batches do not get through, the marker would not either.

@@ -49,11 +49,13 @@ import { boundsOfShard } from './bounds.ts';
 import { shardCut } from './cut.ts';
 import { keepCompiledCode, shardOrder } from './order.ts';
 import { handOverAttempts, showSignsOfLife, tendEvery } from './chores.ts';
+import { shareTexts } from './shared-texts.ts';
 import { ambientOf, contentOf, diskSharesOf, weightsOf } from './snapshot-parts.ts';
 import { erasable, erase, findPlace, isErasing } from './lines.ts';
 import { tryDestination } from './trial.ts';
 
 const start = await shardOrder();
+shareTexts(start.snapshot);
 const { config } = start;
 const diagnostics = telling(
   processDiagnostics(config.process.logLevel).with({ shard: start.shard }),
@@ -160,7 +162,7 @@ const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
       diagnostics,
       trialMs: limits.control.trialMs,
     }),
-  tellLoss: (marker) => sendLossMarker(marker, { ...parts(), snapshot, clock }),
+  tellLoss: (marker) => sendLossMarker(marker, { ...parts(), clock }),
   watch: (watches) => tap.watch(watches),
   tapTaken: (session) => tap.taken(session),
   pullWindow: (...wish) => parts().pull.window(...wish),

@@ -2,6 +2,7 @@
  * The shard's state as chunks, and back. Chunks are made one by one across turns while commits go on: every record behind
  * the head's position is replayed, and applying one twice does nothing, so the later chunks may know more than the first.
  */
+import { addCounts, NO_LINES } from '../../model/delivery.ts';
 import { JobEntry } from '../state/job.ts';
 import { SLOT_BYTES } from '../state/keys.ts';
 import type { Span } from '../state/spans.ts';
@@ -205,9 +206,10 @@ function restoreJob(state: ShardState, chunk: JobChunk): boolean {
   const job = new JobEntry(chunk.id, stream, chunk.start, chunk.end);
   job.openedServiceMs = chunk.openedServiceMs ?? 0;
   job.cursor = chunk.cursor;
-  job.settled = chunk.settled;
-  job.open = chunk.open;
-  job.totals = chunk.totals;
+  // Empty lists and counts of 100,000 jobs at rest are the ones that a new job has, not some of their own.
+  if (chunk.settled.length > 0) job.settled = chunk.settled;
+  if (chunk.open.length > 0) job.open = chunk.open;
+  job.totals = addCounts(NO_LINES, chunk.totals);
   job.deliveredBytes = chunk.deliveredBytes;
   job.sequence = chunk.sequence;
   job.chain = chunk.chain;

@@ -5,6 +5,9 @@ import type { OutcomeCounts, Plan, Range, Waybill } from '../../model/delivery.t
 import type { JobState } from '../contract.ts';
 import type { StreamEntry } from './stream.ts';
 
+/** The same for all jobs that have none. */
+const NONE: readonly never[] = Object.freeze([]);
+
 export class JobEntry {
   readonly id: number;
   readonly stream: StreamEntry;
@@ -15,9 +18,9 @@ export class JobEntry {
   openedServiceMs = 0;
   cursor: number;
   /** Settled ranges beyond the cursor, ordered, none touching another. */
-  settled: readonly Range[] = [];
+  settled: readonly Range[] = NONE;
   /** Open plans, ordered by range. */
-  open: readonly Plan[] = [];
+  open: readonly Plan[] = NONE;
   totals: OutcomeCounts = NO_LINES;
   deliveredBytes = 0;
   sequence = 0;
@@ -87,7 +90,7 @@ export class JobEntry {
     this.sequence = waybill.sequence;
     this.chain = hash;
     const plan = this.open.find((open) => open.id === waybill.plan);
-    this.open = this.open.filter((open) => !overlap(open.range, waybill.range));
+    this.open = orNone(this.open.filter((open) => !overlap(open.range, waybill.range)));
     this.#settle(waybill.range);
     this.#complete(waybill, plan);
   }
@@ -105,7 +108,7 @@ export class JobEntry {
     }
     if (from <= this.cursor) this.cursor = Math.max(this.cursor, to);
     else merged.push({ from, to });
-    this.settled = merged.toSorted((a, b) => a.from - b.from);
+    this.settled = orNone(merged.toSorted((a, b) => a.from - b.from));
     assert(
       this.settled.every((one) => one.from > this.cursor),
       'settled ranges lie beyond the cursor',
@@ -140,6 +143,10 @@ export class JobEntry {
     for (const settled of this.settled) lines -= settled.to - settled.from;
     return Math.max(0, lines);
   }
+}
+
+function orNone<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list;
 }
 
 export function overlap(a: Range, b: Range): boolean {

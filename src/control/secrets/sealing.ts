@@ -53,9 +53,10 @@ export function sealer(bytes: Buffer, random: Random): Sealer {
         cipher.final(),
         cipher.getAuthTag(),
       ]);
-      return { id, version, keyId, sealed };
+      return { id, version, keyId, sealed: sealed.toString('base64') };
     },
-    open({ id, version, keyId: sealedWith, sealed }) {
+    open({ id, version, keyId: sealedWith, sealed: text }) {
+      const sealed = Buffer.from(text, 'base64');
       if (sealedWith !== keyId || sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
       const tag = sealed.subarray(sealed.length - TAG_BYTES);
       const decipher = createDecipheriv(ALGORITHM, key, sealed.subarray(0, NONCE_BYTES), {
@@ -64,8 +65,8 @@ export function sealer(bytes: Buffer, random: Random): Sealer {
         .setAAD(additional(id, version))
         .setAuthTag(tag);
       try {
-        const text = decipher.update(sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES));
-        return Buffer.concat([text, decipher.final()]).toString('utf8');
+        const start = decipher.update(sealed.subarray(NONCE_BYTES, sealed.length - TAG_BYTES));
+        return Buffer.concat([start, decipher.final()]).toString('utf8');
       } catch {
         return undefined;
       }

@@ -111,16 +111,11 @@ function parsed(json: Buffer): Record<string, unknown> | undefined {
 }
 
 export function sealedToForm({ version, keyId, sealed }: SealedSecret): SealedForm {
-  return { version, keyId, sealed: sealed.toString('base64') };
+  return { version, keyId, sealed };
 }
 
 export function sealedFromForm(id: string, form: SealedForm): SealedSecret {
-  return {
-    id,
-    version: form.version,
-    keyId: form.keyId,
-    sealed: Buffer.from(form.sealed, 'base64'),
-  };
+  return { id, version: form.version, keyId: form.keyId, sealed: form.sealed };
 }
 
 /** `00000007.wbs`: files are numbered in the order in which they were begun. */

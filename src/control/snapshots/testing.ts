@@ -40,7 +40,14 @@ export function change(base: number, id: string, name: string, more: Partial<Cha
     reason: null,
     edits: [{ kind: 'account', id, before: null, after: account(id, name) }],
     concerns: [[`accounts/${id}`]],
-    seal: [{ id: `s-${id}`, version: base + 1, keyId: 'k', sealed: Buffer.from(`sealed ${name}`) }],
+    seal: [
+      {
+        id: `s-${id}`,
+        version: base + 1,
+        keyId: 'k',
+        sealed: Buffer.from(`sealed ${name}`).toString('base64'),
+      },
+    ],
     dropSecrets: [],
     ...more,
   };

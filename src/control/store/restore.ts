@@ -1,6 +1,7 @@
 /** Puts a store in place that holds given contents; what lay there before is set aside under another name, never deleted. */
 import type { FileSystem } from '../../lib/fs/file-system.ts';
 import { recordChange } from './change-rows.ts';
+import { sealedBytes } from './rows.ts';
 import type { RecordedChange } from './change-rows.ts';
 import { everyRecord } from './contents.ts';
 import { makeStore } from './sqlite.ts';
@@ -52,8 +53,8 @@ export async function restoreStore(options: RestoreStoreOptions): Promise<string
       const seal = database.prepare(
         'INSERT INTO secrets (id, version, key_id, sealed) VALUES (?, ?, ?, ?)',
       );
-      for (const { id, version, keyId, sealed } of contents.secrets)
-        seal.run(id, version, keyId, sealed);
+      for (const secret of contents.secrets)
+        seal.run(secret.id, secret.version, secret.keyId, sealedBytes(secret));
       for await (const change of changes)
         recordChange(database, change, change.version, change.sum, changesKept);
       database

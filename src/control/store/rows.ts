@@ -9,8 +9,15 @@ export interface SecretRow {
   readonly sealed: Uint8Array;
 }
 
+/** A sealed secret's bytes, as they lie in the store. */
+export function sealedBytes({ sealed }: SealedSecret): Buffer {
+  return Buffer.from(sealed, 'base64');
+}
+
 export function secretOf(row: SecretRow): SealedSecret {
-  return { id: row.id, version: row.version, keyId: row.key_id, sealed: Buffer.from(row.sealed) };
+  const { buffer, byteOffset, byteLength } = row.sealed;
+  const sealed = Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+  return { id: row.id, version: row.version, keyId: row.key_id, sealed };
 }
 
 /** Primary result codes (sqlite.org/rescode.html). */

@@ -33,7 +33,7 @@ import type {
   SealedSecret,
   StoreTrouble,
 } from './store.ts';
-import { messageOf, secretOf, troubleOf } from './rows.ts';
+import { messageOf, sealedBytes, secretOf, troubleOf } from './rows.ts';
 import type { SecretRow } from './rows.ts';
 import { FORMAT_VERSION, migrate } from './schema.ts';
 
@@ -306,7 +306,7 @@ class SqliteStore implements MainStore {
       secret.id,
       secret.version,
       secret.keyId,
-      secret.sealed,
+      sealedBytes(secret),
     );
     return addHash(without, secretHash(secret));
   }

@@ -20,7 +20,8 @@ export interface SealedSecret {
   readonly version: number;
   /** Which key sealed it. */
   readonly keyId: string;
-  readonly sealed: Buffer;
+  /** Base64: as a Buffer each of 100,000 would cost as much again with what is kept beside its bytes. */
+  readonly sealed: string;
 }
 
 /** Who speaks through a change: a customer on what is his own, an operator's single change, or a document. */

@@ -26,6 +26,8 @@ export interface SmallBlockDeflaterOptions {
 const SCRIPT = new URL('./deflater.worker.ts', import.meta.url);
 /** It allocates next to nothing: a heap that grows would only hold memory. */
 const YOUNG_MIB = 2;
+/** Left alone, its heap is first looked through at 64 MiB (`heap.ts`), which is memory for what died long ago: some 3 MiB are alive. */
+const OLD_MIB = 24;
 
 export function smallBlockDeflater({
   script = SCRIPT,
@@ -35,7 +37,10 @@ export function smallBlockDeflater({
     ...options,
     name: 'the thread that deflates small blocks',
     script,
-    worker: { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB } },
+    threadName: 'wb-deflate',
+    worker: {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB, maxOldGenerationSizeMb: OLD_MIB },
+    },
     join: (made) => new DeflatingThread(made, options.clock),
   });
   return {

@@ -6,7 +6,7 @@ import type { Done, FromThread, Order, Port } from './messages.ts';
 /** Plain bytes told at once: some milliseconds of work, so that what is done is copied while the rest is under way. */
 const ORDER_BYTES = 256 * 1024;
 /** Memory that is kept for later orders; more may be under way, as much as a commit has lines. */
-const IDLE_MEMORIES = 8;
+const IDLE_MEMORIES = 24;
 
 interface UnderWay extends Order {
   readonly keep: (fragment: Uint8Array) => Buffer;

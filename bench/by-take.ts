@@ -12,7 +12,7 @@ import { BodyPool } from '../src/ingest/body-pool.ts';
 import { Splitting } from '../src/ingest/split.ts';
 import type { Place } from '../src/ingest/place.ts';
 import { streamKey } from '../src/model/scope.ts';
-import { smallBlockDeflater } from '../src/app/deflater.ts';
+import { smallBlockDeflater } from '../src/app/helpers/deflater.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { silent } from '../src/lib/diagnostics.ts';
 import { limits } from '../src/model/limits.ts';

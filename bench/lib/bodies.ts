@@ -1,6 +1,6 @@
 /** A producer of large requests: bodies made beforehand, one under way on each connection, in a thread of its own. */
-import { Agent, request } from 'node:http';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { RawConnection } from './raw-connection.ts';
 
 export interface BodiesOptions {
   readonly port: number;
@@ -43,7 +43,9 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 async function run(options: BodiesOptions): Promise<BodiesResult> {
   const { port, paths, headers, bodies, connections, seconds, perSecond } = options;
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const fields = Object.entries({ host: 'bench', ...headers })
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
   const began = performance.now();
   const untilMs = began + seconds * 1_000;
   const tookMs: number[] = [];
@@ -57,27 +59,18 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
       refusedStreams[code] = (refusedStreams[code] ?? 0) + 1;
   };
   let next = 0;
-  const post = (path: string, body: Uint8Array): Promise<number> =>
-    new Promise((resolve) => {
-      const sent = request({
-        port,
-        path,
-        agent,
-        method: 'POST',
-        headers: { ...headers, 'content-length': body.length },
-      });
-      sent.on('response', (answer) => {
-        const pieces: Buffer[] = [];
-        answer.on('data', (piece: Buffer) => pieces.push(piece));
-        answer.on('end', () => {
-          if (answer.statusCode === 200) read(Buffer.concat(pieces).toString('latin1'));
-          resolve(answer.statusCode ?? 0);
-        });
-      });
-      sent.on('error', () => resolve(0));
-      sent.end(body);
-    });
+  const post = async (over: RawConnection, path: string, body: Uint8Array): Promise<number> => {
+    const head = `POST ${path} HTTP/1.1\r\n${fields}content-length: ${body.length}\r\n\r\n`;
+    const answer = await over.post(head, body);
+    if (answer.status === 200) read(answer.body);
+    return answer.status;
+  };
   const connection = async (): Promise<void> => {
+    const over = new RawConnection(port);
+    await sendOver(over);
+    over.close();
+  };
+  const sendOver = async (over: RawConnection): Promise<void> => {
     while (performance.now() < untilMs) {
       const mine = next++;
       if (perSecond !== undefined) {
@@ -85,7 +78,7 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
       }
       const from = performance.now();
       const which = mine % bodies.length;
-      while ((await post(paths[mine % paths.length]!, bodies[which]!)) !== 200) {
+      while ((await post(over, paths[mine % paths.length]!, bodies[which]!)) !== 200) {
         failed++;
         if (performance.now() > untilMs) return;
         await sleep(RETRY_MS);
@@ -95,7 +88,6 @@ async function run(options: BodiesOptions): Promise<BodiesResult> {
     }
   };
   await Promise.all(Array.from({ length: connections }, connection));
-  agent.destroy();
   return {
     answered: tookMs.length,
     acceptedLines,

@@ -1,6 +1,6 @@
 /** Senders as a shard has them, which may deliver to loopback. */
-import { senders } from '../../src/app/senders.ts';
-import type { Senders } from '../../src/app/senders.ts';
+import { senders } from '../../src/app/shard/senders.ts';
+import type { Senders } from '../../src/app/shard/senders.ts';
 import { systemClock as clock } from '../../src/lib/clock.ts';
 import { silent as diagnostics } from '../../src/lib/diagnostics.ts';
 import { nodeFileSystem } from '../../src/lib/fs/node.ts';

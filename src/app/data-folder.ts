@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { FsError } from '../lib/fs/file-system.ts';
 import type { FileSystem } from '../lib/fs/file-system.ts';
-import type { ShardPaths } from './link.ts';
+import type { ShardPaths } from './link/link.ts';
 
 const FOLDERS = ['log', 'buffer', 'archive'] as const;
 

@@ -1,8 +1,9 @@
 /**
  * app: the composition root. It makes every room, hands each what it needs, and owns the order of start and stop.
  *
- * `run.ts` is a server from start to signal, `serve.ts` its control thread, `shard.worker.ts` a shard's thread, `link.ts`
- * what they say to each other.
+ * `run.ts` is a server from start to signal, `serve.ts` its control thread with what it knows of its shards in `shards/`. `shard/`
+ * is a shard's own thread (`shard.worker.ts` puts the way of a line together), `helpers/` the threads that help it, `link/` what
+ * threads say to each other. `forward.ts` puts a forwarder together.
  *
  * What the command line is handed is loaded when it is asked for: `waybill status` has no use for a server.
  */

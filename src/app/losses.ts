@@ -5,7 +5,7 @@ import type { LossStore } from '../loss/index.ts';
 import { limits } from '../model/limits.ts';
 import type { Waybill } from '../model/delivery.ts';
 import { openOrSetAside } from './set-aside.ts';
-import type { Shards } from './shards.ts';
+import type { Shards } from './shards/shards.ts';
 
 export interface LossesOptions {
   /** The store's file. */

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { Config } from '../model/settings.ts';
 import type { Served } from './serve.ts';
-import { keepCompiledCode, makeShardWorker } from './shard-worker.ts';
+import { keepCompiledCode, makeShardWorker } from './shard/order.ts';
 import { stopOrder } from './stop-order.ts';
 import { terminal } from './terminal.ts';
 

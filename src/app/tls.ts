@@ -1,7 +1,7 @@
 import { readFileSync, watchFile, unwatchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Diagnostics } from '../lib/diagnostics.ts';
-import type { TlsFiles } from './link.ts';
+import type { TlsFiles } from './link/link.ts';
 
 /** Reads certificate and key; throws an Error in plain words when they cannot be used together. */
 export function readTls(certPath: string, keyPath: string): TlsFiles {

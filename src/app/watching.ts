@@ -19,8 +19,8 @@ import {
   webhookStore,
 } from '../watch/index.ts';
 import type { Alert, AlertStore, AuditedJob, Beat, WebhookDesk } from '../watch/index.ts';
-import type { Shards } from './shards.ts';
-import type { ShardWatchState } from './shard-thread.ts';
+import type { Shards } from './shards/shards.ts';
+import type { ShardWatchState } from './shards/shard-thread.ts';
 
 export interface WatchingOptions {
   /** The ledger's folder. */

@@ -124,6 +124,8 @@ export interface DeliveryStats {
   /** Batches that wait for their turn. */
   readonly queued: number;
   readonly openSenders: number;
+  /** Places that several jobs have found dead: a probe in some seconds is all that is sent there. */
+  readonly openBreakers: number;
 }
 
 export interface Delivery {

@@ -214,6 +214,7 @@ class ShardDelivery implements Delivery {
       runners: this.#runners.size,
       ...this.#turns.stats(),
       openSenders: this.#senders.size,
+      openBreakers: this.#tools.places.openBreakers,
     };
   }
 

@@ -46,10 +46,12 @@ describe('a place that many jobs share', () => {
     assert.ok(Math.max(...gaps) <= 30_000 && Math.min(...gaps) >= 22_500);
     const probed = new Set(world.sent.slice(-50).map(({ batch }) => batch.job));
     assert.equal(probed.size, 50, 'each time another job’s batch');
+    assert.equal(world.delivery.stats().openBreakers, 1, 'one breaker for all of them');
 
     world.receiver = accepts;
     await world.pass(30_000);
     assert.equal(world.delivered().length, 100 * 90, 'all of them, with one accepted probe');
+    assert.equal(world.delivery.stats().openBreakers, 0);
     for (const { id, stream } of jobs) {
       assert.deepEqual(world.delivered(stream), numbered(90));
       const status = world.delivery.status(id);
@@ -200,5 +202,42 @@ describe('a place that many jobs share', () => {
     assert.equal(world.delivered().length, 12);
     await world.delivery.close();
     assert.equal(world.clock.timers(), 0);
+  });
+
+  it('a breaker is counted until the last of its jobs leaves, and one that all have moved away from is none', async () => {
+    const world = new World();
+    world.receiver = dead;
+    const jobs = jobsAt(6);
+    await world.delivery.apply(jobs, 1);
+    addTo(world, jobs);
+    await world.pass(MINUTE_MS);
+    assert.equal(world.delivery.stats().openBreakers, 1);
+    await world.delivery.apply(jobs.slice(1), 2);
+    assert.equal(world.delivery.stats().openBreakers, 1);
+    await world.delivery.apply([], 3);
+    assert.equal(world.delivery.stats().openBreakers, 0);
+
+    const refuse: (() => void)[] = [];
+    world.receiver = () =>
+      new Promise((resolve) => {
+        refuse.push(() => resolve({ kind: 'retry', reason: 'The connection was reset.' }));
+      });
+    const others = jobsAt(6, 'test://other?key=b', 11);
+    await world.delivery.apply(others, 4);
+    addTo(world, others);
+    await world.pass(10_000);
+    assert.equal(refuse.length, 6);
+    const moved = others.map((job) => ({
+      ...job,
+      destinationConf: 'test://elsewhere?key=c',
+      version: job.version + 1_000,
+    }));
+    world.receiver = accepts;
+    await world.delivery.apply(moved, 5);
+    for (const answer of refuse) answer();
+    await world.pass(MINUTE_MS);
+    assert.equal(world.delivery.stats().openBreakers, 0);
+    assert.equal(world.delivered().length, 18);
+    await world.delivery.close();
   });
 });

@@ -38,7 +38,8 @@ export class Place {
   /** Jobs that send here; kept by {@link Places}. */
   jobs = 0;
   readonly #tools: HealthTools;
-  #isOpen = false;
+  /** The places of the shard whose breaker is open. */
+  readonly #open: Set<Place>;
   #failuresInRow = 0;
   /** The job of the first failure in the row, and whether others have failed since. */
   #failedFirst = 0;
@@ -52,19 +53,20 @@ export class Place {
   #timer: Cancel | undefined;
   #trouble: Trouble | undefined;
 
-  constructor(key: string | undefined, tools: HealthTools) {
+  constructor(key: string | undefined, tools: HealthTools, open: Set<Place>) {
     this.key = key;
     this.#tools = tools;
+    this.#open = open;
   }
 
   /** Whether only probes may be sent. */
   get isOpen(): boolean {
-    return this.#isOpen;
+    return this.#open.has(this);
   }
 
   /** What keeps the jobs waiting; undefined while nothing does. */
   get trouble(): Trouble | undefined {
-    return this.#isOpen ? this.#trouble : undefined;
+    return this.isOpen ? this.#trouble : undefined;
   }
 
   /** Monotonic time of the next probe; not in the future while one is under way. */
@@ -73,7 +75,7 @@ export class Place {
   }
 
   admits(attempt: object): boolean {
-    return !this.#isOpen || this.#probe?.attempt === attempt;
+    return !this.isOpen || this.#probe?.attempt === attempt;
   }
 
   /** While open: the job has something to send. */
@@ -90,7 +92,7 @@ export class Place {
 
   /** Somebody corrected something: the next probe need not wait for its time. */
   hurry(): void {
-    if (!this.#isOpen || this.#probe) return;
+    if (!this.isOpen || this.#probe) return;
     this.#probeAtMs = this.#tools.clock.monotonicMs();
     this.#arm();
   }
@@ -98,8 +100,8 @@ export class Place {
   /** The receiver took a batch, or said of the batch itself that it is bad: it is there and lets these jobs in. */
   answered(): void {
     this.#failuresInRow = 0;
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
+    if (!this.isOpen) return;
+    this.#open.delete(this);
     this.#disarm();
     const visitors = [...this.#waiting.values()];
     if (this.#probe) visitors.unshift(this.#probe.visitor);
@@ -123,9 +125,11 @@ export class Place {
     const obeyedMs = Math.min(Math.max(0, afterMs), limits.retryAfterMsMax);
     this.#notBeforeMs = Math.max(this.#notBeforeMs, nowMs + obeyedMs);
     this.#trouble = { reason, atWallMs: clock.wallMs() };
-    if (this.#isOpen) return this.unclear(attempt);
+    if (this.isOpen) return this.unclear(attempt);
     if (this.#failuresInRow < limits.breakerFailures || !this.#severalFailed) return;
-    this.#isOpen = true;
+    // The last job has left; nobody would close it again.
+    if (this.jobs === 0) return;
+    this.#open.add(this);
     this.#probeLater();
   }
 
@@ -155,7 +159,7 @@ export class Place {
 
   #arm(): void {
     this.#disarm();
-    if (!this.#isOpen || this.#probe || this.#waiting.size === 0) return;
+    if (!this.isOpen || this.#probe || this.#waiting.size === 0) return;
     const { clock } = this.#tools;
     const delayMs = Math.max(0, Math.ceil(this.#probeAtMs - clock.monotonicMs()));
     this.#timer = clock.after(delayMs, () => {
@@ -184,6 +188,7 @@ export class Place {
 export class Places {
   readonly #tools: HealthTools;
   readonly #shared = new Map<string, Place>();
+  readonly #open = new Set<Place>();
 
   constructor(tools: HealthTools) {
     this.#tools = tools;
@@ -199,11 +204,18 @@ export class Places {
   leave(place: Place, job: number): void {
     place.leave(job);
     place.jobs -= 1;
-    if (place.jobs === 0 && place.key !== undefined) this.#shared.delete(place.key);
+    if (place.jobs > 0) return;
+    this.#open.delete(place);
+    if (place.key !== undefined) this.#shared.delete(place.key);
+  }
+
+  /** How many take no batches, so that only probes are sent. */
+  get openBreakers(): number {
+    return this.#open.size;
   }
 
   #newPlace(key: string | undefined): Place {
-    const place = new Place(key, this.#tools);
+    const place = new Place(key, this.#tools, this.#open);
     if (key !== undefined) this.#shared.set(key, place);
     return place;
   }

@@ -27,9 +27,16 @@ test('I6, I9: while one shard hangs or is down, the streams of the other go on, 
   });
   const { jobs, token } = await makeZones(server, receiver);
   /** Sent again until it comes to a listener that answers: connections of the one that hangs wait with it. */
-  const send = async (zone: string, n: number): Promise<Sent> => {
+  const send = (zone: string, n: number): Promise<Sent> =>
+    untilAnswered(`zones/${zone}/http_requests`, `{"n":${n}}\n`);
+  const sendMixed = (): Promise<Sent> =>
+    untilAnswered(
+      'http_requests?by=ZoneName',
+      ZONES.map((zone) => `{"ZoneName":"${zone}.example"}\n`).join(''),
+    );
+  const untilAnswered = async (path: string, body: string): Promise<Sent> => {
     for (;;) {
-      const sending = sendTo(server, token, `zones/${zone}/http_requests`, `{"n":${n}}\n`, ALONE);
+      const sending = sendTo(server, token, path, body, ALONE);
       const late = new Promise<undefined>((resolve) => setTimeout(resolve, 300, undefined));
       const answer = await Promise.race([sending.catch(() => undefined), late]);
       if (answer) return answer;
@@ -57,6 +64,19 @@ test('I6, I9: while one shard hangs or is down, the streams of the other go on, 
     const { status: code, body } = await send('b', 11);
     return code === 503 && body.error?.code === 'shard_down';
   });
+  const both = await sendMixed();
+  const outcomes = both.body.streams?.map(({ stream, accepted, refused }) => [
+    stream,
+    refused?.code ?? accepted,
+  ]);
+  assert.equal(both.status, 200);
+  assert.deepEqual(Object.fromEntries(outcomes ?? []), {
+    'zones/a/http_requests': 1,
+    'zones/b/http_requests': 'shard_down',
+    'zones/c/http_requests': 1,
+    'zones/d/http_requests': 'shard_down',
+  });
+  assert.equal((await ledgerOf(server, jobs[0]!)).total.accepted, 3);
   const ready = await fetch(`${server.controlUrl}/readyz`);
   assert.equal(ready.status, 200);
   const metrics = await (await fetch(`${server.controlUrl}/metrics`)).text();

@@ -20,7 +20,8 @@ import { limits } from '../src/model/limits.ts';
 const BODIES = Number(process.argv[2] ?? 4_000);
 const STREAMS = Number(process.argv[3] ?? 10_000);
 const UNDER_WAY = Number(process.argv[4] ?? 32);
-const LINES_PER_ZONE = 10;
+/** As many as a body has: each body is one stream's, as if it had come to that stream's own address. */
+const LINES_PER_ZONE = Number(process.env['BENCH_LINES_PER_ZONE'] ?? 10);
 
 const thread = smallBlockDeflater({
   clock: systemClock,

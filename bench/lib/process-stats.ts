@@ -6,7 +6,10 @@ export function cpuSeconds(pid: number): number {
   return cpuOf(`/proc/${pid}/stat`);
 }
 
-/** The same by the threads' names, summed: Node names those of shards `WorkerThread`, those of libuv's pool `libuv-worker`. */
+/**
+ * The same by the threads' names, summed: those of shards are `WorkerThread`, their helpers `wb-deflate` and `wb-prepare`, those of libuv's pool
+ * `libuv-worker`.
+ */
 export function cpuByThread(pid: number): ReadonlyMap<string, number> {
   const sums = new Map<string, number>();
   for (const thread of readdirSync(`/proc/${pid}/task`)) {

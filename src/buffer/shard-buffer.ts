@@ -82,7 +82,10 @@ export class LogBuffer implements ShardBuffer {
       diskShares: deps.diskShares ?? (() => new Map()),
       heldBytes: () => log.stats().heldBytes,
     });
-    const compressions = new Gate(limits.buffer.compressions);
+    const compressions = {
+      gate: new Gate(limits.buffer.compressions),
+      many: deps.deflateMany,
+    };
     this.#committer = new Committer({
       log,
       state,
@@ -90,7 +93,7 @@ export class LogBuffer implements ShardBuffer {
       service,
       random,
       diagnostics,
-      compressions: { gate: compressions, many: deps.deflateMany },
+      compressions,
       limits: { ...limits.buffer, ...limits.log },
       applied: ({ record }, position) => {
         if (record.kind === 'block') cache.put(position, record);

@@ -27,6 +27,13 @@ test('many accounts with a job each share the number', () => {
   assert.equal(paceOf(each).intervalMs('a7'), 10_000);
 });
 
+test('of what it waits longer a first batch waits any share, and never less than usual', () => {
+  const pace = paceOf({ a: 100_000, b: 1 });
+  assert.equal(pace.intervalMs('a', 0), 5_000);
+  assert.equal(pace.intervalMs('a', 0.5), 17_500);
+  assert.equal(pace.intervalMs('b', 0.3), 5_000);
+});
+
 test('one account with very many jobs makes nobody else wait (I6)', () => {
   const pace = paceOf({ flood: 50_000, b: 1, c: 20 });
   assert.equal(pace.intervalMs('flood'), 30_000);

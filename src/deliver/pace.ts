@@ -39,8 +39,18 @@ export class Pace {
     this.#all -= 1;
   }
 
-  /** How long a batch of the account's jobs waits after its first line. */
-  intervalMs(account: string): number {
+  /**
+   * How long a batch of the account's jobs waits after its first line.
+   *
+   * @param share of what it waits longer than usual, for a job's first batch: jobs that begin together (after a start, with the first
+   *   lines of the morning) would else make all their batches together, and all later ones too
+   */
+  intervalMs(account: string, share = 1): number {
+    const { intervalMs } = this.#limits;
+    return intervalMs + share * (this.#wholeMs(account) - intervalMs);
+  }
+
+  #wholeMs(account: string): number {
     const { intervalMs, intervalMsMost, batchesPerSecond } = this.#limits;
     if (this.#areFew()) return intervalMs;
     const part = batchesPerSecond / Math.max(1, this.#jobs.size);

@@ -51,11 +51,14 @@ export class Planner {
   #notBeforeMs = 0;
   /** The account among whose jobs with lines it counts. */
   #paced: string | undefined;
+  /** Of a stretched interval, what the batch that fills waits: any part of it for the first one, so that jobs do not stay together. */
+  #share: number;
   /** What the last choice was made for. */
   #chosenFor: { readonly job: JobConfig; readonly head: number } | undefined;
 
   constructor(host: PlannerHost) {
     this.#host = host;
+    this.#share = host.tools.deps.random.fraction();
   }
 
   /** Whether a batch is being prepared or its range settled (not merely waiting to close). */
@@ -147,7 +150,7 @@ export class Planner {
     const job = this.#host.job();
     const state = deps.buffer.job(job.id);
     if (!state || state.closedMs !== null) return { kind: 'nothing' };
-    const intervalMs = this.#host.tools.pace.intervalMs(job.account);
+    const intervalMs = this.#host.tools.pace.intervalMs(job.account, this.#share);
     const caps = batchCaps(job, this.#host.receiver(), deps.limits, intervalMs);
     const next = nextUnplanned(state);
     const most = deps.limits.batchBlocks;
@@ -275,6 +278,7 @@ export class Planner {
       return false;
     }
     this.#failures = 0;
+    this.#share = 1;
     this.#host.planned(plan, job, prepared, turn);
     return true;
   }

@@ -93,6 +93,34 @@ test('accounts that all want too much share by weight', () => {
   assert.ok(Math.abs(ratio - 2) < 0.4, `${ratio}`);
 });
 
+test('where all send as much, nobody is refused: they wait alike, and the thread is kept busy', () => {
+  const wishes = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`a${n}`, 3 * MIB]));
+  const { refused, perSecond } = simulate(wishes, 100 * MIB, 60);
+  assert.deepEqual(refused, {});
+  const taken = Object.keys(wishes).map(perSecond);
+  assert.ok(
+    taken.reduce((sum, one) => sum + one, 0) > 95 * MIB,
+    'refusing would leave the thread idle',
+  );
+});
+
+test('I6: beside many who send as much, the one who sends more is refused and nobody else, however busy the thread is', () => {
+  const equal = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`a${n}`, 1.3 * MIB]));
+  const { refused } = simulate({ loud: 90 * MIB, ...equal }, 100 * MIB, 60);
+  assert.deepEqual(Object.keys(refused), ['loud']);
+});
+
+test('I6: a crowd that is as loud as each other does not pass for usual beside some who are not', () => {
+  const quiet = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`quiet${n}`, MIB]));
+  const loud = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`loud${n}`, 30 * MIB]));
+  const { refused, perSecond } = simulate({ ...quiet, ...loud }, 100 * MIB, 60);
+  for (const name of Object.keys(quiet)) {
+    assert.equal(refused[name], undefined);
+    assert.ok(perSecond(name) > 0.9 * MIB);
+  }
+  assert.ok(Object.keys(refused).length >= 18);
+});
+
 test('one account alone is not held back: that would help nobody', () => {
   const { refused } = simulate({ only: 300 * MIB }, 100 * MIB, 20);
   assert.deepEqual(refused, {});

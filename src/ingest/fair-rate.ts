@@ -8,6 +8,9 @@
  * refused because of a loud one. One that is over its part runs into debt by what it was let in with, and is refused until
  * its part has paid for that. A few requests at once are no rate: whoever sends one now and then looks loud in the moment of it, and
  * may have a burst beyond its part first.
+ *
+ * Where all send much the same, all are over their part together, and refusing would help nobody: they wait alike, because the thread
+ * reads no faster than it works. So whoever sends little more than is usual among the others is not refused.
  */
 import type { Clock } from '../lib/clock.ts';
 
@@ -42,6 +45,10 @@ const TARGET_SHARE = 0.85;
 /** What is shared out at least, of the most that was taken of late; and what is kept of that from look to look. */
 const LEAST_SHARE = 0.5;
 const PEAK_KEPT = 0.995;
+/** How many times what is usual among the others an account may send, however little its part is: more is louder than they are. */
+const LOUDER = 1.5;
+/** Share of them (by weight) that ask for what is usual or less. */
+const USUAL_SHARE = 0.25;
 /** Weight of the newest look in what is remembered of a rate. */
 const NEWEST = 0.4;
 /** Rates below this (bytes a second) are forgotten. */
@@ -141,34 +148,69 @@ export class FairRate {
     }
   }
 
-  /** Max-min by weight: whoever asks for less than its part is served in full, the least demanding first. */
+  /** Max-min by weight. */
   #shareOut(): void {
     const { limits, weightOf } = this.#deps;
     // Not ever less: the thread may be busy with deliveries, which refusing does not help.
-    let budget = Math.max(this.#capacity * TARGET_SHARE, this.#peakRate * LEAST_SHARE);
+    const budget = Math.max(this.#capacity * TARGET_SHARE, this.#peakRate * LEAST_SHARE);
     const accounts = [...this.#accounts.values()]
       .map((account) => ({ account, weight: weightOf(account.name) }))
       .toSorted((a, b) => a.account.demand / a.weight - b.account.demand / b.weight);
-    let weights = accounts.reduce((sum, { weight }) => sum + weight, 0);
+    const most = mostForEach(accounts, budget);
     this.#limited = 0;
     for (const { account, weight } of accounts) {
-      const part = (budget * weight) / weights;
-      weights -= weight;
-      if (account.demand <= part) {
-        budget -= account.demand;
+      if (account.demand <= most * weight) {
         account.allowance = undefined;
         account.credit = 0;
         continue;
       }
-      budget -= part;
       this.#limited += 1;
       const isNew = account.allowance === undefined;
-      account.allowance = Math.max(NOTHING, part);
+      account.allowance = Math.max(NOTHING, most * weight);
       // What it may have until the next look; without it the thread would fall idle, and all be let go again.
       const untilNextLook = (account.allowance * limits.fairTickMs) / 1_000;
       if (isNew) account.credit = Math.max(untilNextLook, limits.fairBurstBytes);
     }
   }
+}
+
+interface Weighed {
+  readonly account: Pick<Account, 'demand'>;
+  readonly weight: number;
+}
+
+/**
+ * What each may have a second, for a weight of 1.
+ *
+ * @param accounts the least demanding first
+ */
+function mostForEach(accounts: readonly Weighed[], budget: number): number {
+  const weights = accounts.reduce((sum, { weight }) => sum + weight, 0);
+  let left = budget;
+  let weightsLeft = weights;
+  // Whoever asks for less than its part leaves the rest to those behind it.
+  const louder = accounts.findIndex(({ account, weight }) => {
+    if (account.demand > (left * weight) / weightsLeft) return true;
+    left -= account.demand;
+    weightsLeft -= weight;
+    return false;
+  });
+  if (louder < 0) return Infinity;
+  const part = left / weightsLeft;
+  const { weight } = accounts[louder]!;
+  const areAlike = accounts.slice(louder).every((other) => other.weight === weight);
+  // Of those who want too much some are to have more than others: waiting alike would not do that.
+  return areAlike ? Math.max(part, LOUDER * usualDemand(accounts, weights)) : part;
+}
+
+/** What is usual among them, for a weight of 1: little, as soon as some ask for little, whose answers a crowd of loud ones would delay. */
+function usualDemand(accounts: readonly Weighed[], weights: number): number {
+  let passed = 0;
+  for (const { account, weight } of accounts) {
+    passed += weight;
+    if (passed >= weights * USUAL_SHARE) return account.demand / weight;
+  }
+  return 0;
 }
 
 /** The first is taken as it is. */

@@ -19,6 +19,8 @@ export interface HelperOptions<H extends Helper> {
   /** What it is called in the log: "the thread that ...". */
   readonly name: string;
   readonly script: URL;
+  /** What the operating system calls it, in at most 15 characters. */
+  readonly threadName: string;
   readonly worker?: Pick<WorkerOptions, 'resourceLimits'>;
   readonly join: (thread: Worker) => H;
   readonly clock: Pick<Clock, 'every' | 'monotonicMs'>;
@@ -56,7 +58,12 @@ export class HelperThread<H extends Helper> {
 
   #start(): { readonly thread: Worker; readonly helper: H } {
     const { clock, diagnostics, join, name, restMs = 0, script, silentMs, worker } = this.#options;
-    const thread = new Worker(script, { ...worker, stdout: false, stderr: false });
+    const thread = new Worker(script, {
+      ...worker,
+      name: this.#options.threadName,
+      stdout: false,
+      stderr: false,
+    });
     const helper = join(thread);
     const stopLooking: Cancel = clock.every(silentMs / 4, () => {
       if (helper.silentMs() < silentMs) return;

@@ -30,6 +30,7 @@ export function preparer({ script = SCRIPT, ...options }: PreparerOptions): Prep
     ...options,
     name: 'the thread that prepares batches',
     script,
+    threadName: 'wb-prepare',
     join: (made) => new PreparingThread(made, options.clock),
   });
   return {

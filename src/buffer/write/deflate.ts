@@ -24,6 +24,8 @@ const TINY_BYTES = 4 * 1024;
 const SHORT_COMMIT_BYTES = 32 * 1024;
 /** Plain bytes of a block up to which half of what a trip costs is the trip. */
 const SMALL_BYTES = 64 * 1024;
+/** Plain bytes of a request's only block up to which a trip of its own, and a commit of its own, cost half of what it costs in all. */
+const MEDIUM_BYTES = 128 * 1024;
 /** Plain bytes below which there is nothing to win. */
 const RAW_BYTES = 256;
 
@@ -41,6 +43,11 @@ export function isShortCommit(plainBytes: number): boolean {
 /** Whether a block is one of those that many are deflated of for one message: a larger one is worth a trip by itself, beside others. */
 export function isSmall(bytes: number): boolean {
   return bytes >= RAW_BYTES && bytes <= SMALL_BYTES;
+}
+
+/** Whether a block by itself is one of those that are deflated ahead of their commit, many for one message: a larger one is worth a trip. */
+export function isMedium(bytes: number): boolean {
+  return bytes <= MEDIUM_BYTES;
 }
 
 export interface Piece {

@@ -7,12 +7,13 @@ import { crc32 } from 'node:zlib';
 import { assert } from '../../lib/assert.ts';
 import { combineCrc32 } from '../../lib/crc32.ts';
 import type { AppendRefusal, AppendRequest, AppendResult, Cut, SummedCut } from '../contract.ts';
-import type { Gate } from '../gate.ts';
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import { cutLines } from './cut.ts';
-import { makePiece, whereToDeflate } from './deflate.ts';
+import { isMedium, makePiece, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
+import type { Compressions } from './deflate-shared.ts';
+import { DeflateAhead } from './deflate-ahead.ts';
 import { answerRepeat, identityName } from './repeats.ts';
 
 /** A request on its way into a commit. Large ones come in pieces; a small one (`pieces` empty) shares a block. */
@@ -40,7 +41,7 @@ export interface IntakeDeps {
   readonly state: ShardState;
   readonly service: ServiceClock;
   readonly admission: Admission;
-  readonly compressions: Gate;
+  readonly compressions: Compressions;
   readonly limits: { readonly blockLines: number; readonly blockBytes: number };
   /** Puts it at the end of the queue. */
   readonly enqueue: (pending: Pending) => void;
@@ -60,9 +61,12 @@ export class Intake {
   readonly #underWay = new Map<string, Promise<AppendResult>>();
   /** Streams whose first block is under way: they were charged to their account already. */
   readonly #newStreams = new Map<string, number>();
+  readonly #ahead: DeflateAhead | undefined;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+    const { many } = deps.compressions;
+    this.#ahead = many && new DeflateAhead(many, deps.wake);
   }
 
   append(request: AppendRequest): Promise<AppendResult> {
@@ -128,38 +132,47 @@ export class Intake {
 
   #prepare(pending: Pending): void {
     const { lines, identity } = pending.request;
-    const small =
-      lines.bytes.length < SHARED_BYTES &&
-      lines.ends.length <= this.#deps.limits.blockLines &&
-      lines.bytes.length <= this.#deps.limits.blockBytes;
-    if (small) {
+    const { blockBytes, blockLines } = this.#deps.limits;
+    const isOneBlock = lines.ends.length <= blockLines && lines.bytes.length <= blockBytes;
+    if (isOneBlock && lines.bytes.length < SHARED_BYTES) {
       if (identity !== undefined) pending.crc = crc32(lines.bytes);
       pending.ready = true;
       this.#deps.enqueue(pending);
       return;
     }
     this.#deps.enqueue(pending);
-    void this.#deflate(pending);
+    if (this.#ahead && isOneBlock && isMedium(lines.bytes.length)) {
+      this.#ahead.deflate({
+        plain: lines.bytes,
+        lines: lines.ends.length,
+        done: (piece) => (piece ? this.#ready(pending, [piece]) : void this.#deflate(pending)),
+      });
+    } else void this.#deflate(pending);
   }
 
   async #deflate(pending: Pending): Promise<void> {
     const { limits, compressions } = this.#deps;
     const { request } = pending;
-    const { lines, identity } = request;
+    const { lines } = request;
     const cuts: readonly (Cut & Partial<SummedCut>)[] =
       request.cuts ?? cutLines(lines, limits.blockLines, limits.blockBytes);
     assert(cuts.at(-1)?.to === lines.ends.length, 'the cuts are of these lines');
-    pending.pieces = await Promise.all(
+    const pieces = await Promise.all(
       cuts.map((cut) =>
-        compressions.run(() => {
+        compressions.gate.run(() => {
           const where = whereToDeflate(cut.bytes.length, lines.bytes.length);
           return makePiece(cut.bytes, cut.to - cut.from, where, cut.crc);
         }),
       ),
     );
-    if (identity !== undefined) pending.crc = crcOf(pending.pieces);
-    pending.ready = true;
+    this.#ready(pending, pieces);
     this.#deps.wake();
+  }
+
+  #ready(pending: Pending, pieces: readonly Piece[]): void {
+    pending.pieces = pieces;
+    if (pending.request.identity !== undefined) pending.crc = crcOf(pieces);
+    pending.ready = true;
   }
 }
 

@@ -35,6 +35,7 @@ export type FieldVisitor = (
   kind: ValueKind,
 ) => boolean;
 
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
@@ -215,19 +216,37 @@ export function forEachTopLevelField(
     const escaped = nameEnd < end && bytes[nameEnd] === BACKSLASH;
     if (escaped) nameEnd = skipString(bytes, index, end) - 1;
     if (nameEnd < 0 || nameEnd >= end) return 'malformed';
-    index = skipSpace(bytes, nameEnd + 1, end);
+    index = nameEnd + 1;
+    if (index < end && bytes[index] !== COLON) index = skipSpace(bytes, index, end);
     if (index >= end || bytes[index] !== COLON) return 'malformed';
-    const valueStart = skipSpace(bytes, index + 1, end);
-    const kind = valueStart < end ? kindOf(bytes[valueStart]) : undefined;
-    if (kind === undefined) return 'malformed';
-    const valueEnd = skipKind(bytes, valueStart, end, kind);
+    let valueStart = index + 1;
+    if (valueStart < end && bytes[valueStart]! <= SPACE)
+      valueStart = skipSpace(bytes, valueStart, end);
+    if (valueStart >= end) return 'malformed';
+    // Nearly all values are of these two kinds, and hardly any line has white space: neither costs a call that finds nothing.
+    const first = bytes[valueStart]!;
+    let kind: ValueKind | undefined;
+    let valueEnd: number;
+    if (first === QUOTE) {
+      kind = 'string';
+      valueEnd = skipString(bytes, valueStart, end);
+    } else if (first >= 0x30 && first <= 0x39) {
+      kind = 'number';
+      valueEnd = skipNumber(bytes, valueStart, end);
+    } else {
+      kind = kindOf(first);
+      if (kind === undefined) return 'malformed';
+      valueEnd = skipKind(bytes, valueStart, end, kind);
+    }
     if (valueEnd < 0) return 'malformed';
     if (!visit(nameStart, nameEnd, escaped, valueStart, valueEnd, kind)) return 'stopped';
-    index = skipSpace(bytes, valueEnd, end);
+    index = valueEnd;
+    if (index < end && bytes[index]! <= SPACE) index = skipSpace(bytes, index, end);
     if (index >= end) return 'malformed';
     if (bytes[index] === CLOSE_BRACE) return isRest(bytes, index + 1, end);
     if (bytes[index] !== COMMA) return 'malformed';
-    index = skipSpace(bytes, index + 1, end);
+    index++;
+    if (index < end && bytes[index]! <= SPACE) index = skipSpace(bytes, index, end);
   }
   return 'malformed';
 }

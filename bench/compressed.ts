@@ -4,10 +4,10 @@
  *     node bench/compressed.ts [seconds]
  *
  * Bar: at least the rate of plain bodies, counted in plain bytes. Load: bodies of 1 MiB plain over 4 connections, made
- * beforehand, in turn within one server; one whole-line job.
+ * beforehand, in turn within one server, each round in another order; one whole-line job.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { httpBlocks } from './lib/http-lines.ts';
@@ -17,7 +17,7 @@ import { oneJob, startServer } from './lib/server.ts';
 import { openSink } from './lib/sink.ts';
 
 const SECONDS = Number(process.argv[2] ?? 10);
-const ROUNDS = 3;
+const ROUNDS = 6;
 const MIB = 2 ** 20;
 
 const plain = httpBlocks(11, 16 * MIB).map(({ bytes }) => bytes);
@@ -33,9 +33,16 @@ const sink = await openSink(undefined, false);
 const server = await startServer({ dir });
 const token = await oneJob(server, `http://127.0.0.1:${sink.port}/`);
 const rates: Record<string, number[]> = {};
+const codings = Object.keys(bodies) as (keyof typeof bodies)[];
+/** Seconds that the machine's cores had nothing to do. */
+const idleSeconds = (): number => cpus().reduce((sum, { times }) => sum + times.idle / 1_000, 0);
 for (let round = 0; round < ROUNDS; round++) {
-  for (const [coding, made] of Object.entries(bodies)) {
+  for (let turn = 0; turn < codings.length; turn++) {
+    const coding = codings[(round + turn) % codings.length]!;
+    const made = bodies[coding];
     const before = cpuSeconds(server.pid);
+    const ownBefore = process.cpuUsage();
+    const idleBefore = idleSeconds();
     const { answered, seconds, failed } = await sendBodies({
       port: server.ingestPort,
       paths: ['/v1/ingest/zones/bench/http_requests'],
@@ -45,15 +52,22 @@ for (let round = 0; round < ROUNDS; round++) {
       seconds: SECONDS,
     });
     const megabytes = (answered * plainBytes) / 1e6;
+    const own = process.cpuUsage(ownBefore);
+    const perGB = (cpuS: number): number => Math.round((cpuS / megabytes) * 10_000) / 10;
     (rates[coding] ??= []).push(megabytes / seconds);
     console.log(coding.padEnd(10), {
       plainMBs: Math.round(megabytes / seconds),
-      cpuPerGB: Math.round(((cpuSeconds(server.pid) - before) / megabytes) * 10_000) / 10,
+      cpuPerGB: perGB(cpuSeconds(server.pid) - before),
+      loadCpuPerGB: perGB((own.user + own.system) / 1e6),
+      idleCores: Math.round(((idleSeconds() - idleBefore) / seconds) * 100) / 100,
       failed,
     });
   }
 }
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[1]!;
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[ROUNDS / 2 - 1]! + sorted[ROUNDS / 2]!) / 2;
+};
 for (const coding of ['gzip', 'zstd']) {
   console.log(`${coding} of plain`.padEnd(16), median(rates[coding]!) / median(rates['identity']!));
 }

@@ -15,6 +15,11 @@ export interface PaceLimits {
   readonly batchesPerSecond: number;
 }
 
+/** Spread over half of it, twice as many at once as on the average are left; over all of it, each job would make half a batch more. */
+export function firstShare(fraction: number): number {
+  return (1 + fraction) / 2;
+}
+
 export class Pace {
   readonly #limits: PaceLimits;
   /** Jobs with lines that are in no batch yet, by account. */

@@ -16,6 +16,7 @@ import type { RunnerTools } from './runner-tools.ts';
 import type { Settled, Settlement } from './settler.ts';
 import type { Turn } from './turns.ts';
 import type { Plan } from '../model/delivery.ts';
+import { firstShare } from './pace.ts';
 
 /** What planning asks of its job. */
 export interface PlannerHost {
@@ -51,14 +52,14 @@ export class Planner {
   #notBeforeMs = 0;
   /** The account among whose jobs with lines it counts. */
   #paced: string | undefined;
-  /** Of a stretched interval, what the batch that fills waits: any part of it for the first one, so that jobs do not stay together. */
+  /** Of a stretched interval, what the batch that fills waits: not all of it for the first one, so that jobs do not stay together. */
   #share: number;
   /** What the last choice was made for. */
   #chosenFor: { readonly job: JobConfig; readonly head: number } | undefined;
 
   constructor(host: PlannerHost) {
     this.#host = host;
-    this.#share = host.tools.deps.random.fraction();
+    this.#share = firstShare(host.tools.deps.random.fraction());
   }
 
   /** Whether a batch is being prepared or its range settled (not merely waiting to close). */

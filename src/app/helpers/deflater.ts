@@ -26,7 +26,7 @@ export interface SmallBlockDeflaterOptions {
 const SCRIPT = new URL('./deflater.worker.ts', import.meta.url);
 /** It allocates next to nothing: a heap that grows would only hold memory. */
 const YOUNG_MIB = 2;
-/** Left alone, its heap grows to what two such would need, all of it dead: some 5 MiB are alive. With half of this a twentieth of its time goes into finding that. */
+/** Some 5 MiB of it are alive. Left alone it grows far beyond this, and with half of this a twentieth of its time goes into marking it. */
 const OLD_MIB = 48;
 
 export function smallBlockDeflater({

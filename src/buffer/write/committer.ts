@@ -20,7 +20,7 @@ import { Group } from './group.ts';
 import type { Draft } from './group.ts';
 import type { Pending } from './intake.ts';
 import type { ShareLimits } from './batch-requests.ts';
-import type { Compressions } from './deflate-shared.ts';
+import type { Compressions } from './compressions.ts';
 import { stageRequests } from './stage-requests.ts';
 import type { Answers } from './stage-requests.ts';
 

@@ -14,7 +14,7 @@ const CALLS = 2;
 /** Plain bytes of one call: some 5 ms of the thread, for which its first waits for its last. */
 const CALL_BYTES = 1024 * 1024;
 
-export interface Wish {
+interface Wish {
   readonly plain: Buffer;
   readonly lines: number;
   /** `undefined`: the thread is of no use just now. */

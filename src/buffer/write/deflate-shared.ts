@@ -5,12 +5,7 @@ import type { Gate } from '../gate.ts';
 import { isShortCommit, isSmall, makePiece, makePieces, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
 import type { Batch } from './batch-requests.ts';
-
-export interface Compressions {
-  /** Bounds the deflating in the pool: a commit of many streams has many blocks. */
-  readonly gate: Gate;
-  readonly many: DeflateMany | undefined;
-}
+import type { Compressions } from './compressions.ts';
 
 type Pieces = Map<Batch, Piece>;
 

@@ -12,7 +12,7 @@ import type { ShardState } from '../state/state.ts';
 import { cutLines } from './cut.ts';
 import { isMedium, makePiece, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
-import type { Compressions } from './deflate-shared.ts';
+import type { Compressions } from './compressions.ts';
 import { DeflateAhead } from './deflate-ahead.ts';
 import { answerRepeat, identityName } from './repeats.ts';
 

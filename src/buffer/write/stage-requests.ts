@@ -8,7 +8,7 @@ import type { IdentityEntry } from '../format/block.codec.ts';
 import { batchRequests } from './batch-requests.ts';
 import type { Batch, ShareLimits } from './batch-requests.ts';
 import { deflateShared } from './deflate-shared.ts';
-import type { Compressions } from './deflate-shared.ts';
+import type { Compressions } from './compressions.ts';
 import type { Piece } from './deflate.ts';
 import type { Group, StagedStream } from './group.ts';
 import type { Pending } from './intake.ts';

@@ -37,7 +37,7 @@ const HANGING = 100;
 const SLOW = 30;
 const BACKLOGS = 4;
 /** More than is read, projected and deflated meanwhile. */
-const BACKLOG_SECONDS = 0.8 * SECONDS * PHASES;
+const BACKLOG_SECONDS = 1.2 * SECONDS * PHASES;
 const FLAGS = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
 const FIELDS = ['RayID', 'EdgeStartTimestamp', 'ClientIP', 'ClientRequestHost', 'ClientRequestURI'];
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -75,7 +75,9 @@ interface Answers {
 /** How long new answers take under a light load. */
 async function lightLoad(): Promise<Answers> {
   const line = bodies[0]!.subarray(0, bodies[0]!.indexOf(10) + 1);
-  const light = { bodies: [line], connections: 8, perSecond: 50, seconds: LIGHT_SECONDS };
+  // A second more, of which no times are told: the producers' own code is not compiled yet in it.
+  const seconds = { seconds: LIGHT_SECONDS + 1, warmSeconds: 1 };
+  const light = { bodies: [line], connections: 8, perSecond: 50, ...seconds };
   const [{ answered, tookMs }, answers] = await Promise.all([
     send(light),
     sendBodies({ ...load, ...light, port: bare.port }),

@@ -143,6 +143,33 @@ describe('Turns', () => {
     assert.equal(asking.granted.length, 8);
   });
 
+  it('failing jobs of an account leave its healthy ones three quarters of what it may have', async () => {
+    const asking = new Asking();
+    for (let n = 0; n < 20; n += 1) asking.ask('half broken', { suspect: true });
+    await asking.settled();
+    assert.equal(asking.granted.length, 3, 'a quarter of ten, rounded up');
+    for (let n = 0; n < 20; n += 1) asking.ask('half broken');
+    await asking.settled();
+    assert.equal(asking.granted.length, 10, 'the rest of the ten');
+    // What ends of the failing ones is theirs again, and no more.
+    await asking.end(3);
+    assert.equal(asking.granted.length, 13);
+    await asking.end(10);
+    assert.equal(asking.turns.stats().inFlight, 10);
+  });
+
+  it('failing jobs of an account hold a quarter of its bytes; one batch they may always have', async () => {
+    const asking = new Asking();
+    asking.ask('half broken', { suspect: true, held: 150 });
+    asking.ask('half broken', { suspect: true, held: 10 });
+    asking.ask('half broken', { held: 200 });
+    await asking.settled();
+    assert.equal(asking.granted.length, 2, 'the large one, and the healthy one');
+    assert.equal(asking.turns.stats().heldBytes, 350);
+    await asking.end();
+    assert.equal(asking.turns.stats().heldBytes, 210, 'then the small one');
+  });
+
   it('counts what is held in truth once a batch is prepared', async () => {
     const asking = new Asking({ preparations: 1 });
     asking.ask('a', { held: 50 });

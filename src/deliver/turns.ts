@@ -6,9 +6,10 @@
  * attempts in all, held bytes in all, and what one account may have of both. That share shrinks as the rest gets scarce (at
  * most half of what is still free, besides its first), so that a few slow receivers never leave nothing for the others.
  *
- * Jobs whose last attempt failed stand in a ring of their own with a quarter of everything, served after the healthy ones:
- * however many receivers hang, the others' batches do not wait for them. Batches that are prepared in another thread, which may
- * get little of a core, never have all places of those being prepared.
+ * Jobs whose last attempt failed stand in a ring of their own with a quarter of everything, served after the healthy ones, and
+ * with a quarter of what their account may have: however many receivers hang, neither other accounts' batches nor those of the
+ * account's own healthy jobs wait for them. Batches that are prepared in another thread, which may get little of a core, never have
+ * all places of those being prepared.
  */
 import type { DeliverLimits } from './contract.ts';
 
@@ -54,10 +55,14 @@ interface Queue {
   deficit: number;
 }
 
-/** Counters of one account, over both rings. */
 interface Use {
   attempts: number;
   heldBytes: number;
+}
+
+/** Counters of one account: over both rings, and of its failing jobs alone. */
+interface AccountUse extends Use {
+  readonly suspect: Use;
 }
 
 interface Ring {
@@ -80,7 +85,7 @@ const LARGE_PARKED = 16;
 export class Turns {
   readonly #limits: TurnLimits;
   readonly #rings: readonly [healthy: Ring, suspect: Ring] = [newRing(1), newRing(SUSPECT_SHARE)];
-  readonly #accounts = new Map<string, Use>();
+  readonly #accounts = new Map<string, AccountUse>();
   readonly #use: Use = { attempts: 0, heldBytes: 0 };
   #preparing = 0;
   #preparingApart = 0;
@@ -163,27 +168,39 @@ export class Turns {
     // As an account that has what it may have: looked at again when one of them is prepared.
     if (request.apart && this.#preparingApart >= limits.preparationsApart) return 'account_full';
     const own = this.#accounts.get(request.account);
-    const freeAttempts = Math.min(
-      limits.attempts - this.#use.attempts,
-      Math.ceil(limits.attempts * ring.share) - ring.use.attempts,
-    );
-    const freeBytes = Math.min(
-      limits.heldBytes - this.#use.heldBytes,
-      limits.heldBytes * ring.share - ring.use.heldBytes,
-    );
-    if (own) {
-      const attempts = Math.min(limits.attemptsPerAccount, Math.ceil(freeAttempts / 2));
-      const bytes = Math.min(limits.heldBytesPerAccount, freeBytes / 2);
-      if (own.attempts + 1 > attempts || own.heldBytes + request.heldBytes > bytes) {
-        return 'account_full';
-      }
+    const all = this.#free(1, this.#use);
+    const ofRing = this.#free(ring.share, ring.use);
+    if (own && !this.#isWithin(1, own, all, request)) return 'account_full';
+    if (own && request.suspect && !this.#isWithin(ring.share, own.suspect, ofRing, request)) {
+      return 'account_full';
     }
+    const freeAttempts = Math.min(all.attempts, ofRing.attempts);
+    const freeBytes = Math.min(all.heldBytes, ofRing.heldBytes);
     if (freeAttempts < 1) return 'none';
     // A batch that is larger than all of the budget goes alone.
     if (ring.use.attempts === 0) return 'room';
     // While a large one waits for room, smaller ones pass it, but leave it most of what becomes free.
     const mine = ring.largeParked > 0 ? freeBytes / 4 : freeBytes;
     return request.heldBytes <= mine ? 'room' : 'too_large';
+  }
+
+  #free(share: number, use: Use): Use {
+    const { attempts, heldBytes } = this.#limits;
+    return {
+      attempts: Math.ceil(attempts * share) - use.attempts,
+      heldBytes: heldBytes * share - use.heldBytes,
+    };
+  }
+
+  /** Whether an account has room for one more in its part of a share, and leaves half of what is free. It may always have one. */
+  #isWithin(share: number, own: Use, free: Use, { heldBytes }: TurnRequest): boolean {
+    const limits = this.#limits;
+    const attempts = Math.min(
+      Math.ceil(limits.attemptsPerAccount * share),
+      Math.ceil(free.attempts / 2),
+    );
+    const bytes = Math.min(limits.heldBytesPerAccount * share, free.heldBytes / 2);
+    return own.attempts === 0 || (own.attempts < attempts && own.heldBytes + heldBytes <= bytes);
   }
 
   #grant(ring: Ring, queue: Queue, request: Waiting): void {
@@ -198,9 +215,9 @@ export class Turns {
   }
 
   #turn(ring: Ring, request: TurnRequest): Turn {
-    const own = this.#accounts.get(request.account) ?? { attempts: 0, heldBytes: 0 };
+    const own = this.#accounts.get(request.account) ?? newAccount();
     this.#accounts.set(request.account, own);
-    const uses = [own, ring.use, this.#use];
+    const uses = [own, ring.use, this.#use, ...(request.suspect ? [own.suspect] : [])];
     let heldBytes = request.heldBytes;
     let state: 'preparing' | 'prepared' | 'released' = 'preparing';
     for (const use of uses) {
@@ -245,6 +262,10 @@ export class Turns {
     }
     this.#serve();
   }
+}
+
+function newAccount(): AccountUse {
+  return { attempts: 0, heldBytes: 0, suspect: { attempts: 0, heldBytes: 0 } };
 }
 
 function newRing(share: number): Ring {

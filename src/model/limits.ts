@@ -199,7 +199,7 @@ export const limits = {
     acceptedRecentMs: 5 * MINUTE,
     /** How long after its abort an attempt may still answer, before it is given up on. */
     abortGraceMs: 5_000,
-    /** Attempts under way, in all and for one account. */
+    /** Attempts under way, in all and for one account; a quarter of either for jobs whose last attempt failed. */
     attempts: 256,
     attemptsPerAccount: 32,
     /** Bytes held for attempts, in all and for one account. */

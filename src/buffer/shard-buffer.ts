@@ -162,8 +162,8 @@ export class LogBuffer implements ShardBuffer {
     return this.#reader.peek(stream, from, most, plainBytes);
   }
 
-  read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
-    return this.#reader.read(stream, from, maxPlainBytes);
+  read(stream: string, from: number, maxPlainBytes: number, before?: number): Promise<ReadBlocks> {
+    return this.#reader.read(stream, from, maxPlainBytes, before);
   }
 
   async offsetAt(key: string, receivedMs: number): Promise<OffsetAt> {

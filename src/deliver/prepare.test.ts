@@ -72,6 +72,24 @@ const block = fc.record({
 });
 
 describe('prepare', () => {
+  it('asks for the blocks of its range and for none behind, however long the backlog is', async () => {
+    const buffer = new MemoryBuffer();
+    for (let n = 0; n < 20; n += 1) buffer.add(STREAM, [`{"n":${n}}`], T0);
+    let came = 0;
+    const counting: PrepareTools['buffer'] = {
+      async read(...question) {
+        const read = await buffer.read(...question);
+        if (read.kind === 'blocks') came += read.blocks.length;
+        return read;
+      },
+    };
+    const tools = { ...toolsOver(buffer, { inflated: 0, deflated: 0 }), buffer: counting };
+    const range = { from: 2, to: 5 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    assert.equal(plainOf(await prepare(request, tools)), '{"n":2}\n{"n":3}\n{"n":4}\n');
+    assert.equal(came, 3);
+  });
+
   it('gives exactly the lines of any range, from any blocks', async () => {
     await fc.assert(
       fc.asyncProperty(

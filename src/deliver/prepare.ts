@@ -105,7 +105,7 @@ class Preparation {
   async run(): Promise<Prepared> {
     const { stream, range } = this.#request;
     while (this.#at < range.to) {
-      const read = await this.#tools.buffer.read(stream, this.#at, WINDOW_BYTES);
+      const read = await this.#tools.buffer.read(stream, this.#at, WINDOW_BYTES, range.to);
       const step = await this.#take(read);
       if (step === 'enough') break;
       if (step !== 'on') return { kind: 'failed', detail: step.failed };

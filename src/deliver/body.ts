@@ -42,6 +42,8 @@ export class BodyBuilder {
   #gathered: Buffer[] = [];
   /** Those of them whose memory can be given back. */
   #own = new Set<Buffer>();
+  /** Memory in which some of them lie. */
+  #memories: Buffer[] = [];
   #gatheredBytes = 0;
   #underWay: Promise<unknown> = Promise.resolve();
   /** Plain bytes taken so far. */
@@ -76,6 +78,14 @@ export class BodyBuilder {
     await this.addPlain(plain);
   }
 
+  /**
+   * Takes memory in which plain bytes lie that were added, and nothing else that anybody looks at: it is given back with what is
+   * deflated next, which is after them.
+   */
+  takeMemory(memory: Buffer): void {
+    if (this.#packing === 'gzip') this.#memories.push(memory);
+  }
+
   async addFragment(fragment: Fragment): Promise<void> {
     assert(this.#packing === 'gzip', 'stored fragments stand in gzip bodies only');
     await this.#deflateGathered();
@@ -103,13 +113,17 @@ export class BodyBuilder {
     if (this.#gatheredBytes === 0) return;
     const gathered = this.#gathered;
     const own = this.#own;
+    const memories = this.#memories;
     this.#gathered = [];
+    this.#memories = [];
     this.#gatheredBytes = 0;
     this.#own = new Set();
     const plain = await this.#tools.inTurn(() => joined(gathered, own));
     await this.#underWay;
     const deflating = this.#tools.deflate(plain).finally(() => {
       if (own.has(plain)) giveBack(plain);
+      // zlib was given room for one byte more, to see that a block does not lie about its length.
+      for (const memory of memories) giveBack(memory, 1);
     });
     // A rejection is met where the fragments are awaited, unless the batch is given up before.
     this.#underWay = deflating.catch(() => {});

@@ -56,7 +56,8 @@ export class JobRunner {
       probe: (claim: (attempt: object) => void) => this.#probe(claim),
       recovered: () => {
         this.#retryAll();
-        this.#pump();
+        // A thousand jobs may have waited at the place.
+        tools.calls.do(() => this.#pump());
       },
     };
     this.#seat = new Seat(tools.places, job.id, visitor, () => this.#describe().place);

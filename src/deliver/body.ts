@@ -32,6 +32,8 @@ export interface Body {
   readonly member: GzipMember;
   /** Hex SHA-256 of the bytes as sent. */
   readonly sha256: string;
+  /** Gives its memory back. Nobody may look at it afterwards. */
+  readonly giveBack?: () => void;
 }
 
 export class BodyBuilder {
@@ -44,6 +46,8 @@ export class BodyBuilder {
   #own = new Set<Buffer>();
   /** Memory in which some of them lie. */
   #memories: Buffer[] = [];
+  /** What gives back memory that parts of the body lie in. */
+  readonly #held: (() => void)[] = [];
   #gatheredBytes = 0;
   #underWay: Promise<unknown> = Promise.resolve();
   /** Plain bytes taken so far. */
@@ -86,6 +90,11 @@ export class BodyBuilder {
     if (this.#packing === 'gzip') this.#memories.push(memory);
   }
 
+  /** Keeps what gives back memory in which fragments lie that were added, for when the body is not looked at any more. */
+  holdUntilSent(giveBackMemory: () => void): void {
+    this.#held.push(giveBackMemory);
+  }
+
   async addFragment(fragment: Fragment): Promise<void> {
     assert(this.#packing === 'gzip', 'stored fragments stand in gzip bodies only');
     await this.#deflateGathered();
@@ -106,7 +115,8 @@ export class BodyBuilder {
         for (const part of run) hash.update(part);
       });
     }
-    return { member, sha256: hash.digest('hex') };
+    const held = this.#held;
+    return { member, sha256: hash.digest('hex'), giveBack: () => held.forEach((free) => free()) };
   }
 
   async #deflateGathered(): Promise<void> {
@@ -125,6 +135,7 @@ export class BodyBuilder {
       // zlib was given room for one byte more, to see that a block does not lie about its length.
       for (const memory of memories) giveBack(memory, 1);
     });
+    void deflating.then(({ bytes }) => this.#held.push(() => giveBack(bytes))).catch(() => {});
     // A rejection is met where the fragments are awaited, unless the batch is given up before.
     this.#underWay = deflating.catch(() => {});
     this.#fragments.push(deflating);

@@ -173,6 +173,8 @@ describe('prepare', () => {
           const body = Buffer.concat(prepared.member.parts);
           const plain = receiver ? body : zlib.gunzipSync(body);
           assert.equal(plain.toString(), expected.join(''));
+          prepared.giveBack?.();
+          assert.equal(world.kept().stored, 0, 'what stood in it goes with it');
         },
       ),
       { numRuns: runs(80) },
@@ -275,7 +277,12 @@ describe('prepare', () => {
     buffer.add(STREAM, [`{"c":"${'y'.repeat(900)}"}`], T0, 'deflate');
     const range = { from: 1, to: 3 };
     const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
-    const make = () => prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    const make = async () => {
+      const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+      assert.ok(prepared.kind === 'batch');
+      const { giveBack: _, ...made } = prepared;
+      return made;
+    };
     assert.deepEqual(await make(), await make());
   });
 

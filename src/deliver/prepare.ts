@@ -171,6 +171,7 @@ class Preparation {
     // What goes through an encoder or a framer is copied by it; all else stands in the body as it is.
     if (!isGathered) this.#tools.done?.(used);
     else if (wanted.every(({ codec }, n) => !copied[n] && codec !== 'raw')) giveBack?.();
+    else if (giveBack) this.#body.holdUntilSent(giveBack);
     return 'on';
   }
 

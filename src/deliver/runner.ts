@@ -90,7 +90,10 @@ export class JobRunner {
         // A blocked job's new plan waits to be its next probe, and so does one for a place that is down.
         if (this.#health.circuit === 'flowing' && this.#seat.place().admits(run))
           this.#start(run, run.runPrepared(prepared, turn));
-        else turn.release();
+        else {
+          prepared.giveBack?.();
+          turn.release();
+        }
       },
     });
   }

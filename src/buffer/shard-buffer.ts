@@ -54,6 +54,7 @@ export class LogBuffer implements ShardBuffer {
   readonly #jobs: JobRecords;
   readonly #refusals: Refusals;
   readonly #reader: Reader;
+  readonly #cache: TailCache;
   readonly #locator: Locator;
   readonly #space: SpaceGuard;
   readonly #chores: Chores;
@@ -72,7 +73,7 @@ export class LogBuffer implements ShardBuffer {
     this.#service = service;
     this.durability = log.durability;
     const reads = new Gate(limits.buffer.reads);
-    const cache = new TailCache(limits.buffer.tailCacheBytes);
+    const cache = (this.#cache = new TailCache(limits.buffer.tailCacheBytes));
     const weightOf = deps.weightOf ?? (() => 1);
     this.#space = new SpaceGuard({
       ...deps,
@@ -272,6 +273,7 @@ export class LogBuffer implements ShardBuffer {
   }
 
   tend(): Promise<void> {
+    this.#cache.dropBefore(this.#service.nowMs() - this.#deps.limits.buffer.tailCacheMs);
     return this.#chores.tend();
   }
 

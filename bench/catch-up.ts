@@ -19,7 +19,7 @@ import type { BodiesOptions } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
-import { cpuByThread, cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { cpuByThread, peakRssMiB, rssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
 import { openSinkApart } from './lib/sink-apart.ts';
 
@@ -85,6 +85,28 @@ async function lightLoad(): Promise<Answers> {
     Number(quantile(times.toSorted(), share).toFixed(1));
   return { p50Ms: at(tookMs, 0.5), p99Ms: at(tookMs, 0.99), bareP99Ms: at(answers.tookMs, 0.99) };
 }
+async function syncs(): Promise<number> {
+  const all = await server.metrics(/syncs_total/);
+  return [...all.values()].reduce((sum, count) => sum + count, 0);
+}
+
+type Turns = ReadonlyMap<string, number>;
+function turns(): Promise<Turns> {
+  return server.metrics(/longest_turn_seconds_bucket/);
+}
+
+/** Seconds by the longest turn of the shard's thread in them. */
+function turnsBetween(from: Turns, to: Turns): Record<string, number> {
+  let below = 0;
+  const seconds: Record<string, number> = {};
+  for (const [name, value] of to) {
+    const upTo = value - (from.get(name) ?? 0);
+    if (upTo > below) seconds[`at most ${/le="([^"]+)"/.exec(name)?.[1]} s`] = upTo - below;
+    below = upTo;
+  }
+  return seconds;
+}
+
 /** By the threads' names, and in all. */
 function cpuPerGB(from: ReadonlyMap<string, number>, to: ReadonlyMap<string, number>) {
   const used = [...to].map(([name, s]): [string, number] => [name, s - (from.get(name) ?? 0)]);
@@ -101,7 +123,8 @@ await lightLoad();
 const quiet: Answers[] = [];
 for (let round = 0; round < QUIET_ROUNDS; round++) quiet.push(await lightLoad());
 let arrivedBytes = 0;
-const quietCpuS = cpuSeconds(server.pid);
+const quietCpuS = cpuByThread(server.pid);
+const quietSyncs = await syncs();
 let arrivedSeconds = 0;
 while (arrivedBytes < GIB * 2 ** 30) {
   const { bytes, seconds, taken } = await send({ seconds: SLICE_SECONDS });
@@ -111,13 +134,13 @@ while (arrivedBytes < GIB * 2 ** 30) {
 }
 const arriving = arrivedBytes / 1e6 / arrivedSeconds;
 const before = rssMiB(server.pid);
-const arrivedCpuS = cpuSeconds(server.pid);
 console.log('arrived', {
   GB: arrivedBytes / 1e9,
   arrivingMBs: Math.round(arriving),
   quiet,
   before,
-  cpuSPerGB: (arrivedCpuS - quietCpuS) / (arrivedBytes / 1e9),
+  cpuSPerGB: cpuPerGB(quietCpuS, cpuByThread(server.pid)),
+  syncsPerGB: Math.round(((await syncs()) - quietSyncs) / (arrivedBytes / 1e9)),
 });
 
 sink.open = true;
@@ -125,6 +148,7 @@ sink.open = true;
 while (sink.taken.batches === 0) await sleep(10);
 const began = performance.now();
 const beganCpuS = cpuByThread(server.pid);
+const beganTurns = await turns();
 // The last lines of the light load wait for their interval: they are not the backlog.
 let backlogEndedMs: number | undefined;
 let endedCpuS = beganCpuS;
@@ -142,6 +166,7 @@ while (sink.taken.lines < accepted && performance.now() - began < DRAIN_MS) {
 }
 clearInterval(watching);
 const drained = arrivedBytes / 1e3 / ((backlogEndedMs ?? performance.now()) - began);
+const longestTurns = turnsBetween(beganTurns, await turns());
 console.log('drained', {
   drainedMBs: Math.round(drained),
   ofArriving: drained / arriving,
@@ -151,6 +176,7 @@ console.log('drained', {
   bareP99OfQuiet: median(draining, 'bareP99Ms') / median(quiet, 'bareP99Ms'),
   batches,
   cpuSPerGB: cpuPerGB(beganCpuS, endedCpuS),
+  longestTurns,
   rssMiB: rssMiB(server.pid),
   peakMiB: peakRssMiB(server.pid),
 });

@@ -19,7 +19,7 @@ import type { BodiesOptions } from './lib/bodies.ts';
 import { makeFolder } from './lib/folder.ts';
 import { cutBodies } from './lib/http-lines.ts';
 import { quantile } from './lib/posts.ts';
-import { cpuSeconds, peakRssMiB, rssMiB } from './lib/process-stats.ts';
+import { cpuByThread, peakRssMiB, rssMiB } from './lib/process-stats.ts';
 import { ingestToken, startServer } from './lib/server.ts';
 import { openSinkApart } from './lib/sink-apart.ts';
 
@@ -28,7 +28,7 @@ const many = process.argv[3] === 'many';
 const SLICE_SECONDS = 10;
 const LIGHT_SECONDS = 5;
 /** Rounds of the light load before anything else, of which the median counts. One before them is for what is not compiled yet. */
-const QUIET_ROUNDS = 5;
+const QUIET_ROUNDS = Number(process.env['BENCH_QUIET_ROUNDS'] ?? 5);
 const DRAIN_MS = Number(process.env['BENCH_DRAIN_MS'] ?? 30 * 60_000);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -87,6 +87,37 @@ async function lightLoad(): Promise<Answers> {
     Number(quantile(times.toSorted(), share).toFixed(1));
   return { p50Ms: at(tookMs, 0.5), p99Ms: at(tookMs, 0.99), bareP99Ms: at(answers.tookMs, 0.99) };
 }
+async function syncs(): Promise<number> {
+  const all = await server.metrics(/syncs_total/);
+  return [...all.values()].reduce((sum, count) => sum + count, 0);
+}
+
+type Turns = ReadonlyMap<string, number>;
+function turns(): Promise<Turns> {
+  return server.metrics(/longest_turn_seconds_bucket/);
+}
+
+/** Seconds by the longest turn of the shard's thread in them. */
+function turnsBetween(from: Turns, to: Turns): Record<string, number> {
+  let below = 0;
+  const seconds: Record<string, number> = {};
+  for (const [name, value] of to) {
+    const upTo = value - (from.get(name) ?? 0);
+    if (upTo > below) seconds[`at most ${/le="([^"]+)"/.exec(name)?.[1]} s`] = upTo - below;
+    below = upTo;
+  }
+  return seconds;
+}
+
+/** By the threads' names, and in all. */
+function cpuPerGB(from: ReadonlyMap<string, number>, to: ReadonlyMap<string, number>) {
+  const used = [...to].map(([name, s]): [string, number] => [name, s - (from.get(name) ?? 0)]);
+  const all = used.reduce((sum, [, s]) => sum + s, 0);
+  const told = [...used.filter(([, s]) => s > all / 50), ['all', all] as const];
+  return Object.fromEntries(
+    told.map(([name, s]) => [name, Number((s / (arrivedBytes / 1e9)).toFixed(1))]),
+  );
+}
 const median = (rounds: readonly Answers[], of: keyof Answers): number =>
   rounds.map((round) => round[of]).toSorted((a, b) => a - b)[rounds.length >> 1] ?? Number.NaN;
 
@@ -94,6 +125,8 @@ await lightLoad();
 const quiet: Answers[] = [];
 for (let round = 0; round < QUIET_ROUNDS; round++) quiet.push(await lightLoad());
 let arrivedBytes = 0;
+const quietCpuS = cpuByThread(server.pid);
+const quietSyncs = await syncs();
 let arrivedSeconds = 0;
 while (arrivedBytes < GIB * 2 ** 30) {
   const { bytes, seconds, taken } = await send({ seconds: SLICE_SECONDS });
@@ -103,23 +136,30 @@ while (arrivedBytes < GIB * 2 ** 30) {
 }
 const arriving = arrivedBytes / 1e6 / arrivedSeconds;
 const before = rssMiB(server.pid);
-const arrivedCpuS = cpuSeconds(server.pid);
 console.log('arrived', {
   GB: arrivedBytes / 1e9,
   arrivingMBs: Math.round(arriving),
   quiet,
   before,
-  cpuS: arrivedCpuS,
+  cpuSPerGB: cpuPerGB(quietCpuS, cpuByThread(server.pid)),
+  syncsPerGB: Math.round(((await syncs()) - quietSyncs) / (arrivedBytes / 1e9)),
 });
 
 sink.open = true;
 // What is already backing off is looked at again within half a minute: the backlog drains from the first batch on.
 while (sink.taken.batches === 0) await sleep(10);
 const began = performance.now();
+const beganCpuS = cpuByThread(server.pid);
+const beganTurns = await turns();
 // The last lines of the light load wait for their interval: they are not the backlog.
 let backlogEndedMs: number | undefined;
+let endedCpuS = beganCpuS;
+let batches = 0;
 const watching = setInterval(() => {
-  if (sink.taken.plainBytes >= arrivedBytes) backlogEndedMs ??= performance.now();
+  if (sink.taken.plainBytes < arrivedBytes || backlogEndedMs !== undefined) return;
+  backlogEndedMs = performance.now();
+  endedCpuS = cpuByThread(server.pid);
+  batches = sink.taken.batches;
 }, 10);
 const draining: Answers[] = [];
 while (sink.taken.lines < accepted && performance.now() - began < DRAIN_MS) {
@@ -128,6 +168,7 @@ while (sink.taken.lines < accepted && performance.now() - began < DRAIN_MS) {
 }
 clearInterval(watching);
 const drained = arrivedBytes / 1e3 / ((backlogEndedMs ?? performance.now()) - began);
+const longestTurns = turnsBetween(beganTurns, await turns());
 console.log('drained', {
   drainedMBs: Math.round(drained),
   ofArriving: drained / arriving,
@@ -135,7 +176,9 @@ console.log('drained', {
   draining,
   p99OfQuiet: median(draining, 'p99Ms') / median(quiet, 'p99Ms'),
   bareP99OfQuiet: median(draining, 'bareP99Ms') / median(quiet, 'bareP99Ms'),
-  cpuSPerGB: (cpuSeconds(server.pid) - arrivedCpuS) / (arrivedBytes / 1e9),
+  batches,
+  cpuSPerGB: cpuPerGB(beganCpuS, endedCpuS),
+  longestTurns,
   rssMiB: rssMiB(server.pid),
   peakMiB: peakRssMiB(server.pid),
 });

@@ -286,8 +286,11 @@ export interface ShardBuffer {
     most: number,
     plainBytes?: number,
   ): Promise<readonly BlockInfo[]>;
-  /** Blocks from the one that holds `from` on, about `maxPlainBytes` of them and at least one. */
-  read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks>;
+  /**
+   * Blocks from the one that holds `from` on, about `maxPlainBytes` of them and at least one; none that begins at `before` or behind
+   * it, so that of a long backlog no more is read than is wanted.
+   */
+  read(stream: string, from: number, maxPlainBytes: number, before?: number): Promise<ReadBlocks>;
   /**
    * Finds a time of reception, in milliseconds since 1970, by the index alone. Once answered for a stream, the answer for
    * this time stays the same, whatever the wall clock does, until the lines are gone or the process ends.

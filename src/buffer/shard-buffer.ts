@@ -54,6 +54,7 @@ export class LogBuffer implements ShardBuffer {
   readonly #jobs: JobRecords;
   readonly #refusals: Refusals;
   readonly #reader: Reader;
+  readonly #cache: TailCache;
   readonly #locator: Locator;
   readonly #space: SpaceGuard;
   readonly #chores: Chores;
@@ -72,7 +73,7 @@ export class LogBuffer implements ShardBuffer {
     this.#service = service;
     this.durability = log.durability;
     const reads = new Gate(limits.buffer.reads);
-    const cache = new TailCache(limits.buffer.tailCacheBytes);
+    const cache = (this.#cache = new TailCache(limits.buffer.tailCacheBytes));
     const weightOf = deps.weightOf ?? (() => 1);
     this.#space = new SpaceGuard({
       ...deps,
@@ -165,8 +166,8 @@ export class LogBuffer implements ShardBuffer {
     return this.#reader.peek(stream, from, most, plainBytes);
   }
 
-  read(stream: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
-    return this.#reader.read(stream, from, maxPlainBytes);
+  read(stream: string, from: number, maxPlainBytes: number, before?: number): Promise<ReadBlocks> {
+    return this.#reader.read(stream, from, maxPlainBytes, before);
   }
 
   async offsetAt(key: string, receivedMs: number): Promise<OffsetAt> {
@@ -275,6 +276,7 @@ export class LogBuffer implements ShardBuffer {
   }
 
   tend(): Promise<void> {
+    this.#cache.dropBefore(this.#service.nowMs() - this.#deps.limits.buffer.tailCacheMs);
     return this.#chores.tend();
   }
 

@@ -20,5 +20,6 @@ export function batchOf(plan: Plan, stream: string, prepared: PreparedBatch): Ba
     bodyBytes: prepared.member.bytes,
     plainBytes: prepared.member.plainBytes,
     sha256: prepared.sha256,
+    ...(prepared.giveBack && { done: prepared.giveBack }),
   };
 }

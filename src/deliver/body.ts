@@ -32,6 +32,8 @@ export interface Body {
   readonly member: GzipMember;
   /** Hex SHA-256 of the bytes as sent. */
   readonly sha256: string;
+  /** Gives its memory back. Nobody may look at it afterwards. */
+  readonly giveBack?: () => void;
 }
 
 export class BodyBuilder {
@@ -42,6 +44,10 @@ export class BodyBuilder {
   #gathered: Buffer[] = [];
   /** Those of them whose memory can be given back. */
   #own = new Set<Buffer>();
+  /** Memory in which some of them lie. */
+  #memories: Buffer[] = [];
+  /** What gives back memory that parts of the body lie in. */
+  readonly #held: (() => void)[] = [];
   #gatheredBytes = 0;
   #underWay: Promise<unknown> = Promise.resolve();
   /** Plain bytes taken so far. */
@@ -76,6 +82,19 @@ export class BodyBuilder {
     await this.addPlain(plain);
   }
 
+  /**
+   * Takes memory in which plain bytes lie that were added, and nothing else that anybody looks at: it is given back with what is
+   * deflated next, which is after them.
+   */
+  takeMemory(memory: Buffer): void {
+    if (this.#packing === 'gzip') this.#memories.push(memory);
+  }
+
+  /** Keeps what gives back memory in which fragments lie that were added, for when the body is not looked at any more. */
+  holdUntilSent(giveBackMemory: () => void): void {
+    this.#held.push(giveBackMemory);
+  }
+
   async addFragment(fragment: Fragment): Promise<void> {
     assert(this.#packing === 'gzip', 'stored fragments stand in gzip bodies only');
     await this.#deflateGathered();
@@ -96,21 +115,27 @@ export class BodyBuilder {
         for (const part of run) hash.update(part);
       });
     }
-    return { member, sha256: hash.digest('hex') };
+    const held = this.#held;
+    return { member, sha256: hash.digest('hex'), giveBack: () => held.forEach((free) => free()) };
   }
 
   async #deflateGathered(): Promise<void> {
     if (this.#gatheredBytes === 0) return;
     const gathered = this.#gathered;
     const own = this.#own;
+    const memories = this.#memories;
     this.#gathered = [];
+    this.#memories = [];
     this.#gatheredBytes = 0;
     this.#own = new Set();
     const plain = await this.#tools.inTurn(() => joined(gathered, own));
     await this.#underWay;
     const deflating = this.#tools.deflate(plain).finally(() => {
       if (own.has(plain)) giveBack(plain);
+      // zlib was given room for one byte more, to see that a block does not lie about its length.
+      for (const memory of memories) giveBack(memory, 1);
     });
+    void deflating.then(({ bytes }) => this.#held.push(() => giveBack(bytes))).catch(() => {});
     // A rejection is met where the fragments are awaited, unless the batch is given up before.
     this.#underWay = deflating.catch(() => {});
     this.#fragments.push(deflating);

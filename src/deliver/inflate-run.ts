@@ -4,9 +4,15 @@
  */
 import type { StoredBlock } from '../buffer/index.ts';
 import { combineCrc32 } from '../lib/crc32.ts';
+import { giveBack } from '../lib/give-back.ts';
 
 export type Inflated =
-  | { readonly kind: 'plain'; readonly plain: Buffer }
+  | {
+      readonly kind: 'plain';
+      readonly plain: Buffer;
+      /** With the last of blocks that were inflated together: memory that was made for them, and that nobody else looks at. */
+      readonly own?: Buffer;
+    }
   /** The bytes are not what the block's header says. */
   | { readonly kind: 'damaged' }
   | { readonly kind: 'failed'; readonly detail: string };
@@ -47,7 +53,9 @@ function* runs(blocks: readonly StoredBlock[]): Generator<readonly StoredBlock[]
 
 async function inflateRun(run: readonly StoredBlock[], inflate: Inflate): Promise<Inflated[]> {
   if (run.length > 1) {
-    const joined = await inflateOne(join(run), inflate);
+    const together = join(run);
+    const joined = await inflateOne(together, inflate);
+    giveBack(together.stored);
     if (joined.kind === 'failed') return run.map(() => joined);
     if (joined.kind === 'plain') return cut(run, joined.plain);
   }
@@ -71,15 +79,17 @@ function join(run: readonly StoredBlock[]): StoredBlock {
 
 function cut(run: readonly StoredBlock[], plain: Buffer): Inflated[] {
   let at = 0;
-  return run.map(({ plainBytes }) => {
+  return run.map(({ plainBytes }, index) => {
     at += plainBytes;
-    return { kind: 'plain', plain: plain.subarray(at - plainBytes, at) };
+    const part = plain.subarray(at - plainBytes, at);
+    return { kind: 'plain', plain: part, ...(index === run.length - 1 && { own: plain }) };
   });
 }
 
 async function inflateOne(block: StoredBlock, inflate: Inflate): Promise<Inflated> {
   try {
-    return { kind: 'plain', plain: await inflate(block) };
+    const plain = await inflate(block);
+    return { kind: 'plain', plain, ...(plain !== block.stored && { own: plain }) };
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown error';
     if (name === 'BlockDamaged') return { kind: 'damaged' };

@@ -59,6 +59,28 @@ describe('a place that many jobs share', () => {
     }
   });
 
+  it('when it is back, jobs go on so many a turn', async () => {
+    const world = new World();
+    world.receiver = dead;
+    const jobs = jobsAt(300);
+    await world.delivery.apply(jobs, 1);
+    addTo(world, jobs);
+    await world.pass(2 * MINUTE_MS);
+    // All are ended by one answer.
+    world.receiver = accepts;
+    const busy = () => world.delivery.stats().inFlight + world.delivery.stats().queued;
+    const begun: number[] = [];
+    for (let turns = 0; turns < 200; turns += 1) {
+      if (busy() === 0) world.clock.advance(500);
+      const before = busy();
+      await new Promise((resolve) => void setImmediate(resolve));
+      begun.push(busy() - before);
+    }
+    assert.ok(Math.max(...begun) <= 32, String(begun.filter((count) => count > 0)));
+    await world.quiet();
+    assert.equal(world.delivered().length, 300 * 3);
+  });
+
   it('each job says why it waits and until when, also one that has not asked itself', async () => {
     const world = new World();
     world.receiver = answers(403);

@@ -6,6 +6,7 @@ import zlib from 'node:zlib';
 import fc from 'fast-check';
 import type { StoredBlock } from '../buffer/index.ts';
 import { createDeflater } from '../lib/deflater.ts';
+import { giveBack as giveBackNow } from '../lib/give-back.ts';
 import { deflateFragment } from '../lib/gzip.ts';
 import { prepare } from './prepare.ts';
 import type { Prepared, PrepareTools } from './prepare.ts';
@@ -53,6 +54,42 @@ function toolsOver(buffer: MemoryBuffer, used: Used, damaged?: StoredBlock): Pre
   };
 }
 
+/** Blocks and what they are inflated to have memory of their own each, which tells whether it was given back. */
+function withOwnMemory(buffer: MemoryBuffer) {
+  const own = (bytes: Buffer): Buffer => {
+    const copy = Buffer.from(new ArrayBuffer(bytes.length));
+    copy.set(bytes);
+    return copy;
+  };
+  const stored: Buffer[] = [];
+  const plain: Buffer[] = [];
+  const tools = toolsOver(buffer, { inflated: 0, deflated: 0 });
+  const left = (all: readonly Buffer[]) =>
+    all.reduce((sum, { buffer: of }) => sum + of.byteLength, 0);
+  return {
+    kept: () => ({ stored: left(stored), plain: left(plain) }),
+    tools: {
+      ...tools,
+      inflate: async (one: StoredBlock) => {
+        const inflated = await tools.inflate(one);
+        if (inflated === one.stored) return inflated;
+        plain.push(own(inflated));
+        return plain.at(-1)!;
+      },
+      buffer: {
+        async read(...question: Parameters<MemoryBuffer['read']>) {
+          const read = await buffer.read(...question);
+          if (read.kind !== 'blocks') return read;
+          const blocks = read.blocks.map((one) => ({ ...one, stored: own(one.stored) }));
+          stored.push(...blocks.map((one) => one.stored));
+          const giveBack = (): void => blocks.forEach((one) => giveBackNow(one.stored));
+          return { ...read, blocks, giveBack };
+        },
+      },
+    },
+  };
+}
+
 function plainOf(prepared: Prepared): string {
   assert.ok(prepared.kind === 'batch');
   const gzip = Buffer.concat(prepared.member.parts);
@@ -72,6 +109,24 @@ const block = fc.record({
 });
 
 describe('prepare', () => {
+  it('asks for the blocks of its range and for none behind, however long the backlog is', async () => {
+    const buffer = new MemoryBuffer();
+    for (let n = 0; n < 20; n += 1) buffer.add(STREAM, [`{"n":${n}}`], T0);
+    let came = 0;
+    const counting: PrepareTools['buffer'] = {
+      async read(...question) {
+        const read = await buffer.read(...question);
+        if (read.kind === 'blocks') came += read.blocks.length;
+        return read;
+      },
+    };
+    const tools = { ...toolsOver(buffer, { inflated: 0, deflated: 0 }), buffer: counting };
+    const range = { from: 2, to: 5 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    assert.equal(plainOf(await prepare(request, tools)), '{"n":2}\n{"n":3}\n{"n":4}\n');
+    assert.equal(came, 3);
+  });
+
   it('gives exactly the lines of any range, from any blocks', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -94,6 +149,47 @@ describe('prepare', () => {
       ),
       { numRuns: runs(80) },
     );
+  });
+
+  it('gives memory back that it has copied, and never what stands in the body', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(block, { minLength: 1, maxLength: 12 }),
+        fc.nat(),
+        fc.constantFrom(undefined, { fingerprint: 'f', encoding: 'identity' } as const),
+        async (blocks, a, receiver) => {
+          const buffer = new MemoryBuffer();
+          for (const { lines, codec } of blocks) buffer.add(STREAM, lines, T0, codec);
+          const all = blocks.flatMap(({ lines }) => lines);
+          const range = { from: a % all.length, to: all.length };
+          const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+          const world = withOwnMemory(buffer);
+          const prepared = await prepare(
+            { ...request, ...(receiver && { receiver }) },
+            world.tools,
+          );
+          const expected = all.slice(range.from).map((text) => `${text}\n`);
+          assert.ok(prepared.kind === 'batch');
+          const body = Buffer.concat(prepared.member.parts);
+          const plain = receiver ? body : zlib.gunzipSync(body);
+          assert.equal(plain.toString(), expected.join(''));
+          prepared.giveBack?.();
+          assert.equal(world.kept().stored, 0, 'what stood in it goes with it');
+        },
+      ),
+      { numRuns: runs(80) },
+    );
+  });
+
+  it('of small blocks that are deflated again nothing is left but the body', async () => {
+    const buffer = new MemoryBuffer();
+    for (let n = 0; n < 40; n += 1)
+      buffer.add(STREAM, [`{"n":${n},"t":"${'y'.repeat(200)}"}`], T0, 'deflate');
+    const world = withOwnMemory(buffer);
+    const range = { from: 0, to: 40 };
+    const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
+    assert.equal(plainOf(await prepare(request, world.tools)).split('\n').length, 41);
+    assert.deepEqual(world.kept(), { stored: 0, plain: 0 });
   });
 
   it('copies large fragments, and puts small blocks through zlib together', async () => {
@@ -181,7 +277,12 @@ describe('prepare', () => {
     buffer.add(STREAM, [`{"c":"${'y'.repeat(900)}"}`], T0, 'deflate');
     const range = { from: 1, to: 3 };
     const request = { stream: STREAM, range, pinned: true, content: 'whole' } as const;
-    const make = () => prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+    const make = async () => {
+      const prepared = await prepare(request, toolsOver(buffer, { inflated: 0, deflated: 0 }));
+      assert.ok(prepared.kind === 'batch');
+      const { giveBack: _, ...made } = prepared;
+      return made;
+    };
     assert.deepEqual(await make(), await make());
   });
 

@@ -105,7 +105,7 @@ class Preparation {
   async run(): Promise<Prepared> {
     const { stream, range } = this.#request;
     while (this.#at < range.to) {
-      const read = await this.#tools.buffer.read(stream, this.#at, WINDOW_BYTES);
+      const read = await this.#tools.buffer.read(stream, this.#at, WINDOW_BYTES, range.to);
       const step = await this.#take(read);
       if (step === 'enough') break;
       if (step !== 'on') return { kind: 'failed', detail: step.failed };
@@ -123,7 +123,7 @@ class Preparation {
         if (read.range.to <= this.#at) return { failed: 'the buffer names a gap elsewhere' };
         return this.#gap(read.reason, read.range.to, read.receivedMs);
       case 'blocks':
-        return await this.#takeBlocks(read.blocks);
+        return await this.#takeBlocks(read);
       default:
         return unreachable(read);
     }
@@ -145,7 +145,7 @@ class Preparation {
     this.#lastMs = Math.max(this.#lastMs, receivedMs);
   }
 
-  async #takeBlocks(blocks: readonly StoredBlock[]): Promise<Step> {
+  async #takeBlocks({ blocks, giveBack }: Extract<ReadBlocks, { kind: 'blocks' }>): Promise<Step> {
     const { range, pinned } = this.#request;
     const wanted = blocks.filter((b) => b.range.to > this.#at && b.range.from < range.to);
     if (wanted.length === 0 || wanted[0]!.range.from > this.#at)
@@ -156,16 +156,22 @@ class Preparation {
       wanted.filter((_, index) => !copied[index]),
       this.#tools.inflate,
     );
+    // What is not gathered is copied line by line.
+    const isGathered = this.#request.content === 'whole' && !this.#framed;
     const used = wanted.map(({ stored }) => stored);
     for (const [index, block] of wanted.entries()) {
       const inflated = copied[index] ? undefined : await inflating.shift();
       if (inflated?.kind === 'plain') used.push(inflated.plain);
       const step = await this.#takeBlock(block, inflated);
       if (step !== 'on') return step;
+      if (isGathered && inflated?.kind === 'plain' && inflated.own)
+        this.#body.takeMemory(inflated.own);
       if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
     }
     // What goes through an encoder or a framer is copied by it; all else stands in the body as it is.
-    if (this.#request.content !== 'whole' || this.#framed) this.#tools.done?.(used);
+    if (!isGathered) this.#tools.done?.(used);
+    else if (wanted.every(({ codec }, n) => !copied[n] && codec !== 'raw')) giveBack?.();
+    else if (giveBack) this.#body.holdUntilSent(giveBack);
     return 'on';
   }
 

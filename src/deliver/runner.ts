@@ -56,7 +56,8 @@ export class JobRunner {
       probe: (claim: (attempt: object) => void) => this.#probe(claim),
       recovered: () => {
         this.#retryAll();
-        this.#pump();
+        // A thousand jobs may have waited at the place.
+        tools.calls.do(() => this.#pump());
       },
     };
     this.#seat = new Seat(tools.places, job.id, visitor, () => this.#describe().place);
@@ -89,7 +90,10 @@ export class JobRunner {
         // A blocked job's new plan waits to be its next probe, and so does one for a place that is down.
         if (this.#health.circuit === 'flowing' && this.#seat.place().admits(run))
           this.#start(run, run.runPrepared(prepared, turn));
-        else turn.release();
+        else {
+          prepared.giveBack?.();
+          turn.release();
+        }
       },
     });
   }

@@ -109,6 +109,11 @@ export interface Batch {
   readonly plainBytes: number;
   /** Hex SHA-256 of the body. */
   readonly sha256: string;
+  /**
+   * For a sender that is through with the body, and so is everybody whom it handed it to: its memory is given back at once. One that
+   * does not know need not call it.
+   */
+  readonly done?: () => void;
 }
 
 /**

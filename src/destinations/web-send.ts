@@ -25,6 +25,7 @@ export function postBatch(
       method: 'POST',
       headers: { ...batchHeaders(batch, tools), ...target.headers, ...more },
       body: batch.body,
+      ...(batch.done && { sent: batch.done }),
     },
     tools,
     signal,

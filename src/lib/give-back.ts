@@ -7,6 +7,6 @@
  */
 export function giveBack(piece: Buffer, slackBytes = 0): void {
   const { buffer } = piece;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength <= piece.length + slackBytes)
-    buffer.transfer(0);
+  if (!(buffer instanceof ArrayBuffer) || buffer.detached) return;
+  if (buffer.byteLength <= piece.length + slackBytes) buffer.transfer(0);
 }

@@ -100,6 +100,11 @@ export const limits = {
     spanBlocks: 65_536,
     /** The newest blocks held in memory, so that a job that keeps up never reads the disk. */
     tailCacheBytes: 32 * MIB,
+    /**
+     * For how long: some delivery intervals. Who comes later has a backlog, of which this would be the last to be read, and
+     * needs the memory himself.
+     */
+    tailCacheMs: 10_000,
     /** Blocks deflated at once; below libuv's pool, so that intake never delays a sync. */
     compressions: 2,
     /** How long the thread that deflates small blocks may say nothing while it has work, for which answers wait: it has a few milliseconds of it. */

@@ -68,15 +68,21 @@ export class Reader {
     }
   }
 
-  async read(key: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
+  async read(
+    key: string,
+    from: number,
+    maxPlainBytes: number,
+    before = Infinity,
+  ): Promise<ReadBlocks> {
     const stream = this.#deps.state.streams.get(key);
     if (stream === undefined) return { kind: 'end' };
     assert(from >= 0 && from <= stream.head, 'nobody reads behind the head');
+    assert(before > from, 'whoever reads wants something');
     if (from === stream.head) return { kind: 'end' };
     try {
-      const before = this.#erased(stream, from);
-      if (before !== undefined) return before;
-      const read = await this.#read(stream, from, maxPlainBytes);
+      const erased = this.#erased(stream, from);
+      if (erased !== undefined) return erased;
+      const read = await this.#read(stream, from, maxPlainBytes, before);
       // The order may have come while the disk was read.
       return this.#erased(stream, from) ?? read;
     } catch (error) {
@@ -91,8 +97,13 @@ export class Reader {
     return from < to ? gap(stream, from, to, 'erased') : undefined;
   }
 
-  async #read(stream: StreamEntry, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
-    const { refs, gapTo } = await this.#refs(stream, from, maxPlainBytes, BLOCKS);
+  async #read(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    before: number,
+  ): Promise<ReadBlocks> {
+    const { refs, gapTo } = await this.#refs(stream, from, maxPlainBytes, BLOCKS, before);
     if (refs.length === 0) {
       if (from >= stream.oldest) {
         this.#missing(stream, from, gapTo);
@@ -134,12 +145,13 @@ export class Reader {
     from: number,
     maxPlainBytes: number,
     most: number,
+    before = Infinity,
   ): Promise<{ readonly refs: readonly BlockRef[]; readonly gapTo: number }> {
     const refs: BlockRef[] = [];
     let offset = from;
     let bytes = 0;
     while (
-      offset < stream.head &&
+      offset < Math.min(stream.head, before) &&
       refs.length < most &&
       (refs.length === 0 || bytes < maxPlainBytes)
     ) {

@@ -70,7 +70,7 @@ async function withThread<T>(
 /** What is seen of a batch; its body may be in other parts. */
 function seen(prepared: Prepared): unknown {
   if (prepared.kind !== 'batch') return prepared;
-  const { member, ...rest } = prepared;
+  const { member, giveBack: _, ...rest } = prepared;
   return {
     ...rest,
     bytes: member.bytes,

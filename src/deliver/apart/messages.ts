@@ -26,7 +26,7 @@ type PackedBlock = Omit<StoredBlock, 'stored'> & {
 };
 
 /** A batch whose body is in memory of its own. */
-export interface PackedBatch extends Omit<PreparedBatch, 'member' | 'receiver'> {
+export interface PackedBatch extends Omit<PreparedBatch, 'member' | 'receiver' | 'giveBack'> {
   readonly body: ArrayBuffer;
   /** Where the body's parts end. */
   readonly ends: readonly number[];

@@ -28,8 +28,9 @@ export function unpackBlocks({
   return { kind: 'blocks', blocks: unpacked };
 }
 
-export function packBatch({ member, receiver: _, ...batch }: PreparedBatch): PackedBatch {
+export function packBatch({ member, receiver: _, giveBack, ...batch }: PreparedBatch): PackedBatch {
   const { bytes, ends } = joined(member.parts);
+  giveBack?.();
   return { ...batch, body: bytes, ends, plainBytes: member.plainBytes };
 }
 
@@ -66,7 +67,12 @@ function unpackBatch(
     const from = ends[index - 1] ?? 0;
     return Buffer.from(body, from, end - from);
   });
-  return { ...batch, receiver, member: { parts, bytes: body.byteLength, plainBytes } };
+  const member = { parts, bytes: body.byteLength, plainBytes };
+  return { ...batch, receiver, member, giveBack: () => giveBackMemory(body) };
+}
+
+function giveBackMemory(memory: ArrayBuffer): void {
+  if (!memory.detached) memory.transfer(0);
 }
 
 function joined(parts: readonly Buffer[]): {

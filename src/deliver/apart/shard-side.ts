@@ -85,7 +85,8 @@ export class PreparingThread {
     { from, maxPlainBytes }: { readonly from: number; readonly maxPlainBytes: number },
   ): Promise<void> {
     try {
-      const read = await buffer.read(request.stream, from, maxPlainBytes);
+      const { stream, range } = request;
+      const read = await buffer.read(stream, from, maxPlainBytes, range.to);
       this.#answer(task, read);
     } catch (error) {
       this.#underWay.delete(task);

@@ -110,13 +110,19 @@ export class MemoryBuffer implements ShardBuffer {
     return blocks.slice(0, Math.min(most, count > 0 ? count : most));
   }
 
-  async read(key: string, from: number, maxPlainBytes: number): Promise<ReadBlocks> {
+  async read(
+    key: string,
+    from: number,
+    maxPlainBytes: number,
+    before = Infinity,
+  ): Promise<ReadBlocks> {
     if (this.#fails('read')) return { kind: 'failed', detail: 'the disk did not answer' };
     const stream = this.#stream(key);
     const blocks: StoredBlock[] = [];
     let bytes = 0;
     for (const block of stream.blocks) {
       if (block.range.to <= from) continue;
+      if (block.range.from >= before) break;
       const lost = stream.lost.find((one) => overlap(one.range, block.range));
       if (lost && blocks.length > 0) break;
       if (lost) {

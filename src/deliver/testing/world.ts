@@ -14,7 +14,7 @@ import { MemoryBuffer } from './memory-buffer.ts';
 
 export interface Received {
   readonly conf: string;
-  readonly batch: Omit<Batch, 'body'>;
+  readonly batch: Omit<Batch, 'body' | 'done'>;
   readonly plain: string;
   readonly lines: readonly string[];
 }
@@ -101,12 +101,13 @@ export class World {
     const conf = job.destinationConf;
     this.openSenders.set(conf, (this.openSenders.get(conf) ?? 0) + 1);
     return {
-      send: async ({ body, ...batch }, signal) => {
+      send: async ({ body, done, ...batch }, signal) => {
         const plain = zlib.gunzipSync(Buffer.concat(body)).toString();
         const lines = plain.split('\n').filter((line) => line !== '');
         const received = { conf, batch, plain, lines };
         this.sent.push(received);
         const outcome = await this.receiver(received, signal);
+        done?.();
         if (outcome.kind === 'accepted') this.objects.set(batch.name, received);
         return outcome;
       },

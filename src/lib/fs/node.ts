@@ -18,10 +18,11 @@ import { Slots } from './slots.ts';
 const BUFFERS_PER_WRITE = 1024;
 
 /**
- * Reads of `readEach` that are under way at once, over all files. More than the pool has threads for itself, so that a thread that
- * was woken finds the next one waiting, and few enough that what is queued behind them (a sync) waits for two or three of them.
+ * Reads of `readEach` that are under way in the pool at once, over all files: half of its threads, so that a sync never waits behind them
+ * for a thread. What the machine has in memory is read without the pool (`reads-now.ts`), so these are waits for the disk, up to tens
+ * of milliseconds where it is busy.
  */
-const READS_AT_ONCE = 16;
+const READS_AT_ONCE = 4;
 
 /** Only the service reads what customers sent. */
 const FILE_MODE = 0o600;

@@ -23,6 +23,8 @@ export interface ExchangeRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: readonly Uint8Array[];
+  /** Called at most once, with an answer: all of the body is with the system by then, and nothing here looks at it any more. */
+  readonly sent?: () => void;
 }
 
 export interface ExchangeTools {
@@ -87,6 +89,8 @@ class Exchange {
   #answer: IncomingMessage | undefined;
   #readBytes = 0;
   #sentAll = false;
+  /** Whether the system has taken all of it, so that the socket holds nothing on. */
+  #isFlushed = false;
   #connected = false;
   #progressAt: number;
   #settle: (result: ExchangeResult | 'stale') => void = () => {};
@@ -165,12 +169,17 @@ class Exchange {
     for (const part of handful.slice(0, -1)) outgoing.write(part);
     const last = handful.at(-1);
     // Its end lets everything go by itself.
-    if (isLast) return void outgoing.end(last, () => this.#progress());
+    if (isLast) return void outgoing.end(last, () => this.#onFlushed());
     outgoing.write(last, (error) => {
       this.#progress();
       if (!error) this.#write(parts, index + 1);
     });
     outgoing.uncork();
+  }
+
+  #onFlushed(): void {
+    this.#isFlushed = true;
+    this.#progress();
   }
 
   #onAnswer(answer: IncomingMessage): void {
@@ -232,6 +241,8 @@ class Exchange {
     const answer = this.#answer;
     if (!answer) return;
     const body = Buffer.concat(this.#chunks);
+    if (this.#isFlushed) this.#request.sent?.();
+    this.#isFlushed = false;
     this.#settle({ kind: 'answer', status: answer.statusCode ?? 0, headers: answer.headers, body });
     // Read to its end, the connection goes back to the agent; otherwise it is of no more use.
     if (!answer.complete || !this.#sentAll) this.#outgoing?.destroy();

@@ -15,10 +15,10 @@ import type { ReadSource } from './read.ts';
 import type { Segment } from './segment.ts';
 
 /**
- * Bytes of the log behind its end that the machine most likely has in memory still: what batches of very many customers wait for, half
- * a minute of lines as fast as they come.
+ * Bytes of the log behind its end that the machine may have in memory still. Whether it has shows as they are read (`lib/fs/reads-now.ts`);
+ * with what is further behind the thread does not try.
  */
-const LATELY_BYTES = 256 * 1024 * 1024;
+const LATELY_BYTES = 4 * 1024 ** 3;
 
 /** A place in a segment, and as much as is expected there. */
 interface Wanted {

@@ -5,7 +5,7 @@
  *
  * - accepted: settled by a waybill
  * - partial: settled by a waybill too; the few lines that the receiver refused are kept apart. Many are like a reject
- * - retry: rests, prepared again and sent again later: same lines, same bytes, same name and id (I7)
+ * - retry: rests, prepared again and sent again later: same lines, same plain bytes, same name and id (I7)
  * - split: replaced by two halves; a single line that is still too large is treated as refused
  * - reject: see `refusal.ts`
  */

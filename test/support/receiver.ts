@@ -51,13 +51,14 @@ export async function startReceiver(): Promise<Receiver> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
     lines: () => bodies.flatMap(linesOf),
     linesOnce() {
-      const seen = new Map<string | undefined, Buffer>();
+      const seen = new Map<string | undefined, readonly string[]>();
       for (const [at, body] of bodies.entries()) {
+        const lines = linesOf(body);
         const first = seen.get(idOf(at));
-        if (first) assert.ok(first.equals(body), 'a repeat has the same bytes');
-        else seen.set(idOf(at), body);
+        if (first) assert.deepEqual(lines, first, 'a repeat has the same lines');
+        else seen.set(idOf(at), lines);
       }
-      return [...seen.values()].flatMap(linesOf);
+      return [...seen.values()].flat();
     },
     headers,
     answer(next) {

@@ -4,7 +4,7 @@
  *
  * A hint and no more: of several members it is one's size, and who lies only has larger or smaller buffers. With an output buffer
  * of the right size zlib writes straight into it, in one trip to the thread pool: 0.7 CPU s/GB of plain bytes where buffers of
- * 16 to 256 KiB take 1.8 (docs/performance.md).
+ * 16 to 256 KiB take 1.8 (docs/performance/compressed.md).
  */
 const ZSTD_MAGIC = 0xfd2fb528;
 /** Bytes of the field by its flag; of flag 0 there is one byte in frames of a single segment, and none in others. */

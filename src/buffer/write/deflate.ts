@@ -9,7 +9,7 @@ import { createDeflater, deflateHere } from '../../lib/deflater.ts';
 import { Slabs } from '../../lib/slab.ts';
 import type { Codec } from '../contract.ts';
 
-/** Measured (docs/performance.md): within 1.25 of gzip -6 over pieces of 512 KiB, which level 2 misses, at half the CPU of 6. */
+/** Measured (docs/performance/whole-lines.md): within 1.25 of gzip -6 over pieces of 512 KiB, which level 2 misses, at half the CPU of 6. */
 const LEVEL = 3;
 /** As many as may be at work at once; each holds some 400 KiB. */
 const deflater = createDeflater(LEVEL, 4);

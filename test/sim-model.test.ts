@@ -20,8 +20,10 @@ test('I1, I2, I3, I10: whatever a shard answered holds, whatever comes between',
   const seen = await runMany({ firstSeed: 0, actions: 100, steps: 2_500, mostMs: 60_000 });
   // Few bits hit a line: in this history three do, and cost lines that are told.
   seen.add(await mustHold({ seed: 5_579, actions: 150 }));
-  // Few deaths fall where lines are on the disk and their answer is not out: in this history three do.
-  seen.add(await mustHold({ seed: 2_555, actions: 100 }));
+  // Few deaths fall where lines are on the disk and their answer is not out: in one history of ten.
+  for (let seed = 2_555; seen.resurrected === 0 && seed < 2_755; seed += 1) {
+    seen.add(await mustHold({ seed, actions: 100 }));
+  }
   // Rare: the long and the night's run meet them.
   assertMet(seen, ['refusedStarts']);
 });

@@ -271,6 +271,16 @@ export class World {
     await this.#recover(later);
   }
 
+  /** Opens it; where a fault that was planned is in the way, once more without any. */
+  async #open(): ReturnType<typeof openShard> {
+    const opening = await this.#openShard();
+    if (opening.kind === 'open' || opening.why !== 'failed' || !this.#troubled) return opening;
+    this.disk.heal();
+    this.disk.resize(Number.POSITIVE_INFINITY);
+    this.disk.kill();
+    return this.#openShard();
+  }
+
   /** Starts again, dying on the way as often as was asked. */
   async #recover(deaths: readonly Death[]): Promise<void> {
     for (const death of deaths) {
@@ -280,20 +290,14 @@ export class World {
       this.disk.kill();
       if (death.power) this.disk.crash();
     }
-    let opening = await this.#openShard();
-    if (opening.kind === 'refused' && opening.why === 'failed' && this.#troubled) {
-      this.disk.heal();
-      this.disk.resize(Number.POSITIVE_INFINITY);
-      this.disk.kill();
-      opening = await this.#openShard();
-    }
+    let opening = await this.#open();
     if (opening.kind === 'refused' && this.#flips.length > 0) {
       // A clear refusal: an operator brings back what decayed.
       assert.equal(opening.why, 'unreadable', opening.detail);
       this.seen.refusedStarts += 1;
       this.#repair();
       this.disk.kill();
-      opening = await this.#openShard();
+      opening = await this.#open();
     }
     assert.ok(opening.kind === 'open', JSON.stringify(opening));
     this.shard = opening.shard;

@@ -155,11 +155,15 @@ export class Reader {
       refs.length < most &&
       (refs.length === 0 || bytes < maxPlainBytes)
     ) {
-      const found = await this.#deps.locator.find(stream, offset);
-      if (found.kind === 'none') return { refs, gapTo: found.next };
-      refs.push(found.ref);
-      bytes += found.ref.plainBytes;
-      offset = found.ref.first + found.ref.lines;
+      let ref = this.#deps.locator.findNow(stream, offset);
+      if (ref === undefined) {
+        const found = await this.#deps.locator.find(stream, offset);
+        if (found.kind === 'none') return { refs, gapTo: found.next };
+        ({ ref } = found);
+      }
+      refs.push(ref);
+      bytes += ref.plainBytes;
+      offset = ref.first + ref.lines;
     }
     return { refs, gapTo: offset };
   }

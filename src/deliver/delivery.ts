@@ -108,7 +108,7 @@ class ShardDelivery implements Delivery {
       inTurn: (piece) => turns.run(piece),
       limits,
     };
-    const where = { apart: deps.prepareApart, apartBytes: limits.apartBytes };
+    const where = { apart: deps.prepareApart, limits };
     return {
       deps,
       clock,
@@ -121,7 +121,7 @@ class ShardDelivery implements Delivery {
           return false;
         }
       },
-      prepareBatch: (request, plainBytes) => prepareWhere(request, plainBytes, prepare, where),
+      prepareBatch: (request, size) => prepareWhere(request, size, prepare, where),
       turns: this.#turns,
       calls: this.#calls,
       pace: new Pace({

@@ -180,8 +180,8 @@ export class Planner {
   }
 
   async #make(choice: Ready): Promise<void> {
-    const { goesApart, turns } = this.#host.tools;
-    const { plainBytes, storedBytes } = choice;
+    const { goesApart, pace, turns } = this.#host.tools;
+    const { plainBytes, storedBytes, blocks } = choice;
     const job = this.#host.job();
     const turn = await turns.request({
       account: job.account,
@@ -191,7 +191,9 @@ export class Planner {
       apart: goesApart(() => ({
         content: this.#host.content(job),
         receiver: this.#host.receiver(),
+        sparing: pace.isStretched(job.account),
         plainBytes,
+        blocks,
       })),
     });
     if (!turn) return;
@@ -253,7 +255,7 @@ export class Planner {
     const request = { stream: job.stream, range: choice.range, pinned: false, content, sparing };
     return await this.#host.tools.prepareBatch(
       { ...request, origin: { job: job.id, epoch }, receiver },
-      choice.plainBytes,
+      choice,
     );
   }
 

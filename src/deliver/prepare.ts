@@ -20,7 +20,7 @@ import { areWholeBlocks, cutLines } from './lines.ts';
 import { Tally } from './tally.ts';
 
 /** Plain bytes asked of the buffer at once: what a preparation holds besides its body. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
+export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 export interface PrepareTools extends BodyTools {
   /** Told of blocks and what they were inflated to, once nothing of a batch refers to them any more. */
@@ -55,6 +55,8 @@ interface Accounted {
   readonly receivedMs: { readonly first: number; readonly last: number };
   readonly counts: OutcomeCounts;
   readonly malformed: readonly MalformedLine[];
+  /** What it was made of. */
+  readonly blocks: number;
 }
 
 export interface PreparedBatch extends Accounted, Body {
@@ -89,6 +91,7 @@ class Preparation {
   #at: number;
   #firstMs: number | undefined;
   #lastMs = 0;
+  #blocks = 0;
 
   constructor(request: PrepareRequest, tools: PrepareTools) {
     this.#request = request;
@@ -223,6 +226,7 @@ class Preparation {
 
   #taken(block: StoredBlock, to: number): Step {
     this.#received(block.receivedMs);
+    this.#blocks += 1;
     this.#at = to;
     return 'on';
   }
@@ -279,6 +283,7 @@ class Preparation {
       receivedMs: { first, last: Math.max(first, this.#lastMs) },
       counts: this.#tally.counts(),
       malformed: this.#malformed,
+      blocks: this.#blocks,
     };
     if (this.#tally.delivered === 0) return { kind: 'nothing', ...accounted };
     const { content, receiver } = this.#request;

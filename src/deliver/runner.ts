@@ -91,6 +91,7 @@ export class JobRunner {
         if (this.#health.circuit === 'flowing' && this.#seat.place().admits(run))
           this.#start(run, run.runPrepared(prepared, turn));
         else {
+          run.note(prepared);
           prepared.giveBack?.();
           turn.release();
         }

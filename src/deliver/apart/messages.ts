@@ -36,12 +36,15 @@ export interface PackedBatch extends Omit<PreparedBatch, 'member' | 'receiver' |
 export type PackedPrepared = PackedBatch | Exclude<Prepared, PreparedBatch>;
 
 /** To the thread. A task has one reading under way at most, so its number names the reading too. */
-export type ToThread =
-  | { readonly task: number; readonly order: Task }
-  | {
-      readonly task: number;
-      readonly read: PackedBlocks | Exclude<ReadBlocks, { kind: 'blocks' }>;
-    };
+export interface ToThread {
+  readonly task: number;
+  /** With the first reading. */
+  readonly order?: Task;
+  readonly read: PackedRead;
+}
+
+/** What a reading brought. */
+export type PackedRead = PackedBlocks | Exclude<ReadBlocks, { kind: 'blocks' }>;
 
 export type FromThread =
   | { readonly task: number; readonly from: number; readonly maxPlainBytes: number }

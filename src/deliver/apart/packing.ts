@@ -25,7 +25,7 @@ export function unpackBlocks({
     at += length;
     return { ...block, stored: Buffer.from(bytes, at - length, length) };
   });
-  return { kind: 'blocks', blocks: unpacked };
+  return { kind: 'blocks', blocks: unpacked, giveBack: () => giveBackMemory(bytes) };
 }
 
 export function packBatch({ member, receiver: _, giveBack, ...batch }: PreparedBatch): PackedBatch {

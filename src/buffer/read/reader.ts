@@ -3,6 +3,7 @@
  * the block that was asked for. What cannot be read is a gap of exactly the lines that it takes (I10).
  */
 import { assert } from '../../lib/assert.ts';
+import { giveBackMemory } from '../../lib/give-back.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { LogRecord, Position, ReadOneOutcome, ShardLog } from '../../log/index.ts';
 import type { BlockInfo, ReadBlocks, StoredBlock } from '../contract.ts';
@@ -113,7 +114,7 @@ export class Reader {
     }
     const blocks: StoredBlock[] = [];
     const own = new Set<ArrayBufferLike>();
-    const giveBack = (): void => giveBackAll(own);
+    const giveBack = (): void => own.forEach(giveBackMemory);
     for (let index = 0; index < refs.length;) {
       const fetched = await this.#fetchRun(stream, refs.slice(index), own);
       for (const one of fetched) {
@@ -292,13 +293,6 @@ export class Reader {
   }
 }
 
-/** Small Buffers share memory with others; what was read in one go, and given back already, is there no more. */
-function giveBackAll(own: ReadonlySet<ArrayBufferLike>): void {
-  for (const memory of own) {
-    if (!(memory instanceof ArrayBuffer) || memory.detached) continue;
-    if (memory.byteLength > Buffer.poolSize) memory.transfer(0);
-  }
-}
 
 /** Lines that no block holds, up to the end of their hour: what settles them must not span two. */
 function gap(

@@ -1,6 +1,7 @@
 /** Bytes on their way from one thread to another: put together in memory that can move, and taken apart again. */
 import type { ReadBlocks, StoredBlock } from '../../buffer/index.ts';
 import { unreachable } from '../../lib/assert.ts';
+import { giveBackMemory } from '../../lib/give-back.ts';
 import type { ReceiverDescription } from '../contract.ts';
 import type { MalformedLine } from '../encode-block.ts';
 import type { Prepared, PreparedBatch } from '../prepare.ts';
@@ -69,10 +70,6 @@ function unpackBatch(
   });
   const member = { parts, bytes: body.byteLength, plainBytes };
   return { ...batch, receiver, member, giveBack: () => giveBackMemory(body) };
-}
-
-function giveBackMemory(memory: ArrayBuffer): void {
-  if (!memory.detached) memory.transfer(0);
 }
 
 function joined(parts: readonly Buffer[]): {

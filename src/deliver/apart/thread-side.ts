@@ -2,7 +2,7 @@
 import type { ReadBlocks, StoredBlock } from '../../buffer/index.ts';
 import { AssertionError } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { giveBack } from '../../lib/give-back.ts';
+import { giveBack, giveBackMemory } from '../../lib/give-back.ts';
 import { deflateFragmentHere } from '../../lib/gzip.ts';
 import type { Fragment } from '../../lib/gzip.ts';
 import { ShortTurns } from '../../lib/short-turns.ts';
@@ -83,12 +83,9 @@ function compact(fragment: Fragment): Fragment {
   return { ...fragment, bytes };
 }
 
-/** All of it came here, or was made here, for this one batch: nobody else has it. Small Buffers share memory with others. */
+/** All of it came here, or was made here, for this one batch: nobody else has it. */
 function giveBackAll(bytes: readonly Buffer[]): void {
-  for (const { buffer } of bytes) {
-    const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize;
-    if (isOwn && !buffer.detached) buffer.transfer(0);
-  }
+  for (const { buffer } of bytes) giveBackMemory(buffer);
 }
 
 function contentOf(told: Task['content']): Content {

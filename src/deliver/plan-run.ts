@@ -112,6 +112,11 @@ export class PlanRun {
     return this.stage !== 'resting' && this.stage !== 'ended';
   }
 
+  /** Whether it may be tried. One that has ended may still be among its job's for some steps. */
+  get rests(): boolean {
+    return this.stage === 'resting';
+  }
+
   /** Lines of the stream were ordered erased: an attempt under way ends, and the next one is made without them. */
   recall(): void {
     this.#recall.abort();

@@ -114,7 +114,13 @@ export function chooseBatch(question: BatchQuestion): BatchChoice {
   if (!first || first.range.from > next.from) {
     // The index shows no block here. Reading will tell why; nothing is gained by waiting.
     const to = first ? Math.min(first.range.from, end) : end;
-    return { kind: 'ready', range: { from: next.from, to }, plainBytes: 0, storedBytes: 0, blocks: 0 };
+    return {
+      kind: 'ready',
+      range: { from: next.from, to },
+      plainBytes: 0,
+      storedBytes: 0,
+      blocks: 0,
+    };
   }
   const taken = take(question, first, end);
   const hourEndMs = (hourOf(first.receivedMs) + 1) * HOUR_MS;

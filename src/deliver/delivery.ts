@@ -8,6 +8,7 @@ import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
+import { BacklogLook } from './backlog-look.ts';
 import { AGAIN_LEVEL, DEFLATE_LEVEL } from './body.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { JobIndex } from './job-index.ts';
@@ -122,6 +123,7 @@ class ShardDelivery implements Delivery {
         }
       },
       prepareBatch: (request, size) => prepareWhere(request, size, prepare, where),
+      backlog: new BacklogLook({ buffer: deps.buffer, inTurn: prepare.inTurn }),
       turns: this.#turns,
       calls: this.#calls,
       pace: new Pace({

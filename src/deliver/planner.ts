@@ -157,7 +157,8 @@ export class Planner {
     const most = deps.limits.batchBlocks;
     // What is read first is a lower bound of what the index then shows: a batch may close sooner, never later.
     const seen = deps.buffer.stream(job.stream);
-    const infos = await deps.buffer.peek(job.stream, next.from, most, enoughBytes(caps));
+    const { backlog } = this.#host.tools;
+    const infos = await backlog.blocks(job.stream, next.from, most, enoughBytes(caps));
     const head = deps.buffer.stream(job.stream)?.head ?? 0;
     this.#chosenFor = { job, head };
     const more = infos.length >= most;

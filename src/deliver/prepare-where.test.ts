@@ -84,7 +84,10 @@ test('without another thread a large batch is prepared here', async () => {
     asked.push('apart');
     return { kind: 'failed', detail: '' } as const;
   };
-  const made = await prepareWhere(request, { plainBytes: 1e9 }, tools, { apart: undefined, limits: LIMITS });
+  const made = await prepareWhere(request, { plainBytes: 1e9 }, tools, {
+    apart: undefined,
+    limits: LIMITS,
+  });
   assert.equal(made.kind, 'batch');
   await prepareWhere(request, { plainBytes: 1e9 }, tools, { apart, limits: LIMITS });
   await prepareWhere(request, { plainBytes: 999 }, tools, { apart, limits: LIMITS });

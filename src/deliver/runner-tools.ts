@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import type { TurnQueue } from '../lib/turn-queue.ts';
+import type { BacklogLook } from './backlog-look.ts';
 import type { DeliveryDeps } from './contract.ts';
 import type { Pace } from './pace.ts';
 import type { Places } from './places.ts';
@@ -18,6 +19,7 @@ export interface RunnerTools {
   readonly goesApart: (shape: () => Shape) => boolean;
   /** Reads and makes a batch, here or in another thread. */
   readonly prepareBatch: (request: PrepareRequest, size: BatchSize) => Promise<Prepared>;
+  readonly backlog: BacklogLook;
   readonly turns: Pick<Turns, 'request'>;
   /** Shared by live jobs and replays. */
   readonly pace: Pace;

@@ -61,7 +61,12 @@ export class Reader {
       return [];
     }
     try {
-      return (await this.#refs(stream, from, plainBytes, most)).refs.map(infoOf);
+      const now = this.#infosNow(stream, from, plainBytes, most);
+      if (now !== undefined) return now;
+      // What was found so far is let go while the index comes from the disk: a thousand jobs that are behind may look at once.
+      await this.#walk(stream, from, plainBytes, most, Infinity, () => {});
+      const then = this.#infosNow(stream, from, plainBytes, most);
+      return then ?? (await this.#refs(stream, from, plainBytes, most)).refs.map(infoOf);
     } catch (error) {
       // As before a gap: whoever goes on to read is told what is the matter.
       if (error instanceof ReadFailed) return [];
@@ -143,24 +148,65 @@ export class Reader {
     before = Infinity,
   ): Promise<{ readonly refs: readonly BlockRef[]; readonly gapTo: number }> {
     const refs: BlockRef[] = [];
+    const gapTo = await this.#walk(stream, from, maxPlainBytes, most, before, (ref) => {
+      refs.push(ref);
+    });
+    return { refs, gapTo };
+  }
+
+  /** As far as that needs no waiting; undefined when a page of the index is not in memory, or there is a gap. */
+  #infosNow(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    most: number,
+  ): readonly BlockInfo[] | undefined {
+    const infos: BlockInfo[] = [];
     let offset = from;
     let bytes = 0;
     while (
+      offset < stream.head &&
+      infos.length < most &&
+      (infos.length === 0 || bytes < maxPlainBytes)
+    ) {
+      const ref = this.#deps.locator.findNow(stream, offset);
+      if (ref === undefined) return undefined;
+      infos.push(infoOf(ref));
+      bytes += ref.plainBytes;
+      offset = ref.first + ref.lines;
+    }
+    return infos;
+  }
+
+  /** Goes through consecutive blocks. @returns where it ended: where the next block begins, when there is a gap */
+  async #walk(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    most: number,
+    before: number,
+    visit: (ref: BlockRef) => void,
+  ): Promise<number> {
+    let offset = from;
+    let bytes = 0;
+    let count = 0;
+    while (
       offset < Math.min(stream.head, before) &&
-      refs.length < most &&
-      (refs.length === 0 || bytes < maxPlainBytes)
+      count < most &&
+      (count === 0 || bytes < maxPlainBytes)
     ) {
       let ref = this.#deps.locator.findNow(stream, offset);
       if (ref === undefined) {
         const found = await this.#deps.locator.find(stream, offset);
-        if (found.kind === 'none') return { refs, gapTo: found.next };
+        if (found.kind === 'none') return found.next;
         ({ ref } = found);
       }
-      refs.push(ref);
+      visit(ref);
+      count += 1;
       bytes += ref.plainBytes;
       offset = ref.first + ref.lines;
     }
-    return { refs, gapTo: offset };
+    return offset;
   }
 
   #lost(stream: StreamEntry, ref: BlockRef, from: number, why: 'damaged' | 'trimmed'): ReadBlocks {
@@ -286,7 +332,6 @@ export class Reader {
     return 'damaged';
   }
 }
-
 
 /** Lines that no block holds, up to the end of their hour: what settles them must not span two. */
 function gap(

@@ -14,7 +14,7 @@ import { ArchiveFrames } from './archive-frames.ts';
 import { readFileV1 } from './archive-v1.ts';
 
 /** Bytes of the file from which a piece is handed over. */
-const PIECE_BYTES = 2 << 20;
+const PIECE_BYTES = 256 << 10;
 
 /**
  * Reads events from `from` on, over all files, in pieces of about two MiB.

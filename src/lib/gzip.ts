@@ -52,7 +52,7 @@ export async function deflateFragment(plain: Buffer, deflater: Deflater): Promis
 /** The same on the calling thread, for one that has nothing else to do. */
 export function deflateFragmentHere(plain: Buffer, level: number): Fragment {
   return {
-    bytes: deflateHere(plain, level),
+    bytes: deflateHere(plain, level, plain.length),
     plainCrc: zlib.crc32(plain),
     plainBytes: plain.length,
   };

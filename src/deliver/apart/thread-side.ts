@@ -2,7 +2,7 @@
 import type { ReadBlocks, StoredBlock } from '../../buffer/index.ts';
 import { AssertionError } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { giveBack, giveBackMemory } from '../../lib/give-back.ts';
+import { giveBackMemory } from '../../lib/give-back.ts';
 import { deflateFragmentHere } from '../../lib/gzip.ts';
 import type { Fragment } from '../../lib/gzip.ts';
 import { ShortTurns } from '../../lib/short-turns.ts';
@@ -13,9 +13,6 @@ import { prepare } from '../prepare.ts';
 import type { PrepareTools } from '../prepare.ts';
 import type { FromThread, Port, Task, ToThread } from './messages.ts';
 import { packBatch, unpackBlocks } from './packing.ts';
-
-/** What a fragment that was made on the calling thread may leave of its memory. */
-const ZLIB_BYTES = 128 * 1024;
 
 export interface PreparingTools {
   readonly clock: Pick<Clock, 'monotonicMs'>;
@@ -75,11 +72,11 @@ export function prepareForShard(port: Port, tools: PreparingTools): void {
   });
 }
 
-/** zlib sets aside far more than a fragment needs. That goes back at once: it would be garbage of 128 KiB for each batch. */
+/** zlib sets aside as much as the plain bytes are. That goes back at once: it would be garbage of three times the fragment. */
 function compact(fragment: Fragment): Fragment {
   const bytes = Buffer.allocUnsafeSlow(fragment.bytes.length);
   bytes.set(fragment.bytes);
-  giveBack(fragment.bytes, ZLIB_BYTES);
+  giveBackMemory(fragment.bytes.buffer);
   return { ...fragment, bytes };
 }
 

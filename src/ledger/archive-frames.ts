@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { readFully } from '../lib/fs/file-system.ts';
 import type { FileHandle } from '../lib/fs/file-system.ts';
+import { giveBackMemory } from '../lib/give-back.ts';
 import type { LedgerEvent } from '../buffer/index.ts';
 import {
   ARCHIVE_HEADER_BYTES,
@@ -12,6 +13,7 @@ import {
 } from './archive-format.ts';
 
 const PIECE_BYTES = PAYLOAD_BYTES_MAX * 2;
+const EMPTY = Buffer.alloc(0);
 
 export type FrameRead =
   | {
@@ -31,7 +33,7 @@ export class ArchiveFrames {
   readonly #file: number;
   /** Size of the file. */
   readonly bytes: number;
-  #window: Buffer = Buffer.alloc(0);
+  #window: Buffer = EMPTY;
   #windowAt = 0;
   #synced: number | undefined;
 
@@ -99,7 +101,14 @@ export class ArchiveFrames {
     return at >= this.#windowAt && wanted <= this.#windowAt + this.#window.length;
   }
 
+  /** Gives the memory of what was read back: events are copies. Only for whoever asks for no more. */
+  giveBack(): void {
+    giveBackMemory(this.#window.buffer);
+    this.#window = EMPTY;
+  }
+
   async #load(at: number): Promise<void> {
+    this.giveBack();
     const window = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(0, this.bytes - at)));
     this.#window = window.subarray(0, await readFully(this.#handle, window, at));
     this.#windowAt = at;

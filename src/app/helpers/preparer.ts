@@ -32,7 +32,7 @@ const YOUNG_MIB = 12;
  * What the rest may come to; V8 looks through it from half of this on. Some 15 MiB of it are alive, and left alone a long drain filled
  * another 50 with what lived a little longer.
  */
-const OLD_MIB = 96;
+const OLD_MIB = 64;
 
 const SCRIPT = new URL('./preparer.worker.ts', import.meta.url);
 

@@ -34,8 +34,8 @@ export class Locator {
     const ofTail = blockAt(this.#spans.tailRefs(stream.id), offset);
     if (ofTail !== undefined) return ofTail;
     for (let index = stream.stretchCount - 1; index >= 0; index -= 1) {
-      if (!stream.stretchHolds(index, offset)) continue;
-      const span = this.#spans.byId(stream.stretchAt(index).span);
+      const id = stream.spanAround(index, offset);
+      const span = id === undefined ? undefined : this.#spans.byId(id);
       if (span === undefined) continue;
       const page = pageOf(span, stream.id, offset);
       if (page < 0) continue;

@@ -185,10 +185,11 @@ export class StreamEntry {
     };
   }
 
-  /** Whether the offset lies between the bounds of a stretch. */
-  stretchHolds(index: number, offset: number): boolean {
+  /** The span of a stretch between whose bounds the offset lies; undefined when it does not. */
+  spanAround(index: number, offset: number): number | undefined {
     const at = index * STRETCH;
-    return this.#stretches[at + 1]! <= offset && offset < this.#stretches[at + 2]!;
+    const isWithin = this.#stretches[at + 1]! <= offset && offset < this.#stretches[at + 2]!;
+    return isWithin ? this.#stretches[at] : undefined;
   }
 
   /** Drops the stretches of spans before `span`: trimmed. Returns behind which offset the last of them ended, or 0. */

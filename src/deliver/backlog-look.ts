@@ -34,14 +34,24 @@ export class BacklogLook {
     most: number,
     plainBytes: number,
   ): Promise<readonly BlockInfo[]> {
-    const few = await this.#tools.buffer.peek(
-      stream,
-      from,
-      Math.min(most, SHORT_BLOCKS),
-      plainBytes,
+    // What a short look has shown is not held while a long one waits for its turn.
+    return (
+      (await this.#few(stream, from, most, plainBytes)) ??
+      (await this.#long.run(() => this.#inPieces(stream, from, most, plainBytes)))
     );
-    if (few.length < SHORT_BLOCKS || few.length >= most || bytesOf(few) >= plainBytes) return few;
-    return await this.#long.run(() => this.#inPieces(stream, from, most, plainBytes));
+  }
+
+  /** @returns undefined when that is not enough */
+  async #few(
+    stream: string,
+    from: number,
+    most: number,
+    plainBytes: number,
+  ): Promise<readonly BlockInfo[] | undefined> {
+    const count = Math.min(most, SHORT_BLOCKS);
+    const few = await this.#tools.buffer.peek(stream, from, count, plainBytes);
+    const isAll = few.length < count || count === most || bytesOf(few) >= plainBytes;
+    return isAll ? few : undefined;
   }
 
   async #inPieces(

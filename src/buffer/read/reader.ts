@@ -10,6 +10,7 @@ import type { BlockInfo, ReadBlocks, StoredBlock } from '../contract.ts';
 import { BLOCK_HEADER_BYTES, decodeBlock, IDENTITY_BYTES } from '../format/block.codec.ts';
 import type { BlockRecord } from '../format/block.codec.ts';
 import type { BlockRef } from '../format/index-page.ts';
+import { nextTurn } from '../gate.ts';
 import type { Gate } from '../gate.ts';
 import type { ShardState } from '../state/state.ts';
 import type { StreamEntry } from '../state/stream.ts';
@@ -121,6 +122,8 @@ export class Reader {
     const own = new Set<ArrayBufferLike>();
     const giveBack = (): void => own.forEach(giveBackMemory);
     for (let index = 0; index < refs.length;) {
+      // What the machine has in memory is read at once: half a thousand small blocks would be one turn, for each batch being prepared.
+      if (index > 0) await nextTurn();
       const fetched = await this.#fetchRun(stream, refs.slice(index), own);
       for (const one of fetched) {
         const ref = refs[index]!;

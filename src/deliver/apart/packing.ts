@@ -49,6 +49,7 @@ export function unpackBlocks({
     });
     from += length;
   }
+  giveBackMemory(columns.buffer);
   return { kind: 'blocks', blocks, giveBack: () => giveBackMemory(bytes) };
 }
 

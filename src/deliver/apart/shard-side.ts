@@ -117,7 +117,7 @@ export class PreparingThread {
     if (read.kind !== 'blocks') return this.#tell({ task, ...first, read });
     const packed = packBlocks(read.blocks);
     read.giveBack?.();
-    this.#tell({ task, ...first, read: packed }, [packed.bytes]);
+    this.#tell({ task, ...first, read: packed }, [packed.bytes, packed.columns.buffer]);
   }
 
   #tell(message: ToThread, transfer: ArrayBuffer[] = []): void {

@@ -348,7 +348,10 @@ describe('settings', () => {
     assert.equal(delivery.opened(STREAM), undefined);
     buffer.failing.openJob = 1;
     await delivery.apply([jobOf(1), jobOf(2), { ...jobOf(3), stream: STREAM }], 3);
-    assert.equal(await Promise.race([delivery.opened(STREAM), 'at once']), 'at once');
+    assert.equal(
+      await Promise.race([delivery.opened(STREAM), Promise.resolve('at once')]),
+      'at once',
+    );
     await delivery.apply([jobOf(1), jobOf(2)], 4);
     assert.equal(delivery.opened(STREAM), undefined, 'it is not wanted any more');
   });

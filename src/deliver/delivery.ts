@@ -200,7 +200,7 @@ class ShardDelivery implements Delivery {
   }
 
   async #open(jobs: readonly number[]): Promise<boolean> {
-    await Promise.all(jobs.map((id) => this.#runners.get(id)?.open()));
+    await Promise.all(jobs.map(async (id) => this.#runners.get(id)?.open()));
     return !jobs.some((id) => this.#late.has(id));
   }
 

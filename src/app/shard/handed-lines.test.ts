@@ -17,11 +17,7 @@ const STORED: AppendResult = {
   repeat: false,
 };
 
-function shardWith(
-  over: Partial<HandedLinesDeps> = {},
-  waitMs = 0,
-  opened: Promise<boolean> | undefined = undefined,
-) {
+function shardWith(over: Partial<HandedLinesDeps> = {}, waitMs = 0, opened?: Promise<boolean>) {
   const appended: AppendRequest[] = [];
   const noted: unknown[] = [];
   const deps: HandedLinesDeps = {

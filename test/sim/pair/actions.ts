@@ -68,7 +68,7 @@ export type Mood = 'takes' | 'fails' | 'hangs';
 
 export const SHARDS = 2;
 /** Streams that there may be, and those that are wanted from the beginning. */
-export const ZONES = 6;
+export const ZONES = 8;
 export const WANTED_AT_FIRST = 3;
 
 const FAULTY: readonly Operation[] = ['write', 'write', 'sync', 'syncDirectory', 'open', 'read'];
@@ -88,7 +88,7 @@ export function drawPairActions(
   const makers: (readonly [weight: number, make: () => PairAction])[] = [
     [14, () => ({ kind: 'post', posts: draw.posts() })],
     [4, () => ({ kind: 'again', pick: draw.below(1e6), shard: shard(), ...draw.way() })],
-    [1, () => ({ kind: 'want' })],
+    [2, () => ({ kind: 'want' })],
     [2, () => ({ kind: 'look', shard: shard() })],
     [4, () => ({ kind: 'pass', ms: draw.of([10, 700, 1_500, 6_000, 15_000, 70_000]) })],
     [4, () => ({ kind: 'turns', count: 1 + draw.below(20) })],

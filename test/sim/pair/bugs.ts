@@ -36,14 +36,8 @@ export const PAIR_BUGS: Readonly<Record<string, PairSeams>> = {
       return stored;
     },
   },
-  'lines handed over in one turn change places': {
-    foreign: (append) => async (owner, handed) => {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      if (handed.lines.ends.length % 2 === 0) return append(owner, handed);
-      for (let turns = 0; turns < 8; turns += 1)
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      return append(owner, handed);
-    },
+  'lines are stored before the cursor that keeps them': {
+    store: (_, buffer) => (request) => buffer().append(request),
   },
   'each part of a body is told what became of the first': {
     foreign: (append) => {

@@ -1,4 +1,5 @@
 /** What runs in a simulated shard's thread: what `shard.worker.ts` puts together, over a simulated outside. */
+import assert from 'node:assert/strict';
 import type { MessagePort } from 'node:worker_threads';
 
 import { contentOf } from '../../../src/app/shard/snapshot-parts.ts';
@@ -169,6 +170,8 @@ export class Inside {
       deflateMany,
       ...(seams.shard && { seams: seams.shard(shard) }),
     });
+    // Nothing decays here.
+    assert.ok(opening.kind === 'open' || opening.why !== 'unreadable', JSON.stringify(opening));
     if (opening.kind !== 'open') return this.#started({ kind: 'refused', detail: opening.detail });
     this.shard = opening.shard;
     const { buffer } = opening.shard;

@@ -6,11 +6,18 @@ import type { Clock } from '../../../src/lib/clock.ts';
 import { SimPort } from './wire.ts';
 import type { Host, Wire } from './wire.ts';
 
+/** Calls to the outside in which any work comes to an end for which no time has to pass. */
+const MOST_CALLS = 20_000;
+
 export class SimThread implements Host {
   isDead = false;
+  /** Whether it was found to do the same again and again. */
+  spins = false;
   readonly died: Promise<void>;
   #tellDeath: () => void = () => {};
   readonly #ports = new Set<SimPort>();
+  /** Calls to the outside since it was last seen to come to rest. */
+  #calls = 0;
   /** What it does when it runs again; undefined while it runs. */
   #held: (() => void)[] | undefined;
 
@@ -94,6 +101,7 @@ export class SimThread implements Host {
         const value: unknown = Reflect.get(of, name);
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
+          await this.#maySpin();
           await this.awake();
           const answer = await this.#answered(() => Reflect.apply(value, of, args) as unknown);
           const isHandle = typeof answer === 'object' && answer !== null && 'sync' in answer;
@@ -101,6 +109,19 @@ export class SimThread implements Host {
         };
       },
     });
+  }
+
+  /** It has come to rest. */
+  rested(): void {
+    this.#calls = 0;
+  }
+
+  /** One that goes on and on without time passing would never let anybody else run. */
+  async #maySpin(): Promise<void> {
+    this.#calls += 1;
+    if (this.#calls < MOST_CALLS) return;
+    this.spins = true;
+    await new Promise(() => {});
   }
 
   async #answered(call: () => unknown): Promise<unknown> {

@@ -4,6 +4,8 @@
  * supervision of threads; simulated are threads, ports, disks, connections and destinations.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
 
 import { superviseShards } from '../../../src/app/shards/shards.ts';
 import type { Shards } from '../../../src/app/shards/shards.ts';
@@ -27,6 +29,9 @@ import { SimShard } from './shard.ts';
 import { SimThread } from './thread.ts';
 import { Wire } from './wire.ts';
 
+/** A trip to the thread pool and back, behind what was sent there before. */
+const poolTurn = promisify(randomBytes);
+
 /** Steps in which time passes, so that what is said in one is heard in the next. */
 const STEP_MS = 500;
 /** Turns in which everything is done that waits for nothing outside, as a rule. */
@@ -48,7 +53,7 @@ export class PairWorld {
   #supervisor: Shards | undefined;
   #wanted = WANTED_AT_FIRST;
   #snapshot: Snapshot = snapshotOf(1, WANTED_AT_FIRST);
-  #broken: unknown;
+  #broken: Error | undefined;
 
   constructor(seed: number, seams: PairSeams = {}, isLarge = false) {
     const random = (n: number) => seededRandom(seed * 31 + n);
@@ -66,7 +71,7 @@ export class PairWorld {
 
   /** A claim does not hold. */
   broke(error: unknown): void {
-    this.#broken ??= error;
+    this.#broken ??= error instanceof Error ? error : new Error(String(error));
   }
 
   async start(): Promise<void> {
@@ -77,7 +82,7 @@ export class PairWorld {
   async run(action: PairAction): Promise<void> {
     this.seen.steps += 1;
     await this.#act(action);
-    await this.#turns(CALM_TURNS);
+    await this.#rest();
     this.#assertWell();
   }
 
@@ -247,7 +252,20 @@ export class PairWorld {
   async #pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= STEP_MS) {
       this.clock.advance(Math.min(left, STEP_MS));
-      await this.#turns(CALM_TURNS);
+      await this.#rest();
+    }
+  }
+
+  /**
+   * Lets everything be done that waits for nothing outside. Compressing goes through the real thread pool, as nothing else here does:
+   * simulated time must not run away from it.
+   */
+  async #rest(): Promise<void> {
+    await poolTurn(1);
+    await this.#turns(CALM_TURNS);
+    for (const { thread } of this.shards) {
+      assert.ok(!thread?.spins, 'a shard waits before it tries again');
+      thread?.rested();
     }
   }
 
@@ -263,9 +281,20 @@ export class PairWorld {
     }
   }
 
+  /** What a failure says of who waits for whom. */
+  #standing(): string {
+    const shards = this.shards.map(({ inside, thread }) => ({
+      isDead: thread?.isDead,
+      hangs: thread?.hangs,
+      ingest: inside?.ingest?.stats(),
+      handedBytes: inside?.peers.waitingBytes,
+    }));
+    return JSON.stringify({ underWay: this.clients.underWay.size, shards });
+  }
+
   async #until(holds: () => boolean, what: string): Promise<void> {
     for (let passed = 0; !holds(); passed += STEP_MS) {
-      assert.ok(passed < PATIENCE_MS, `in time ${what}`);
+      assert.ok(passed < PATIENCE_MS, `in time ${what}: ${this.#standing()}`);
       await this.#pass(STEP_MS);
       this.#assertWell();
     }

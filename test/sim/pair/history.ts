@@ -8,8 +8,11 @@ import { shrink, told, withoutHanging } from '../shrink.ts';
 import { drawPairActions } from './actions.ts';
 import type { PairAction, PairTroubles } from './actions.ts';
 import type { PairSeams } from './inside.ts';
+import { poisonPools } from './poison.ts';
 import { PairSeen } from './seen.ts';
 import { PairWorld } from './world.ts';
+
+poisonPools();
 
 export type PairVerdict =
   | { readonly kind: 'held'; readonly seen: PairSeen }

@@ -82,7 +82,9 @@ export class PairWorld {
   async run(action: PairAction): Promise<void> {
     this.seen.steps += 1;
     await this.#act(action);
-    await this.#rest();
+    // What comes next may meet the midst of this.
+    if (this.#random.fraction() < 0.5) await this.#rest();
+    else await this.#turns(this.wire.below(CALM_TURNS));
     this.#assertWell();
   }
 

@@ -53,6 +53,8 @@ export interface Decompressed {
   readonly plain: Pieces;
   /** CRC-32 that the plain bytes must have, which nobody has looked at yet. Absent: nothing is left to look at. */
   readonly crc?: number;
+  /** The same bytes as a deflate fragment that can be stored as it is. */
+  readonly fragment?: Buffer;
 }
 
 export interface Here {
@@ -77,19 +79,21 @@ export async function decompress(
   here?: Here,
 ): Promise<Decompressed | Refusal> {
   const plain = new Pieces();
-  const expectedBytes = body.bytes * USUAL_RATIO;
+  const packedBytes = body.bytes;
+  const expectedBytes = packedBytes * USUAL_RATIO;
   let pieceBytes = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, expectedBytes));
   const input = body.take();
   if (input.length === 0) return BROKEN;
   const wholeBytes = sizeOfWhole(coding, input, Math.min(plainBytes, WHOLE_BYTES_MAX));
   let chargedBytes = 0;
-  if (wholeBytes > pieceBytes && lease.grow(wholeBytes) === 'ok') {
+  const mayBeHere = here !== undefined && isForHere(here, packedBytes, wholeBytes);
+  if ((mayBeHere || wholeBytes > pieceBytes) && lease.grow(wholeBytes) === 'ok') {
     chargedBytes = wholeBytes;
-    pieceBytes = wholeBytes;
+    pieceBytes = Math.max(pieceBytes, wholeBytes);
     joinInput(input);
   }
   const [packed] = input;
-  if (here && packed && chargedBytes > 0 && isForHere(here, packed.length, wholeBytes)) {
+  if (mayBeHere && packed && chargedBytes > 0) {
     const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes));
     if (inflated) {
       lease.shrink(packed.length + chargedBytes - inflated.plain.length);
@@ -130,7 +134,8 @@ export async function decompress(
 
 /** Nor may much be read for little: empty blocks cost time and give nothing. */
 function isForHere({ mostBytes }: Here, packedBytes: number, wholeBytes: number): boolean {
-  return wholeBytes <= mostBytes + WHOLE_SLACK_BYTES && packedBytes <= wholeBytes;
+  if (wholeBytes === 0 || packedBytes > wholeBytes) return false;
+  return wholeBytes <= mostBytes + WHOLE_SLACK_BYTES;
 }
 
 async function inTurn<T>(here: Here, work: () => T): Promise<T> {

@@ -9,7 +9,7 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Gunzip, ZstdDecompress } from 'node:zlib';
 import { declaredBytes } from './declared-size.ts';
 import type { Lease } from './memory.ts';
-import { inflateHere, ZSTD_WINDOW_LOG } from './inflate-here.ts';
+import { inflateHere, isWorthKeeping, ZSTD_WINDOW_LOG } from './inflate-here.ts';
 import { giveBack } from '../lib/give-back.ts';
 import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
@@ -60,6 +60,8 @@ export interface Decompressed {
 export interface Here {
   /** Bodies up to this many plain bytes are decompressed on this thread. */
   readonly mostBytes: number;
+  /** The same of gzip bodies that can be stored as they were deflated; 0: nobody would store this one so. */
+  readonly deflatedBytes: number;
   /** Does a piece of work when it is its turn; undefined: it has been done. */
   readonly inTurn: (work: () => void) => Promise<void> | undefined;
 }
@@ -86,7 +88,8 @@ export async function decompress(
   if (input.length === 0) return BROKEN;
   const wholeBytes = sizeOfWhole(coding, input, Math.min(plainBytes, WHOLE_BYTES_MAX));
   let chargedBytes = 0;
-  const mayBeHere = here !== undefined && isForHere(here, packedBytes, wholeBytes);
+  const keeps = here !== undefined && isKept(here, coding, input[0]!, packedBytes, wholeBytes);
+  const mayBeHere = keeps || (here !== undefined && isForHere(here, packedBytes, wholeBytes));
   if ((mayBeHere || wholeBytes > pieceBytes) && lease.grow(wholeBytes) === 'ok') {
     chargedBytes = wholeBytes;
     pieceBytes = Math.max(pieceBytes, wholeBytes);
@@ -94,7 +97,7 @@ export async function decompress(
   }
   const [packed] = input;
   if (mayBeHere && packed && chargedBytes > 0) {
-    const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes));
+    const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes, keeps));
     if (inflated) {
       lease.shrink(packed.length + chargedBytes - inflated.plain.length);
       giveBack(packed);
@@ -130,6 +133,18 @@ export async function decompress(
   }
   lease.shrink(chargedBytes - plain.bytes);
   return { plain };
+}
+
+function isKept(
+  { deflatedBytes }: Here,
+  coding: 'gzip' | 'zstd',
+  start: Buffer,
+  packedBytes: number,
+  wholeBytes: number,
+): boolean {
+  const plainBytes = wholeBytes - WHOLE_SLACK_BYTES;
+  if (coding !== 'gzip' || plainBytes > deflatedBytes) return false;
+  return isWorthKeeping(start, packedBytes, plainBytes);
 }
 
 /** Nor may much be read for little: empty blocks cost time and give nothing. */

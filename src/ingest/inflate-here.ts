@@ -43,28 +43,43 @@ interface WithEngine {
 }
 
 /**
+ * Whether a gzip body, if it is nothing unusual, is small enough as it was deflated.
+ *
+ * @param start of the body, its header at least
+ * @param packedBytes of all of it
+ * @param plainBytes that it says to hold
+ */
+export function isWorthKeeping(start: Buffer, packedBytes: number, plainBytes: number): boolean {
+  if (plainBytes < FRAGMENT_BYTES_MIN || packedBytes * 2 > plainBytes) return false;
+  return start.length > GZIP_XFL_AT && start[GZIP_XFL_AT] !== GZIP_FASTEST;
+}
+
+/**
  * @param bufferBytes more than what it says to hold: a full buffer looks unfinished
+ * @param keeps whether a {@link InflatedHere.fragment fragment} is made of it as well
  * @returns undefined when it is for the long way to say what becomes of it
  */
 export function inflateHere(
   coding: 'gzip' | 'zstd',
   body: Buffer,
   bufferBytes: number,
+  keeps: boolean,
 ): InflatedHere | undefined {
   try {
-    return coding === 'gzip' ? gunzipHere(body, bufferBytes) : unzstdHere(body, bufferBytes);
+    if (coding === 'gzip') return gunzipHere(body, bufferBytes, keeps);
+    return unzstdHere(body, bufferBytes);
   } catch {
     return undefined;
   }
 }
 
-function gunzipHere(body: Buffer, bufferBytes: number): InflatedHere | undefined {
+function gunzipHere(body: Buffer, bufferBytes: number, keeps: boolean): InflatedHere | undefined {
   const trailerAt = body.length - GZIP_TRAILER_BYTES;
   if (trailerAt < GZIP_HEADER_BYTES || body.readUInt32BE(0) !== GZIP_PLAIN_HEADER) return undefined;
   const packed = body.subarray(GZIP_HEADER_BYTES, trailerAt);
   const crc = body.readUInt32LE(trailerAt);
   const bytes = body.readUInt32LE(trailerAt + 4);
-  const fragment = isWorthKeeping(body, bytes) ? openEnded(packed, bytes) : undefined;
+  const fragment = keeps ? openEnded(packed, bytes) : undefined;
   const shape = {
     chunkSize: bufferBytes,
     maxOutputLength: bufferBytes,
@@ -75,11 +90,6 @@ function gunzipHere(body: Buffer, bufferBytes: number): InflatedHere | undefined
   const { buffer, engine } = inflateRawSync(input, shape) as unknown as WithEngine;
   if (engine.bytesWritten !== input.length || buffer.length !== bytes) return undefined;
   return { plain: buffer, crc, ...(fragment && { fragment }) };
-}
-
-function isWorthKeeping(body: Buffer, plainBytes: number): boolean {
-  if (plainBytes < FRAGMENT_BYTES_MIN || body.length * 2 > plainBytes) return false;
-  return body[GZIP_XFL_AT] !== GZIP_FASTEST;
 }
 
 function unzstdHere(body: Buffer, bufferBytes: number): InflatedHere | undefined {

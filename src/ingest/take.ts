@@ -63,8 +63,11 @@ async function takePacked(
   lease: Lease,
 ): Promise<Outcome> {
   const mostBytes = plainBytesMost(taking, admission);
+  const { limits } = taking.deps;
+  const { to } = admission;
   const here = {
-    mostBytes: taking.deps.limits.decompressedHereBytes,
+    mostBytes: limits.decompressedHereBytes,
+    deflatedBytes: to.kind === 'stream' && to.wanted ? limits.deflatedBytes : 0,
     inTurn: (work: () => void) =>
       taking.wheel.run(admission.payer, true, () => {
         work();

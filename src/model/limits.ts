@@ -9,6 +9,8 @@ const MIB = 1024 * KIB;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** Plain bytes of a block that is stored as its sender deflated it: as many as a reader makes room for. */
+const DEFLATED_BLOCK_BYTES = MIB;
 
 export const limits = {
   ingest: {
@@ -54,6 +56,8 @@ export const limits = {
     decompressions: 2,
     /** Plain bytes of a body that a shard's own thread decompresses: one to three milliseconds of a turn. */
     decompressedHereBytes: MIB + 64 * KIB,
+    /** The same of a gzip body that may be stored as it was deflated, and has nothing to do in the thread pool then. */
+    deflatedBytes: DEFLATED_BLOCK_BYTES,
     /** Of a refused request's unread body: how much is read on, and for how long, so that the answer gets through. */
     discardBytes: MIB,
     discardMs: 2_000,
@@ -101,7 +105,7 @@ export const limits = {
      * Senders that gather up to a MiB of lines of some 250 bytes.
      */
     deflatedLines: 4_000,
-    deflatedBytes: MIB,
+    deflatedBytes: DEFLATED_BLOCK_BYTES,
     /** Records after which the log's tail gets its index, however small they are: places of blocks are held in memory. */
     spanBlocks: 65_536,
     /** The newest blocks held in memory, so that a job that keeps up never reads the disk. */

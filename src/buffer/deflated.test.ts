@@ -1,20 +1,15 @@
 /** Lines that come deflated are stored as their sender deflated them, where they may be one block. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { constants, crc32, deflateRawSync } from 'node:zlib';
 import type { AppendRequest } from './contract.ts';
 import { decodeBlock } from './format/block.codec.ts';
 import { SHARED_BYTES } from './write/intake.ts';
-import { key, readAll, request, smallLimits, TestShard, texts } from './testing.ts';
+import { key, readAll, request, smallLimits, TestShard, texts, withDeflated } from './testing.ts';
 
 const DEFLATED_LINES = 400;
 
-/** @param level another one than the buffer's own, so that what it has made differs */
 function deflated(lines: readonly string[], more: Partial<AppendRequest> = {}): AppendRequest {
-  const plain = request(lines, more);
-  const { bytes } = plain.lines;
-  const fragment = deflateRawSync(bytes, { level: 9, finishFlush: constants.Z_SYNC_FLUSH });
-  return { ...plain, deflated: { fragment, crc: crc32(bytes) } };
+  return withDeflated(request(lines, more));
 }
 
 function openShard(): TestShard {

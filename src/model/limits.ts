@@ -9,8 +9,8 @@ const MIB = 1024 * KIB;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Plain bytes of a block that is stored as its sender deflated it: as many as a reader makes room for. */
-const DEFLATED_BLOCK_BYTES = MIB;
+/** Plain bytes of a block that is stored as its sender deflated it: senders gather a MiB, and end with the line that fills it. */
+const DEFLATED_BLOCK_BYTES = MIB + 256 * KIB;
 
 export const limits = {
   ingest: {

@@ -162,7 +162,7 @@ class Walk {
     return this.at <= this.#endAt;
   }
 
-  /** Reads the codes of a block that brings its own (3.2.7). */
+  /** Reads the codes of a block that brings its own (§3.2.7). */
   #codes(): boolean {
     const literals = this.#take(5) + 257;
     const distances = this.#take(5) + 1;

@@ -4,7 +4,7 @@
  *
  * Codes up to {@link DIRECT_BITS} bits, which are nearly all that occur, are looked up; longer ones are counted down bit by bit.
  */
-export const CODE_BITS_MAX = 15;
+const CODE_BITS_MAX = 15;
 /** Measured with log lines: 10 to 11 join fewer symbols (a quarter slower), 13 is a larger table to fill for each block (a tenth). */
 const DIRECT_BITS = 12;
 const DIRECT_MASK = (1 << DIRECT_BITS) - 1;

@@ -194,6 +194,11 @@ export const limits = {
     turnBytes: 128 * KIB,
     /** Plain bytes from which on a batch that is made anew is made in a thread of its own: a core works on it for 5 ms and more. */
     apartBytes: 256 * KIB,
+    /**
+     * The same for lines that go out as they came, out of blocks so small that they are inflated and deflated again together. Here
+     * that takes two trips through libuv's pool, each of which costs the shard's thread some 0.1 ms, and room beside the syncs there.
+     */
+    apartAgainBytes: 64 * KIB,
     /** How long that thread may say nothing while it has work, before it is ended: between two words it works on 2 MiB at most. */
     apartSilentMs: MINUTE,
     /** Batches being read, formatted and compressed at once; reads and compressions are bounded further below. */

@@ -105,6 +105,19 @@ test('blocks that stand apart are read with a few calls', async () => {
   await buffer.close();
 });
 
+test('memory of blocks that were read is given back, however few they are', async () => {
+  const shard = new TestShard(smallLimits({ tailCacheBytes: 0, spanBlocks: 100_000 }), 'disk');
+  const buffer = await shard.open(await shard.log());
+  for (let n = 0; n < STREAMS * 2; n += 1)
+    await buffer.append(request(texts(3, n, PAD), { stream: `zones/z${n % STREAMS}/http` }));
+  const read = await buffer.read('zones/z7/http', 0, 1 << 20);
+  assert.ok(read.kind === 'blocks' && read.blocks.length > 0);
+  assert.ok(read.blocks.every(({ stored }) => stored.length > 0));
+  read.giveBack?.();
+  assert.ok(read.blocks.every(({ stored }) => stored.length === 0));
+  await buffer.close();
+});
+
 test('blocks that stand together are read in one go', async () => {
   const shard = new TestShard(smallLimits({ tailCacheBytes: 0 }), 'disk');
   let reads = 0;

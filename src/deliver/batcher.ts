@@ -68,6 +68,7 @@ export type BatchChoice =
       /** Estimates where a block is taken in part; 0 where the index knows nothing (lines that cannot be read). */
       readonly plainBytes: number;
       readonly storedBytes: number;
+      readonly blocks: number;
     };
 
 export interface BatchQuestion {
@@ -88,13 +89,14 @@ interface Taken {
   to: number;
   plainBytes: number;
   storedBytes: number;
+  blocks: number;
   /** When its last block was received. */
   lastMs: number;
   full: boolean;
 }
 
 /** A block's plain bytes at most. */
-const BLOCK_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 1_310_720;
 
 /**
  * Plain bytes of blocks that are enough to choose by, whatever the first of them has of the batch: a long backlog need not be gone
@@ -112,7 +114,13 @@ export function chooseBatch(question: BatchQuestion): BatchChoice {
   if (!first || first.range.from > next.from) {
     // The index shows no block here. Reading will tell why; nothing is gained by waiting.
     const to = first ? Math.min(first.range.from, end) : end;
-    return { kind: 'ready', range: { from: next.from, to }, plainBytes: 0, storedBytes: 0 };
+    return {
+      kind: 'ready',
+      range: { from: next.from, to },
+      plainBytes: 0,
+      storedBytes: 0,
+      blocks: 0,
+    };
   }
   const taken = take(question, first, end);
   const hourEndMs = (hourOf(first.receivedMs) + 1) * HOUR_MS;
@@ -130,14 +138,16 @@ export function chooseBatch(question: BatchQuestion): BatchChoice {
     return { kind: 'wait', delayMs, lookMs: Math.min(delayMs, quietMs), plainBytes, lookAtBytes };
   }
   const range = { from: next.from, to: taken.to };
-  return { kind: 'ready', range, plainBytes: taken.plainBytes, storedBytes: taken.storedBytes };
+  const { plainBytes, storedBytes, blocks } = taken;
+  return { kind: 'ready', range, plainBytes, storedBytes, blocks };
 }
 
 /** Takes blocks until one does not fit. A block that alone is too large is cut by lines. */
 function take(question: BatchQuestion, first: BlockInfo, end: number): Taken {
   const { next, head, infos, caps } = question;
   const { receivedMs: lastMs } = first;
-  const taken: Taken = { to: next.from, plainBytes: 0, storedBytes: 0, lastMs, full: false };
+  const bytes = { plainBytes: 0, storedBytes: 0 };
+  const taken: Taken = { to: next.from, ...bytes, blocks: 0, lastMs, full: false };
   const hour = hourOf(first.receivedMs);
   for (const info of infos) {
     if (info.range.to <= next.from) continue;
@@ -155,6 +165,7 @@ function take(question: BatchQuestion, first: BlockInfo, end: number): Taken {
     taken.to = from + fits;
     taken.plainBytes += Math.ceil((bytes * fits) / lines);
     taken.storedBytes += Math.ceil(info.storedBytes * share);
+    taken.blocks += 1;
     taken.lastMs = info.receivedMs;
     if (tooMany || to - next.from >= caps.lines) return { ...taken, full: true };
   }

@@ -102,6 +102,43 @@ describe('delivery', () => {
     assert.equal(world.sent[0]?.batch.to, 39);
   });
 
+  it('a plan that was settled just now is not tried again, whenever the next one is recorded', async () => {
+    for (let later = 0; later < 30; later += 1) {
+      const world = new World();
+      const { buffer } = world;
+      const [plan, settle] = [buffer.plan.bind(buffer), buffer.settle.bind(buffer)];
+      const answered = Promise.withResolvers<void>();
+      const settled = Promise.withResolvers<void>();
+      let plans = 0;
+      buffer.plan = async (...args) => {
+        if (++plans === 2) {
+          await settled.promise;
+          for (let step = 0; step < later; step += 1) await Promise.resolve();
+        }
+        return await plan(...args);
+      };
+      buffer.settle = async (waybill) => {
+        const recorded = await settle(waybill);
+        settled.resolve();
+        return recorded;
+      };
+      world.receiver = async ({ batch }) => {
+        await answered.promise;
+        return { kind: 'accepted', receipt: batch.name };
+      };
+      await world.delivery.apply([jobOf(1)], 1);
+      for (let n = 0; n < 2; n += 1) {
+        world.add(STREAM, numbered(2, 2 * n));
+        await world.pass(1_000);
+      }
+      assert.equal(plans, 2);
+      answered.resolve();
+      await world.pass(1_000);
+      assert.deepEqual(world.delivered(), numbered(4));
+      assert.deepEqual(world.log, [], `recorded ${later} steps later`);
+    }
+  });
+
   it('settles by a waybill that says what was sent where', async () => {
     const world = new World();
     await world.delivery.apply([jobOf(1, { version: 77 })], 1);

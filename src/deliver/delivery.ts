@@ -8,6 +8,7 @@ import { TurnQueue } from '../lib/turn-queue.ts';
 import { TurnSlices } from '../lib/turn-slices.ts';
 import type { JobConfig } from '../model/snapshot.ts';
 import { backoffMs } from './backoff.ts';
+import { BacklogLook } from './backlog-look.ts';
 import { AGAIN_LEVEL, DEFLATE_LEVEL } from './body.ts';
 import type { Delivery, DeliveryDeps, DeliveryStats, JobStatus } from './contract.ts';
 import { JobIndex } from './job-index.ts';
@@ -109,7 +110,7 @@ class ShardDelivery implements Delivery {
       inTurn: (piece) => turns.run(piece),
       limits,
     };
-    const where = { apart: deps.prepareApart, apartBytes: limits.apartBytes };
+    const where = { apart: deps.prepareApart, limits };
     return {
       deps,
       clock,
@@ -122,7 +123,8 @@ class ShardDelivery implements Delivery {
           return false;
         }
       },
-      prepareBatch: (request, plainBytes) => prepareWhere(request, plainBytes, prepare, where),
+      prepareBatch: (request, size) => prepareWhere(request, size, prepare, where),
+      backlog: new BacklogLook({ buffer: deps.buffer, inTurn: prepare.inTurn }),
       turns: this.#turns,
       calls: this.#calls,
       pace: new Pace({

@@ -7,15 +7,26 @@ import { combineCrc32 } from '../lib/crc32.ts';
 import { giveBack } from '../lib/give-back.ts';
 
 export type Inflated =
-  | {
-      readonly kind: 'plain';
-      readonly plain: Buffer;
-      /** With the last of blocks that were inflated together: memory that was made for them, and that nobody else looks at. */
-      readonly own?: Buffer;
-    }
+  | { readonly kind: 'plain'; readonly plain: Buffer }
   /** The bytes are not what the block's header says. */
   | { readonly kind: 'damaged' }
   | { readonly kind: 'failed'; readonly detail: string };
+
+/** Blocks that stand one behind the other and were inflated together. */
+export type InflatedRun =
+  | {
+      readonly kind: 'together';
+      readonly blocks: readonly StoredBlock[];
+      /** Of all of them. */
+      readonly plain: Buffer;
+      /** The memory of it, where it was made for them and nobody else looks at it. */
+      readonly own?: Buffer;
+    }
+  | {
+      readonly kind: 'each';
+      readonly blocks: readonly StoredBlock[];
+      readonly each: readonly Inflated[];
+    };
 
 type Inflate = (block: StoredBlock) => Promise<Buffer>;
 
@@ -23,23 +34,24 @@ type Inflate = (block: StoredBlock) => Promise<Buffer>;
 const RUN_BYTES = 256 * 1024;
 
 /** Starts inflating blocks; the answers stand in the order of the blocks and never reject. */
-export function inflateBlocks(
+export function inflateRuns(
   blocks: readonly StoredBlock[],
   inflate: Inflate,
-): Promise<Inflated>[] {
-  const answers: Promise<Inflated>[] = [];
-  for (const run of runs(blocks)) {
-    const inflating = inflateRun(run, inflate);
-    for (const index of run.keys()) answers.push(inflating.then((all) => all[index]!));
-  }
-  return answers;
+): Promise<InflatedRun>[] {
+  return [...runs(blocks)].map((run) => inflateRun(run, inflate));
+}
+
+/** What became of each block of a run. */
+export function eachOf(run: InflatedRun): readonly Inflated[] {
+  return run.kind === 'each' ? run.each : cut(run.blocks, run.plain);
 }
 
 function* runs(blocks: readonly StoredBlock[]): Generator<readonly StoredBlock[]> {
   let run: StoredBlock[] = [];
   let bytes = 0;
   for (const block of blocks) {
-    const joins = block.codec === 'deflate' && run[0]?.codec === 'deflate';
+    const isNext = run.at(-1)?.range.to === block.range.from;
+    const joins = isNext && block.codec === 'deflate' && run[0]?.codec === 'deflate';
     if (run.length > 0 && (!joins || bytes + block.plainBytes > RUN_BYTES)) {
       yield run;
       run = [];
@@ -51,15 +63,20 @@ function* runs(blocks: readonly StoredBlock[]): Generator<readonly StoredBlock[]
   if (run.length > 0) yield run;
 }
 
-async function inflateRun(run: readonly StoredBlock[], inflate: Inflate): Promise<Inflated[]> {
-  if (run.length > 1) {
-    const together = join(run);
+async function inflateRun(blocks: readonly StoredBlock[], inflate: Inflate): Promise<InflatedRun> {
+  if (blocks.length > 1) {
+    const together = join(blocks);
     const joined = await inflateOne(together, inflate);
     giveBack(together.stored);
-    if (joined.kind === 'failed') return run.map(() => joined);
-    if (joined.kind === 'plain') return cut(run, joined.plain);
+    if (joined.kind === 'plain')
+      return { kind: 'together', blocks, plain: joined.plain, own: joined.plain };
+    if (joined.kind === 'failed') return { kind: 'each', blocks, each: blocks.map(() => joined) };
   }
-  return await Promise.all(run.map((block) => inflateOne(block, inflate)));
+  const each = await Promise.all(blocks.map((block) => inflateOne(block, inflate)));
+  const [only] = each;
+  if (only?.kind !== 'plain' || each.length > 1) return { kind: 'each', blocks, each };
+  const isOwn = only.plain !== blocks[0]!.stored;
+  return { kind: 'together', blocks, plain: only.plain, ...(isOwn && { own: only.plain }) };
 }
 
 /** The blocks as if they had been stored as one. */
@@ -79,17 +96,15 @@ function join(run: readonly StoredBlock[]): StoredBlock {
 
 function cut(run: readonly StoredBlock[], plain: Buffer): Inflated[] {
   let at = 0;
-  return run.map(({ plainBytes }, index) => {
+  return run.map(({ plainBytes }) => {
     at += plainBytes;
-    const part = plain.subarray(at - plainBytes, at);
-    return { kind: 'plain', plain: part, ...(index === run.length - 1 && { own: plain }) };
+    return { kind: 'plain', plain: plain.subarray(at - plainBytes, at) };
   });
 }
 
 async function inflateOne(block: StoredBlock, inflate: Inflate): Promise<Inflated> {
   try {
-    const plain = await inflate(block);
-    return { kind: 'plain', plain, ...(plain !== block.stored && { own: plain }) };
+    return { kind: 'plain', plain: await inflate(block) };
   } catch (error) {
     const name = error instanceof Error ? error.name : 'unknown error';
     if (name === 'BlockDamaged') return { kind: 'damaged' };

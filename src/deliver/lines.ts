@@ -27,6 +27,19 @@ export function cutLines(plain: Buffer, first: number, range: Range): Buffer | u
   return to === undefined ? undefined : plain.subarray(from, to);
 }
 
+/** Whether plain bytes are the lines of these blocks, one behind the other, and each has as many as it says. */
+export function areWholeBlocks(
+  plain: Buffer,
+  blocks: readonly { readonly range: Range; readonly plainBytes: number }[],
+): boolean {
+  let at = 0;
+  for (const { range, plainBytes } of blocks) {
+    if (skipLines(plain, at, range.to - range.from) !== at + plainBytes) return false;
+    at += plainBytes;
+  }
+  return at === plain.length;
+}
+
 /** A run of whole lines that is handed on in one turn. */
 export interface Slice {
   readonly bytes: Buffer;

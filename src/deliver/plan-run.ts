@@ -26,6 +26,7 @@ import { withRefused } from './partial.ts';
 import { tellPlace } from './place-verdict.ts';
 import type { Place } from './places.ts';
 import type { Prepared, PreparedBatch } from './prepare.ts';
+import type { BatchSize } from './prepare-where.ts';
 import { judgeRefusal, NEVER_REFUSED } from './refusal.ts';
 import type { Refusals } from './refusal.ts';
 import type { RunnerTools } from './runner-tools.ts';
@@ -88,6 +89,7 @@ export class PlanRun {
   /** What it held and cost when it was last prepared; estimates for its next turn. */
   #heldBytes: number;
   #costBytes: number;
+  #blocks: number | undefined;
 
   constructor(
     plan: Plan,
@@ -110,6 +112,11 @@ export class PlanRun {
     return this.stage !== 'resting' && this.stage !== 'ended';
   }
 
+  /** Whether it may be tried. One that has ended may still be among its job's for some steps. */
+  get rests(): boolean {
+    return this.stage === 'resting';
+  }
+
   /** Lines of the stream were ordered erased: an attempt under way ends, and the next one is made without them. */
   recall(): void {
     this.#recall.abort();
@@ -118,7 +125,7 @@ export class PlanRun {
   /** One attempt of a plan at rest. */
   async run(): Promise<void> {
     this.#to('due');
-    const { goesApart, turns } = this.#host.tools;
+    const { goesApart, pace, turns } = this.#host.tools;
     const job = this.#host.job();
     const turn = await turns.request({
       account: job.account,
@@ -128,7 +135,8 @@ export class PlanRun {
       apart: goesApart(() => ({
         content: this.#host.content(this.made ?? job),
         receiver: this.#host.receiver(),
-        plainBytes: this.#costBytes,
+        sparing: pace.isStretched(job.account),
+        ...this.#size(),
       })),
     });
     await this.#guarded(turn, async () => {
@@ -147,6 +155,17 @@ export class PlanRun {
     const sending = this.#send(prepared, turn);
     // Not `async`, and nothing here holds `prepared` on: the body can go once it is sent.
     return this.#guarded(turn, async () => this.#act(await sending, turn));
+  }
+
+  /** Remembers what it costs to prepare. */
+  note({ member, blocks }: PreparedBatch): void {
+    this.#heldBytes = member.bytes;
+    this.#costBytes = member.plainBytes;
+    this.#blocks = blocks;
+  }
+
+  #size(): BatchSize {
+    return { plainBytes: this.#costBytes, blocks: this.#blocks };
   }
 
   /** Whatever goes wrong, the turn is given back; a bug of ours makes the plan rest, it does not stop the job. */
@@ -202,7 +221,7 @@ export class PlanRun {
       origin,
       receiver,
     };
-    const prepared = await prepareBatch(request, this.#costBytes);
+    const prepared = await prepareBatch(request, this.#size());
     const corrupt = prepared.kind === 'failed' ? 0 : (prepared.counts.dropped.corrupt ?? 0);
     if (corrupt > 0) deps.diagnostics.alarm('delivery.lines.corrupt', { job, lines: corrupt });
     return prepared;
@@ -226,8 +245,7 @@ export class PlanRun {
 
   async #send(prepared: PreparedBatch, turn: Turn): Promise<Decision> {
     const { deps, senders, clock, stop } = this.#host.tools;
-    this.#heldBytes = prepared.member.bytes;
-    this.#costBytes = prepared.member.plainBytes;
+    this.note(prepared);
     turn.prepared(prepared.member.bytes);
     if (!this.#host.mayAttempt(this)) return { kind: 'rest', delayMs: 0 };
     // The job was pointed elsewhere meanwhile, where the body may have to look different.
@@ -438,7 +456,7 @@ export class PlanRun {
     const content = this.#host.content(made);
     if (content === 'whole') return range.to - range.from;
     const request = { stream: made.stream, range, pinned: true, content };
-    const prepared = await this.#host.tools.prepareBatch(request, this.#costBytes);
+    const prepared = await this.#host.tools.prepareBatch(request, this.#size());
     return prepared.kind === 'failed' ? range.to - range.from : prepared.counts.delivered;
   }
 

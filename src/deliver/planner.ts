@@ -157,7 +157,8 @@ export class Planner {
     const most = deps.limits.batchBlocks;
     // What is read first is a lower bound of what the index then shows: a batch may close sooner, never later.
     const seen = deps.buffer.stream(job.stream);
-    const infos = await deps.buffer.peek(job.stream, next.from, most, enoughBytes(caps));
+    const { backlog } = this.#host.tools;
+    const infos = await backlog.blocks(job.stream, next.from, most, enoughBytes(caps));
     const head = deps.buffer.stream(job.stream)?.head ?? 0;
     this.#chosenFor = { job, head };
     const more = infos.length >= most;
@@ -180,8 +181,8 @@ export class Planner {
   }
 
   async #make(choice: Ready): Promise<void> {
-    const { goesApart, turns } = this.#host.tools;
-    const { plainBytes, storedBytes } = choice;
+    const { goesApart, pace, turns } = this.#host.tools;
+    const { plainBytes, storedBytes, blocks } = choice;
     const job = this.#host.job();
     const turn = await turns.request({
       account: job.account,
@@ -191,7 +192,9 @@ export class Planner {
       apart: goesApart(() => ({
         content: this.#host.content(job),
         receiver: this.#host.receiver(),
+        sparing: pace.isStretched(job.account),
         plainBytes,
+        blocks,
       })),
     });
     if (!turn) return;
@@ -253,7 +256,7 @@ export class Planner {
     const request = { stream: job.stream, range: choice.range, pinned: false, content, sparing };
     return await this.#host.tools.prepareBatch(
       { ...request, origin: { job: job.id, epoch }, receiver },
-      choice.plainBytes,
+      choice,
     );
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { compileContent } from './content/index.ts';
 import type { Content, ReceiverDescription } from './contract.ts';
 import { goesApart, prepareWhere } from './prepare-where.ts';
+import type { Shape } from './prepare-where.ts';
 import type { PrepareTools } from './prepare.ts';
 import { MemoryBuffer } from './testing/memory-buffer.ts';
 
@@ -12,6 +13,12 @@ const projected = compileContent(
   undefined,
   EPOCH,
 );
+const LIMITS = {
+  apartBytes: 1_000,
+  apartAgainBytes: 500,
+  smallBlockBytes: 100,
+  sparingBlockBytes: 50,
+};
 const framed: ReceiverDescription = {
   fingerprint: '',
   framing: {
@@ -27,13 +34,22 @@ const framed: ReceiverDescription = {
 
 test('a large batch that is made anew goes to the other thread, and nothing else does', () => {
   const apart = async () => ({ kind: 'failed', detail: 'not asked for' }) as const;
-  const where = { apart, apartBytes: 1_000 };
+  const where = { apart, limits: LIMITS };
   const goes = (content: Content, plainBytes: number, receiver?: ReceiverDescription): boolean =>
     goesApart({ content, plainBytes, ...(receiver && { receiver }) }, where);
   assert.equal(goes(projected, 1_000), true);
   assert.equal(goes('whole', 1_000, framed), true);
   assert.equal(goes(projected, 999), false, 'small');
   assert.equal(goes('whole', 1e9), false, 'copied');
+  const blocks = (count: number, more?: Partial<Shape>): boolean =>
+    goesApart({ content: 'whole', plainBytes: 1_000, blocks: count, ...more }, where);
+  assert.equal(blocks(11), true, 'of small blocks');
+  assert.equal(blocks(10), false, 'of large ones');
+  assert.equal(blocks(11, { sparing: true }), false, 'of such as are copied as well just now');
+  assert.equal(blocks(21, { sparing: true }), true);
+  assert.equal(blocks(1, { plainBytes: 600 }), false, 'one is copied however small it is');
+  assert.equal(blocks(100, { plainBytes: 499 }), false, 'little');
+  assert.equal(blocks(100, { receiver: { fingerprint: '', encoding: 'identity' } }), false);
   assert.equal(goes('whole', 1e9, { fingerprint: '', encoding: 'identity' }), false);
   assert.ok(projected !== 'whole');
   const { recipe: _, ...untold } = projected;
@@ -68,9 +84,12 @@ test('without another thread a large batch is prepared here', async () => {
     asked.push('apart');
     return { kind: 'failed', detail: '' } as const;
   };
-  const made = await prepareWhere(request, 1e9, tools, { apart: undefined, apartBytes: 0 });
+  const made = await prepareWhere(request, { plainBytes: 1e9 }, tools, {
+    apart: undefined,
+    limits: LIMITS,
+  });
   assert.equal(made.kind, 'batch');
-  await prepareWhere(request, 1e9, tools, { apart, apartBytes: 0 });
-  await prepareWhere(request, 1, tools, { apart, apartBytes: 2 });
+  await prepareWhere(request, { plainBytes: 1e9 }, tools, { apart, limits: LIMITS });
+  await prepareWhere(request, { plainBytes: 999 }, tools, { apart, limits: LIMITS });
   assert.deepEqual(asked, ['apart']);
 });

@@ -14,13 +14,13 @@ import type { Content, DeliverLimits, ReceiverDescription } from './contract.ts'
 import { encodeBlock } from './encode-block.ts';
 import type { MalformedLine } from './encode-block.ts';
 import { FramedLines, isFramed } from './frame-block.ts';
-import { inflateBlocks } from './inflate-run.ts';
-import type { Inflated } from './inflate-run.ts';
-import { cutLines } from './lines.ts';
+import { eachOf, inflateRuns } from './inflate-run.ts';
+import type { Inflated, InflatedRun } from './inflate-run.ts';
+import { areWholeBlocks, cutLines } from './lines.ts';
 import { Tally } from './tally.ts';
 
 /** Plain bytes asked of the buffer at once: what a preparation holds besides its body. */
-const WINDOW_BYTES = 2 * 1024 * 1024;
+export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 export interface PrepareTools extends BodyTools {
   /** Told of blocks and what they were inflated to, once nothing of a batch refers to them any more. */
@@ -55,6 +55,8 @@ interface Accounted {
   readonly receivedMs: { readonly first: number; readonly last: number };
   readonly counts: OutcomeCounts;
   readonly malformed: readonly MalformedLine[];
+  /** What it was made of. */
+  readonly blocks: number;
 }
 
 export interface PreparedBatch extends Accounted, Body {
@@ -89,6 +91,7 @@ class Preparation {
   #at: number;
   #firstMs: number | undefined;
   #lastMs = 0;
+  #blocks = 0;
 
   constructor(request: PrepareRequest, tools: PrepareTools) {
     this.#request = request;
@@ -152,20 +155,19 @@ class Preparation {
       return { failed: 'the buffer answered with other lines than asked for' };
     // All of a window are inflated side by side; the lane bounds how many at once.
     const copied = this.#copied(wanted);
-    const inflating = inflateBlocks(
+    const inflating = inflateRuns(
       wanted.filter((_, index) => !copied[index]),
       this.#tools.inflate,
     );
     // What is not gathered is copied line by line.
     const isGathered = this.#request.content === 'whole' && !this.#framed;
     const used = wanted.map(({ stored }) => stored);
-    for (const [index, block] of wanted.entries()) {
-      const inflated = copied[index] ? undefined : await inflating.shift();
-      if (inflated?.kind === 'plain') used.push(inflated.plain);
-      const step = await this.#takeBlock(block, inflated);
+    for (let index = 0; index < wanted.length;) {
+      const run = copied[index] ? undefined : await inflating.shift()!;
+      if (run?.kind === 'together') used.push(run.plain);
+      const step = run ? await this.#takeRun(run, isGathered) : await this.#copy(wanted[index]!);
       if (step !== 'on') return step;
-      if (isGathered && inflated?.kind === 'plain' && inflated.own)
-        this.#body.takeMemory(inflated.own);
+      index += run?.blocks.length ?? 1;
       if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
     }
     // What goes through an encoder or a framer is copied by it; all else stands in the body as it is.
@@ -175,23 +177,56 @@ class Preparation {
     return 'on';
   }
 
-  async #takeBlock(block: StoredBlock, inflated: Inflated | undefined): Promise<Step> {
-    const to = Math.min(block.range.to, this.#request.range.to);
-    if (inflated === undefined) {
-      const { stored, plainCrc, plainBytes } = block;
-      await this.#body.addFragment({ bytes: stored, plainCrc, plainBytes });
-      this.#tally.delivered += to - this.#at;
-    } else if (inflated.kind === 'failed') {
-      return { failed: inflated.detail };
+  async #copy(block: StoredBlock): Promise<Step> {
+    const { stored, plainCrc, plainBytes } = block;
+    await this.#body.addFragment({ bytes: stored, plainCrc, plainBytes });
+    this.#tally.delivered += block.range.to - this.#at;
+    return this.#taken(block, block.range.to);
+  }
+
+  async #takeRun(run: InflatedRun, isGathered: boolean): Promise<Step> {
+    if (isGathered && run.kind === 'together' && this.#isAllWanted(run)) {
+      await this.#body.addPlain(run.plain);
+      for (const block of run.blocks) {
+        this.#tally.delivered += block.range.to - this.#at;
+        this.#taken(block, block.range.to);
+      }
     } else {
-      const lines =
-        inflated.kind === 'plain'
-          ? cutLines(inflated.plain, block.range.from, { from: this.#at, to })
-          : undefined;
-      if (lines === undefined) return this.#gap('corrupt', to, block.receivedMs);
-      await this.#addLines(lines, { from: this.#at, to }, block.receivedMs);
+      const { pinned } = this.#request;
+      for (const [index, inflated] of eachOf(run).entries()) {
+        if (!pinned && this.#body.plainBytes >= this.#tools.limits.batchBytes) return 'enough';
+        const step = await this.#takeBlock(run.blocks[index]!, inflated);
+        if (step !== 'on') return step;
+      }
     }
+    if (isGathered && run.kind === 'together' && run.own) this.#body.takeMemory(run.own);
+    return 'on';
+  }
+
+  /** Whether a run goes into the body as it is: dozens of small blocks then cost as much as one. */
+  #isAllWanted({ blocks, plain }: Extract<InflatedRun, { kind: 'together' }>): boolean {
+    const { range, pinned } = this.#request;
+    const isWithin = blocks[0]!.range.from === this.#at && blocks.at(-1)!.range.to <= range.to;
+    const bytes = this.#body.plainBytes + plain.length;
+    const fits = pinned || bytes < this.#tools.limits.batchBytes;
+    return isWithin && fits && areWholeBlocks(plain, blocks);
+  }
+
+  async #takeBlock(block: StoredBlock, inflated: Inflated): Promise<Step> {
+    const to = Math.min(block.range.to, this.#request.range.to);
+    if (inflated.kind === 'failed') return { failed: inflated.detail };
+    const lines =
+      inflated.kind === 'plain'
+        ? cutLines(inflated.plain, block.range.from, { from: this.#at, to })
+        : undefined;
+    if (lines === undefined) return this.#gap('corrupt', to, block.receivedMs);
+    await this.#addLines(lines, { from: this.#at, to }, block.receivedMs);
+    return this.#taken(block, to);
+  }
+
+  #taken(block: StoredBlock, to: number): Step {
     this.#received(block.receivedMs);
+    this.#blocks += 1;
     this.#at = to;
     return 'on';
   }
@@ -218,13 +253,12 @@ class Preparation {
   #copied(blocks: readonly StoredBlock[]): boolean[] {
     const { smallBlockBytes, sparingBlockBytes } = this.#tools.limits;
     const enough = this.#request.sparing ? sparingBlockBytes : smallBlockBytes;
-    const fits = blocks.map((block) => this.#fits(block));
-    const large = blocks.map((block, n) => fits[n]! && block.plainBytes >= enough);
+    const large = blocks.map((block) => block.plainBytes >= enough && this.#fits(block));
     return blocks.map((block, n) => {
       const nothingBefore = n === 0 ? !this.#body.gathers : large[n - 1]!;
       const isLast = block.range.to >= this.#request.range.to;
       const nothingBehind = n === blocks.length - 1 ? isLast : large[n + 1]!;
-      return large[n]! || (fits[n]! && nothingBefore && nothingBehind);
+      return large[n]! || (nothingBefore && nothingBehind && this.#fits(block));
     });
   }
 
@@ -249,6 +283,7 @@ class Preparation {
       receivedMs: { first, last: Math.max(first, this.#lastMs) },
       counts: this.#tally.counts(),
       malformed: this.#malformed,
+      blocks: this.#blocks,
     };
     if (this.#tally.delivered === 0) return { kind: 'nothing', ...accounted };
     const { content, receiver } = this.#request;

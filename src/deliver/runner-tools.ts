@@ -1,10 +1,11 @@
 import type { Clock } from '../lib/clock.ts';
 import type { TurnQueue } from '../lib/turn-queue.ts';
+import type { BacklogLook } from './backlog-look.ts';
 import type { DeliveryDeps } from './contract.ts';
 import type { Pace } from './pace.ts';
 import type { Places } from './places.ts';
 import type { Prepared, PrepareRequest, PrepareTools } from './prepare.ts';
-import type { Shape } from './prepare-where.ts';
+import type { BatchSize, Shape } from './prepare-where.ts';
 import type { RecordWindow } from './record-window.ts';
 import type { Senders } from './senders.ts';
 import type { Turns } from './turns.ts';
@@ -16,8 +17,9 @@ export interface RunnerTools {
   readonly prepare: PrepareTools;
   /** Whether a batch of a job is made in another thread. */
   readonly goesApart: (shape: () => Shape) => boolean;
-  /** Reads and makes a batch, here or in another thread. `plainBytes`: about as many as it is made of. */
-  readonly prepareBatch: (request: PrepareRequest, plainBytes: number) => Promise<Prepared>;
+  /** Reads and makes a batch, here or in another thread. */
+  readonly prepareBatch: (request: PrepareRequest, size: BatchSize) => Promise<Prepared>;
+  readonly backlog: BacklogLook;
   readonly turns: Pick<Turns, 'request'>;
   /** Shared by live jobs and replays. */
   readonly pace: Pace;

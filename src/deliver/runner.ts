@@ -91,6 +91,7 @@ export class JobRunner {
         if (this.#health.circuit === 'flowing' && this.#seat.place().admits(run))
           this.#start(run, run.runPrepared(prepared, turn));
         else {
+          run.note(prepared);
           prepared.giveBack?.();
           turn.release();
         }
@@ -261,7 +262,7 @@ export class JobRunner {
     } else if (this.#health.circuit === 'flowing') {
       let room = this.#mostOpen() - this.#active();
       for (const run of this.#nextInTurn()) {
-        if (room <= 0 || run.active || run.dueMs > nowMs) continue;
+        if (room <= 0 || !run.rests || run.dueMs > nowMs) continue;
         room -= 1;
         this.#start(run, run.run());
       }
@@ -275,16 +276,17 @@ export class JobRunner {
 
   /** The oldest plan while backing off; while blocked each in turn, because another may show that batches pass. */
   #nextProbe(): PlanRun | undefined {
-    const [oldest] = this.#runs;
+    const resting = this.#runs.filter((run) => run.rests);
+    const [oldest] = resting;
     if (!oldest || this.#health.circuit === 'backing_off') return oldest;
-    return this.#runs.reduce((a, b) => (b.lastAttemptMs < a.lastAttemptMs ? b : a), oldest);
+    return resting.reduce((a, b) => (b.lastAttemptMs < a.lastAttemptMs ? b : a), oldest);
   }
 
   /** What it sends to a place that is down: what was not tried for the longest. */
   #nextAtPlace(): PlanRun | undefined {
     let next: PlanRun | undefined;
     for (const run of this.#nextInTurn()) {
-      if (!run.active && (!next || run.lastAttemptMs < next.lastAttemptMs)) next = run;
+      if (run.rests && (!next || run.lastAttemptMs < next.lastAttemptMs)) next = run;
     }
     return next;
   }
@@ -313,7 +315,7 @@ export class JobRunner {
     if (this.#health.circuit !== 'flowing') return this.#health.probeAtMs;
     let nextMs: number | undefined;
     for (const run of this.#nextInTurn()) {
-      if (!run.active) nextMs = Math.min(nextMs ?? run.dueMs, run.dueMs);
+      if (run.rests) nextMs = Math.min(nextMs ?? run.dueMs, run.dueMs);
     }
     return nextMs;
   }

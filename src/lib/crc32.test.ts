@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
-import { combineCrc32 } from './crc32.ts';
+import { combineCrc32, shortCrc32 } from './crc32.ts';
 
 describe('combineCrc32', () => {
   it('gives the CRC of the concatenation', () => {
@@ -36,6 +36,20 @@ describe('combineCrc32', () => {
     assert.equal(
       combineCrc32(combineCrc32(a, b, bytes), c, 7),
       combineCrc32(a, combineCrc32(b, c, 7), bytes + 7),
+    );
+  });
+});
+
+describe('shortCrc32', () => {
+  it('is zlib’s, of any bytes behind any others', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), fc.nat(200), (bytes, a, b) => {
+        const from = Math.min(a, b, bytes.length);
+        const to = Math.min(Math.max(a, b), bytes.length);
+        const before = zlib.crc32(bytes.subarray(0, from));
+        assert.equal(shortCrc32(bytes, from, to), zlib.crc32(bytes.subarray(from, to)));
+        assert.equal(shortCrc32(bytes, from, to, before), zlib.crc32(bytes.subarray(0, to)));
+      }),
     );
   });
 });

@@ -68,3 +68,24 @@ function appended(tables: ByteTables, crc: number): number {
   const low = tables[crc & 0xff]! ^ tables[256 + ((crc >>> 8) & 0xff)]!;
   return low ^ tables[512 + ((crc >>> 16) & 0xff)]! ^ tables[768 + (crc >>> 24)]!;
 }
+
+/** What a byte makes of a remainder. */
+const BYTE_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++)
+    remainder = remainder & 1 ? (remainder >>> 1) ^ POLYNOMIAL : remainder >>> 1;
+  return remainder;
+});
+
+/**
+ * The CRC-32 of some dozens of bytes: up to a hundred of them, a call into zlib and the view that it wants cost more, and the view is
+ * garbage.
+ *
+ * @param crc of what comes before them
+ */
+export function shortCrc32(bytes: Uint8Array, from: number, to: number, crc = 0): number {
+  let remainder = ~crc;
+  for (let at = from; at < to; at++)
+    remainder = BYTE_TABLE[(remainder ^ bytes[at]!) & 0xff]! ^ (remainder >>> 8);
+  return ~remainder >>> 0;
+}

@@ -10,3 +10,12 @@ export function giveBack(piece: Buffer, slackBytes = 0): void {
   if (!(buffer instanceof ArrayBuffer) || buffer.detached) return;
   if (buffer.byteLength <= piece.length + slackBytes) buffer.transfer(0);
 }
+
+/**
+ * Gives back memory in which nobody has anything any more, unless it is Node's pool, of which each Buffer of less than half of it may
+ * be a view beside others. The pool is known by its size, which differs between versions of Node.
+ */
+export function giveBackMemory(memory: ArrayBufferLike): void {
+  if (!(memory instanceof ArrayBuffer) || memory.detached) return;
+  if (memory.byteLength !== Buffer.poolSize) memory.transfer(0);
+}

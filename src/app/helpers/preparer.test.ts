@@ -76,6 +76,8 @@ test('a thread that hangs is ended, its batches have failed and are tried again,
   try {
     for (let round = 1; round <= 2; round++) {
       const waiting = apart.prepare(request(), bufferOf(crc32(plain)));
+      // It is told once its blocks are read.
+      await new Promise((resolve) => setImmediate(resolve));
       clock.advance(59_000);
       assert.equal(alarms.length, round - 1, 'it may take its time');
       clock.advance(16_000);

@@ -23,6 +23,17 @@ export interface PreparerOptions {
   readonly script?: URL;
 }
 
+/**
+ * The young generation: a batch's objects live for milliseconds. Left alone it grows to 32 MiB and more, which a server that begins to
+ * catch up would then need more than before.
+ */
+const YOUNG_MIB = 12;
+/**
+ * What the rest may come to; V8 looks through it from half of this on. Some 15 MiB of it are alive, and left alone a long drain filled
+ * another 50 with what lived a little longer.
+ */
+const OLD_MIB = 96;
+
 const SCRIPT = new URL('./preparer.worker.ts', import.meta.url);
 
 export function preparer({ script = SCRIPT, ...options }: PreparerOptions): Preparer {
@@ -31,6 +42,9 @@ export function preparer({ script = SCRIPT, ...options }: PreparerOptions): Prep
     name: 'the thread that prepares batches',
     script,
     threadName: 'wb-prepare',
+    worker: {
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB, maxOldGenerationSizeMb: OLD_MIB },
+    },
     join: (made) => new PreparingThread(made, options.clock),
   });
   return {

@@ -37,6 +37,7 @@ const CODECS: readonly Codec[] = ['raw', 'deflate', 'zstd'];
 const TYPE_KEY = 1;
 const TYPE_PRODUCER = 2;
 const PADDING = Buffer.alloc(8);
+const NO_IDENTITIES: readonly IdentityEntry[] = [];
 
 /** A request as its blocks remember it: who sent it, which lines it became, and what it looked like. */
 export interface IdentityEntry {
@@ -152,39 +153,38 @@ export function decodeBlock(record: Buffer, lines: 'verify' | 'skip'): BlockReco
   if (frame.kind !== 'block') return damaged(`a ${frame.kind} where a block should be`);
   const covered = BLOCK_HEADER_BYTES + frame.identities * IDENTITY_BYTES;
   if (record.length < covered) return damaged('shorter than its header');
-  const head = record.subarray(0, covered);
-  if (!crcHolds(head)) return damaged('CRC-32 of the header differs');
-  const storedBytes = head.readUInt32LE(80);
+  if (!crcHolds(record, covered)) return damaged('CRC-32 of the header differs');
+  const storedBytes = record.readUInt32LE(80);
   const padding = (8 - (storedBytes % 8)) % 8;
   if (record.length !== covered + storedBytes + padding) return damaged('length differs');
-  const codec = CODECS[head.readUInt8(64)];
-  if (codec === undefined) return damaged(`codec ${head.readUInt8(64)}`);
-  const keyId = head.readUInt32LE(68);
+  const codec = CODECS[record.readUInt8(64)];
+  if (codec === undefined) return damaged(`codec ${record.readUInt8(64)}`);
+  const keyId = record.readUInt32LE(68);
   if (keyId !== 0) return damaged(`sealed with key ${keyId}, which is not known`);
   const stored = record.subarray(covered, covered + storedBytes);
-  const storedCrc = head.readUInt32LE(84);
+  const storedCrc = record.readUInt32LE(84);
   if (lines === 'verify' && crc32(stored) !== storedCrc) {
     return damaged('CRC-32 of the stored bytes differs');
   }
-  const identities: IdentityEntry[] = [];
+  const identities = frame.identities === 0 ? NO_IDENTITIES : [];
   for (let at = BLOCK_HEADER_BYTES; at < covered; at += IDENTITY_BYTES) {
-    const entry = readIdentity(head, at);
+    const entry = readIdentity(record, at);
     if (entry === undefined) return damaged('unknown kind of identity');
-    identities.push(entry);
+    (identities as IdentityEntry[]).push(entry);
   }
   return {
     kind: 'block',
-    stream: head.readUInt32LE(24),
-    lines: head.readUInt32LE(28),
-    epoch: head.toString('hex', 32, 40),
-    first: readU64(head, 40),
-    receivedMs: readU64(head, 48),
+    stream: record.readUInt32LE(24),
+    lines: record.readUInt32LE(28),
+    epoch: record.toString('hex', 32, 40),
+    first: readU64(record, 40),
+    receivedMs: readU64(record, 48),
     serviceMs: frame.serviceMs,
-    linesBefore: readU64(head, 56),
+    linesBefore: readU64(record, 56),
     codec,
-    copied: head.readUInt8(65) === 1,
-    plainBytes: head.readUInt32LE(72),
-    plainCrc: head.readUInt32LE(76),
+    copied: record.readUInt8(65) === 1,
+    plainBytes: record.readUInt32LE(72),
+    plainCrc: record.readUInt32LE(76),
     storedCrc,
     identities,
     stored,

@@ -16,6 +16,7 @@
  */
 import { crc32 } from 'node:zlib';
 
+import { shortCrc32 } from '../../lib/crc32.ts';
 import { readU64, writeU64 } from './u64.ts';
 
 export const FRAME_BYTES = 24;
@@ -26,6 +27,8 @@ export const FRAME_BYTES = 24;
  */
 export const FORMAT = 3;
 export const OLDEST_FORMAT = 1;
+/** A block's header without identities, and a little more. */
+const SHORT_BYTES = 108;
 const MAGIC = 0x31524257;
 
 /** Kinds of records. Closed: a new kind is a new format version. */
@@ -77,7 +80,12 @@ export function writeFrame(record: Buffer, frame: Frame): void {
 
 /** Computes the CRC over everything in `covered` behind the field itself. */
 export function sealFrame(covered: Buffer): void {
-  covered.writeUInt32LE(crc32(covered.subarray(8)), 4);
+  covered.writeUInt32LE(coveredCrc(covered, covered.length), 4);
+}
+
+function coveredCrc(record: Buffer, coveredBytes: number): number {
+  if (coveredBytes <= SHORT_BYTES) return shortCrc32(record, 8, coveredBytes);
+  return crc32(record.subarray(8, coveredBytes));
 }
 
 /** The frame of a record, its lengths checked; the CRC is looked at by {@link crcHolds}. */
@@ -100,6 +108,7 @@ export function readFrame(record: Buffer): Frame | Unreadable {
   return { kind, identities, payloadBytes, serviceMs: readU64(record, 16) };
 }
 
-export function crcHolds(covered: Buffer): boolean {
-  return covered.readUInt32LE(4) === crc32(covered.subarray(8));
+/** @param coveredBytes how much of the record its CRC is of */
+export function crcHolds(record: Buffer, coveredBytes = record.length): boolean {
+  return record.readUInt32LE(4) === coveredCrc(record, coveredBytes);
 }

@@ -24,16 +24,39 @@ export class Locator {
   }
 
   /**
+   * What {@link find} finds, where that needs nothing from the disk: a backlog is looked up block by block, and with a promise for
+   * each of them the promises were a fifth of what a drain allocated.
+   *
+   * @param offset before the stream's head
+   * @returns undefined when `find` has to be asked, be it that no block holds the offset
+   */
+  findNow(stream: StreamEntry, offset: number): BlockRef | undefined {
+    const ofTail = blockAt(this.#spans.tailRefs(stream.id), offset);
+    if (ofTail !== undefined) return ofTail;
+    for (let index = stream.stretchCount - 1; index >= 0; index -= 1) {
+      if (!stream.stretchHolds(index, offset)) continue;
+      const span = this.#spans.byId(stream.stretchAt(index).span);
+      if (span === undefined) continue;
+      const page = pageOf(span, stream.id, offset);
+      if (page < 0) continue;
+      const entries = this.#pages.cached(span, page);
+      if (entries === undefined) return undefined;
+      const ref = refIn(entries, stream.id, offset);
+      if (ref !== undefined) return ref;
+    }
+    return undefined;
+  }
+
+  /**
    * @param offset before the stream's head
    * @throws {ReadFailed} when a page of the index cannot be read
    */
   async find(stream: StreamEntry, offset: number): Promise<Found> {
     let next = stream.head;
     const tail = this.#spans.tailRefs(stream.id);
-    const at = lastAtOrBefore(tail, offset);
-    const last = tail[at];
-    if (last !== undefined && offset < last.first + last.lines) return { kind: 'block', ref: last };
-    next = Math.min(next, tail[at + 1]?.first ?? next);
+    const ofTail = blockAt(tail, offset);
+    if (ofTail !== undefined) return { kind: 'block', ref: ofTail };
+    next = Math.min(next, tail[lastAtOrBefore(tail, offset) + 1]?.first ?? next);
     // The list may change while a page is read: it is gone through from the end, and a block found is a block.
     for (let index = stream.stretchCount - 1; index >= 0; index -= 1) {
       if (index >= stream.stretchCount) continue;
@@ -57,11 +80,9 @@ export class Locator {
     let next = Infinity;
     if (page >= 0) {
       const entries = await this.#pages.entries(span, page);
+      const ref = refIn(entries, stream, offset);
+      if (ref !== undefined) return { kind: 'block', ref };
       const at = lastNotBehind(entries, stream, offset);
-      if (at >= 0) {
-        const ref = refAt(entries, at);
-        if (ref.stream === stream && offset < ref.first + ref.lines) return { kind: 'block', ref };
-      }
       if (at + 1 < entryCount(entries)) {
         const behind = refAt(entries, at + 1);
         if (behind.stream === stream) return { kind: 'none', next: behind.first };
@@ -72,6 +93,19 @@ export class Locator {
     if (behind !== undefined && behind.stream === stream) next = behind.first;
     return { kind: 'none', next };
   }
+}
+
+/** The block of a stream's tail that holds the offset. */
+function blockAt(tail: readonly BlockRef[], offset: number): BlockRef | undefined {
+  const last = tail[lastAtOrBefore(tail, offset)];
+  return last !== undefined && offset < last.first + last.lines ? last : undefined;
+}
+
+/** The block of a page that holds the offset. */
+function refIn(entries: Buffer, stream: number, offset: number): BlockRef | undefined {
+  const at = lastNotBehind(entries, stream, offset);
+  const ref = at < 0 ? undefined : refAt(entries, at);
+  return ref?.stream === stream && offset < ref.first + ref.lines ? ref : undefined;
 }
 
 /** The last page whose first block is not behind (stream, offset), or -1. */

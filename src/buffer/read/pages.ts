@@ -27,6 +27,8 @@ export class Pages {
   /** By span and page; the one used longest ago comes first. */
   readonly #cached = new Map<string, Buffer>();
   readonly #loading = new Map<string, Promise<Buffer>>();
+  /** The one that was asked for last, which mostly is the next one too: it need not be looked up by name. */
+  #last: { readonly span: number; readonly page: number; readonly entries: Buffer } | undefined;
   #bytes = 0;
 
   constructor(log: ShardLog, reads: Gate, diagnostics: Diagnostics, mostBytes: number) {
@@ -42,15 +44,23 @@ export class Pages {
    * @throws {ReadFailed} when the disk does not answer
    */
   async entries(span: Span, page: number): Promise<Buffer> {
-    const name = `${span.id}:${page}`;
-    const cached = this.#cached.get(name);
-    if (cached !== undefined) {
-      this.#cached.delete(name);
-      this.#cached.set(name, cached);
-      return cached;
-    }
+    const cached = this.cached(span, page);
+    if (cached !== undefined) return cached;
+    const name = nameOf(span, page);
     const loading = this.#loading.get(name) ?? this.#load(name, span, page);
     return loading;
+  }
+
+  /** The entries of a page that is held in memory. */
+  cached(span: Span, page: number): Buffer | undefined {
+    if (this.#last?.span === span.id && this.#last.page === page) return this.#last.entries;
+    const name = nameOf(span, page);
+    const entries = this.#cached.get(name);
+    if (entries === undefined) return undefined;
+    this.#cached.delete(name);
+    this.#cached.set(name, entries);
+    this.#last = { span: span.id, page, entries };
+    return entries;
   }
 
   #load(name: string, span: Span, page: number): Promise<Buffer> {
@@ -66,6 +76,7 @@ export class Pages {
 
   #keep(name: string, entries: Buffer): void {
     this.#cached.set(name, entries);
+    this.#last = undefined;
     this.#bytes += entries.length + PAGE_OVERHEAD_BYTES;
     for (const [oldest, { length }] of this.#cached) {
       if (this.#bytes <= this.#mostBytes || oldest === name) return;
@@ -120,6 +131,10 @@ export class Pages {
     }
     return packRefs(refs.sort(compareRefs));
   }
+}
+
+function nameOf(span: Span, page: number): string {
+  return `${span.id}:${page}`;
 }
 
 function before(

@@ -3,6 +3,7 @@
  * the block that was asked for. What cannot be read is a gap of exactly the lines that it takes (I10).
  */
 import { assert } from '../../lib/assert.ts';
+import { giveBackMemory } from '../../lib/give-back.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { LogRecord, Position, ReadOneOutcome, ShardLog } from '../../log/index.ts';
 import type { BlockInfo, ReadBlocks, StoredBlock } from '../contract.ts';
@@ -60,7 +61,12 @@ export class Reader {
       return [];
     }
     try {
-      return (await this.#refs(stream, from, plainBytes, most)).refs.map(infoOf);
+      const now = this.#infosNow(stream, from, plainBytes, most);
+      if (now !== undefined) return now;
+      // What was found so far is let go while the index comes from the disk: a thousand jobs that are behind may look at once.
+      await this.#walk(stream, from, plainBytes, most, Infinity, () => {});
+      const then = this.#infosNow(stream, from, plainBytes, most);
+      return then ?? (await this.#refs(stream, from, plainBytes, most)).refs.map(infoOf);
     } catch (error) {
       // As before a gap: whoever goes on to read is told what is the matter.
       if (error instanceof ReadFailed) return [];
@@ -113,18 +119,12 @@ export class Reader {
     }
     const blocks: StoredBlock[] = [];
     const own = new Set<ArrayBufferLike>();
-    const giveBack = (): void => giveBackAll(own);
+    const giveBack = (): void => own.forEach(giveBackMemory);
     for (let index = 0; index < refs.length;) {
       const fetched = await this.#fetchRun(stream, refs.slice(index), own);
       for (const one of fetched) {
         const ref = refs[index]!;
-        if (typeof one !== 'string')
-          blocks.push({
-            ...infoOf(ref),
-            codec: one.codec,
-            stored: one.stored,
-            plainCrc: one.plainCrc,
-          });
+        if (typeof one !== 'string') blocks.push(storedBlock(ref, one));
         else if (blocks.length > 0) return { kind: 'blocks', blocks, giveBack };
         else return this.#lost(stream, ref, from, one);
         index += 1;
@@ -148,20 +148,65 @@ export class Reader {
     before = Infinity,
   ): Promise<{ readonly refs: readonly BlockRef[]; readonly gapTo: number }> {
     const refs: BlockRef[] = [];
+    const gapTo = await this.#walk(stream, from, maxPlainBytes, most, before, (ref) => {
+      refs.push(ref);
+    });
+    return { refs, gapTo };
+  }
+
+  /** As far as that needs no waiting; undefined when a page of the index is not in memory, or there is a gap. */
+  #infosNow(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    most: number,
+  ): readonly BlockInfo[] | undefined {
+    const infos: BlockInfo[] = [];
     let offset = from;
     let bytes = 0;
     while (
-      offset < Math.min(stream.head, before) &&
-      refs.length < most &&
-      (refs.length === 0 || bytes < maxPlainBytes)
+      offset < stream.head &&
+      infos.length < most &&
+      (infos.length === 0 || bytes < maxPlainBytes)
     ) {
-      const found = await this.#deps.locator.find(stream, offset);
-      if (found.kind === 'none') return { refs, gapTo: found.next };
-      refs.push(found.ref);
-      bytes += found.ref.plainBytes;
-      offset = found.ref.first + found.ref.lines;
+      const ref = this.#deps.locator.findNow(stream, offset);
+      if (ref === undefined) return undefined;
+      infos.push(infoOf(ref));
+      bytes += ref.plainBytes;
+      offset = ref.first + ref.lines;
     }
-    return { refs, gapTo: offset };
+    return infos;
+  }
+
+  /** Goes through consecutive blocks. @returns where it ended: where the next block begins, when there is a gap */
+  async #walk(
+    stream: StreamEntry,
+    from: number,
+    maxPlainBytes: number,
+    most: number,
+    before: number,
+    visit: (ref: BlockRef) => void,
+  ): Promise<number> {
+    let offset = from;
+    let bytes = 0;
+    let count = 0;
+    while (
+      offset < Math.min(stream.head, before) &&
+      count < most &&
+      (count === 0 || bytes < maxPlainBytes)
+    ) {
+      let ref = this.#deps.locator.findNow(stream, offset);
+      if (ref === undefined) {
+        const found = await this.#deps.locator.find(stream, offset);
+        if (found.kind === 'none') return found.next;
+        ({ ref } = found);
+      }
+      visit(ref);
+      count += 1;
+      bytes += ref.plainBytes;
+      offset = ref.first + ref.lines;
+    }
+    return offset;
   }
 
   #lost(stream: StreamEntry, ref: BlockRef, from: number, why: 'damaged' | 'trimmed'): ReadBlocks {
@@ -288,14 +333,6 @@ export class Reader {
   }
 }
 
-/** Small Buffers share memory with others; what was read in one go, and given back already, is there no more. */
-function giveBackAll(own: ReadonlySet<ArrayBufferLike>): void {
-  for (const memory of own) {
-    if (!(memory instanceof ArrayBuffer) || memory.detached) continue;
-    if (memory.byteLength > Buffer.poolSize) memory.transfer(0);
-  }
-}
-
 /** Lines that no block holds, up to the end of their hour: what settles them must not span two. */
 function gap(
   stream: StreamEntry,
@@ -339,6 +376,13 @@ function scattered(refs: readonly BlockRef[]): readonly BlockRef[] {
 /** About what a block takes in the log: enough for a reading that should bring it whole. */
 function recordBytes(ref: BlockRef): number {
   return ref.storedBytes + BLOCK_HEADER_BYTES + IDENTITY_BYTES * 4;
+}
+
+function storedBlock(ref: BlockRef, { codec, stored, plainCrc }: BlockRecord): StoredBlock {
+  const { receivedMs, plainBytes, storedBytes } = ref;
+  const range = { from: ref.first, to: ref.first + ref.lines };
+  // Not put together from `infoOf`: in a backlog of small blocks that was a fourteenth of the heap's garbage.
+  return { range, receivedMs, plainBytes, storedBytes, codec, stored, plainCrc };
 }
 
 function infoOf(ref: BlockRef): BlockInfo {

@@ -185,6 +185,12 @@ export class StreamEntry {
     };
   }
 
+  /** Whether the offset lies between the bounds of a stretch. */
+  stretchHolds(index: number, offset: number): boolean {
+    const at = index * STRETCH;
+    return this.#stretches[at + 1]! <= offset && offset < this.#stretches[at + 2]!;
+  }
+
   /** Drops the stretches of spans before `span`: trimmed. Returns behind which offset the last of them ended, or 0. */
   dropStretchesBefore(span: number): number {
     let drop = 0;

@@ -3,7 +3,7 @@
  * copied again.
  */
 import type { MessagePort, Worker } from 'node:worker_threads';
-import type { Codec, ReadBlocks, StoredBlock } from '../../buffer/index.ts';
+import type { ReadBlocks } from '../../buffer/index.ts';
 import type { ContentRecipe } from '../content/contract.ts';
 import type { Prepared, PreparedBatch, PrepareRequest } from '../prepare.ts';
 
@@ -16,14 +16,9 @@ export interface Task extends Omit<PrepareRequest, 'content'> {
 export interface PackedBlocks {
   readonly kind: 'packed';
   readonly bytes: ArrayBuffer;
-  readonly blocks: readonly PackedBlock[];
+  /** What else there is to know of each, as numbers one behind the other: dozens of small objects would be cloned. */
+  readonly columns: Float64Array<ArrayBuffer>;
 }
-
-type PackedBlock = Omit<StoredBlock, 'stored'> & {
-  readonly codec: Codec;
-  /** Of the stored bytes. */
-  readonly length: number;
-};
 
 /** A batch whose body is in memory of its own. */
 export interface PackedBatch extends Omit<PreparedBatch, 'member' | 'receiver' | 'giveBack'> {
@@ -36,12 +31,15 @@ export interface PackedBatch extends Omit<PreparedBatch, 'member' | 'receiver' |
 export type PackedPrepared = PackedBatch | Exclude<Prepared, PreparedBatch>;
 
 /** To the thread. A task has one reading under way at most, so its number names the reading too. */
-export type ToThread =
-  | { readonly task: number; readonly order: Task }
-  | {
-      readonly task: number;
-      readonly read: PackedBlocks | Exclude<ReadBlocks, { kind: 'blocks' }>;
-    };
+export interface ToThread {
+  readonly task: number;
+  /** With the first reading. */
+  readonly order?: Task;
+  readonly read: PackedRead;
+}
+
+/** What a reading brought. */
+export type PackedRead = PackedBlocks | Exclude<ReadBlocks, { kind: 'blocks' }>;
 
 export type FromThread =
   | { readonly task: number; readonly from: number; readonly maxPlainBytes: number }

@@ -1,31 +1,55 @@
 /** Bytes on their way from one thread to another: put together in memory that can move, and taken apart again. */
-import type { ReadBlocks, StoredBlock } from '../../buffer/index.ts';
+import type { Codec, ReadBlocks, StoredBlock } from '../../buffer/index.ts';
 import { unreachable } from '../../lib/assert.ts';
+import { giveBackMemory } from '../../lib/give-back.ts';
 import type { ReceiverDescription } from '../contract.ts';
 import type { MalformedLine } from '../encode-block.ts';
 import type { Prepared, PreparedBatch } from '../prepare.ts';
 import type { PackedBatch, PackedBlocks, PackedPrepared } from './messages.ts';
 
+const CODECS: readonly Codec[] = ['raw', 'deflate', 'zstd'];
+/** Numbers of a block: its range, reception, plain and stored bytes, codec, CRC-32 of the plain bytes, and how many bytes came along. */
+const COLUMNS = 8;
+
 /** Blocks may be in the cache of the newest ones, or share memory with others: theirs stays, a copy moves. */
 export function packBlocks(blocks: readonly StoredBlock[]): PackedBlocks {
   const { bytes } = joined(blocks.map(({ stored }) => stored));
-  return {
-    kind: 'packed',
-    bytes,
-    blocks: blocks.map(({ stored, ...block }) => ({ ...block, length: stored.length })),
-  };
+  const columns = new Float64Array(blocks.length * COLUMNS);
+  for (let index = 0; index < blocks.length; index += 1) {
+    const { range, receivedMs, plainBytes, storedBytes, codec, plainCrc, stored } = blocks[index]!;
+    const at = index * COLUMNS;
+    columns[at] = range.from;
+    columns[at + 1] = range.to;
+    columns[at + 2] = receivedMs;
+    columns[at + 3] = plainBytes;
+    columns[at + 4] = storedBytes;
+    columns[at + 5] = CODECS.indexOf(codec);
+    columns[at + 6] = plainCrc;
+    columns[at + 7] = stored.length;
+  }
+  return { kind: 'packed', bytes, columns };
 }
 
 export function unpackBlocks({
   bytes,
-  blocks,
+  columns,
 }: PackedBlocks): Extract<ReadBlocks, { kind: 'blocks' }> {
-  let at = 0;
-  const unpacked = blocks.map(({ length, ...block }) => {
-    at += length;
-    return { ...block, stored: Buffer.from(bytes, at - length, length) };
-  });
-  return { kind: 'blocks', blocks: unpacked };
+  const blocks: StoredBlock[] = [];
+  let from = 0;
+  for (let at = 0; at < columns.length; at += COLUMNS) {
+    const length = columns[at + 7]!;
+    blocks.push({
+      range: { from: columns[at]!, to: columns[at + 1]! },
+      receivedMs: columns[at + 2]!,
+      plainBytes: columns[at + 3]!,
+      storedBytes: columns[at + 4]!,
+      codec: CODECS[columns[at + 5]!]!,
+      plainCrc: columns[at + 6]!,
+      stored: Buffer.from(bytes, from, length),
+    });
+    from += length;
+  }
+  return { kind: 'blocks', blocks, giveBack: () => giveBackMemory(bytes) };
 }
 
 export function packBatch({ member, receiver: _, giveBack, ...batch }: PreparedBatch): PackedBatch {
@@ -69,10 +93,6 @@ function unpackBatch(
   });
   const member = { parts, bytes: body.byteLength, plainBytes };
   return { ...batch, receiver, member, giveBack: () => giveBackMemory(body) };
-}
-
-function giveBackMemory(memory: ArrayBuffer): void {
-  if (!memory.detached) memory.transfer(0);
 }
 
 function joined(parts: readonly Buffer[]): {

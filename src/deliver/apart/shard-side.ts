@@ -6,6 +6,7 @@ import type { ReadBlocks } from '../../buffer/index.ts';
 import { AssertionError } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Content } from '../contract.ts';
+import { WINDOW_BYTES } from '../prepare.ts';
 import type { Prepared, PrepareRequest, PrepareTools } from '../prepare.ts';
 import type { FromThread, Port, Task, ToThread } from './messages.ts';
 import { packBlocks, unpack } from './packing.ts';
@@ -45,10 +46,24 @@ export class PreparingThread {
     if (this.#gone !== undefined) return Promise.resolve({ kind: 'failed', detail: this.#gone });
     const task = ++this.#last;
     return new Promise((resolve, reject) => {
-      // First told: what cannot be told rejects, and is not waited for.
-      this.#tell({ task, order: toldOf(request) });
-      this.#underWay.set(task, { request, buffer, resolve, reject });
+      const order = toldOf(request);
+      const underWay = { request, buffer, resolve, reject };
+      this.#underWay.set(task, underWay);
+      void this.#begin(task, order, underWay);
     });
+  }
+
+  /** The order goes out with what it will ask for first: most batches of small blocks need no more. */
+  async #begin(task: number, order: Task, { request, buffer, reject }: UnderWay): Promise<void> {
+    const { stream, range } = request;
+    try {
+      const read = await buffer.read(stream, range.from, WINDOW_BYTES, range.to);
+      this.#answer(task, read, order);
+    } catch (error) {
+      // The thread has not heard of it.
+      this.#underWay.delete(task);
+      reject(error as Error);
+    }
   }
 
   /** For how long it has said nothing although it has something to do, milliseconds. */
@@ -96,17 +111,18 @@ export class PreparingThread {
     }
   }
 
-  #answer(task: number, read: ReadBlocks): void {
+  #answer(task: number, read: ReadBlocks, order?: Task): void {
     if (this.#gone !== undefined) return;
-    if (read.kind !== 'blocks') return this.#tell({ task, read });
+    const first = order === undefined ? {} : { order };
+    if (read.kind !== 'blocks') return this.#tell({ task, ...first, read });
     const packed = packBlocks(read.blocks);
     read.giveBack?.();
-    this.#tell({ task, read: packed }, [packed.bytes]);
+    this.#tell({ task, ...first, read: packed }, [packed.bytes]);
   }
 
   #tell(message: ToThread, transfer: ArrayBuffer[] = []): void {
-    this.#owed.set(message.task, this.#clock.monotonicMs());
     this.#port.postMessage(message, transfer);
+    this.#owed.set(message.task, this.#clock.monotonicMs());
   }
 }
 

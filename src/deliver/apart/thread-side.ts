@@ -2,7 +2,9 @@
 import type { ReadBlocks, StoredBlock } from '../../buffer/index.ts';
 import { AssertionError } from '../../lib/assert.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { giveBack, giveBackMemory } from '../../lib/give-back.ts';
 import { deflateFragmentHere } from '../../lib/gzip.ts';
+import type { Fragment } from '../../lib/gzip.ts';
 import { ShortTurns } from '../../lib/short-turns.ts';
 import { compileContent } from '../content/index.ts';
 import type { Content } from '../contract.ts';
@@ -11,6 +13,9 @@ import { prepare } from '../prepare.ts';
 import type { PrepareTools } from '../prepare.ts';
 import type { FromThread, Port, Task, ToThread } from './messages.ts';
 import { packBatch, unpackBlocks } from './packing.ts';
+
+/** What a fragment that was made on the calling thread may leave of its memory. */
+const ZLIB_BYTES = 128 * 1024;
 
 export interface PreparingTools {
   readonly clock: Pick<Clock, 'monotonicMs'>;
@@ -31,15 +36,22 @@ export function prepareForShard(port: Port, tools: PreparingTools): void {
       say({ task, from, maxPlainBytes });
     });
 
-  const run = async (task: number, order: Task): Promise<void> => {
+  const run = async (task: number, order: Task, given: ReadBlocks): Promise<void> => {
+    let first: ReadBlocks | undefined = given;
     try {
       const prepared = await prepare(
         { ...order, content: contentOf(order.content) },
         {
-          buffer: { read: (_, from, maxPlainBytes) => read(task, from, maxPlainBytes) },
+          buffer: {
+            read(_, from, maxPlainBytes) {
+              const came = first;
+              first = undefined;
+              return came ? Promise.resolve(came) : read(task, from, maxPlainBytes);
+            },
+          },
           inflate: async (block) => tools.inflate(block),
-          deflate: async (plain) => deflateFragmentHere(plain, DEFLATE_LEVEL),
-          deflateAgain: async (plain) => deflateFragmentHere(plain, AGAIN_LEVEL),
+          deflate: async (plain) => compact(deflateFragmentHere(plain, DEFLATE_LEVEL)),
+          deflateAgain: async (plain) => compact(deflateFragmentHere(plain, AGAIN_LEVEL)),
           inTurn: (piece) => turns.run(piece),
           done: giveBackAll,
           limits: tools.limits,
@@ -54,20 +66,26 @@ export function prepareForShard(port: Port, tools: PreparingTools): void {
     }
   };
 
-  port.on('message', (message: ToThread) => {
-    if ('order' in message) return void run(message.task, message.order);
-    const resolve = reading.get(message.task);
-    reading.delete(message.task);
-    resolve?.(message.read.kind === 'packed' ? unpackBlocks(message.read) : message.read);
+  port.on('message', ({ task, order, read: came }: ToThread) => {
+    const blocks = came.kind === 'packed' ? unpackBlocks(came) : came;
+    if (order) return void run(task, order, blocks);
+    const resolve = reading.get(task);
+    reading.delete(task);
+    resolve?.(blocks);
   });
 }
 
-/** All of it came here, or was made here, for this one batch: nobody else has it. Small Buffers share memory with others. */
+/** zlib sets aside far more than a fragment needs. That goes back at once: it would be garbage of 128 KiB for each batch. */
+function compact(fragment: Fragment): Fragment {
+  const bytes = Buffer.allocUnsafeSlow(fragment.bytes.length);
+  bytes.set(fragment.bytes);
+  giveBack(fragment.bytes, ZLIB_BYTES);
+  return { ...fragment, bytes };
+}
+
+/** All of it came here, or was made here, for this one batch: nobody else has it. */
 function giveBackAll(bytes: readonly Buffer[]): void {
-  for (const { buffer } of bytes) {
-    const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize;
-    if (isOwn && !buffer.detached) buffer.transfer(0);
-  }
+  for (const { buffer } of bytes) giveBackMemory(buffer);
 }
 
 function contentOf(told: Task['content']): Content {

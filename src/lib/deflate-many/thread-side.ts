@@ -1,7 +1,7 @@
 /** In the thread that deflates for others. */
 import { crc32 } from 'node:zlib';
 import { deflateHere } from '../deflater.ts';
-import { giveBack } from '../give-back.ts';
+import { giveBackMemory } from '../give-back.ts';
 import type { Done, FromThread, Order, Port } from './messages.ts';
 
 /** Serves until the thread ends. */
@@ -24,8 +24,7 @@ function deflateAll({ order, memory, ends, level }: Order): Done {
       lengths[index] = fragment.length;
       crcs[index] = crc32(fragment);
       piece.set(fragment);
-      // Small ones share memory with others.
-      if (fragment.buffer.byteLength > Buffer.poolSize) giveBack(fragment, piece.length);
+      giveBackMemory(fragment.buffer);
     }
     from = end;
   }

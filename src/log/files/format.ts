@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 
+import { shortCrc32 } from '../../lib/crc32.ts';
 import type { Position } from '../contract.ts';
 
 const FORMAT_VERSION = 1;
@@ -123,7 +124,7 @@ const positionBytes = Buffer.alloc(8);
  */
 function frameCrc(bytes: Buffer, at: number, position: number): number {
   writeU64(positionBytes, position, 0);
-  return crc32(positionBytes, crc32(bytes.subarray(at, at + FRAME_CRC_AT)));
+  return shortCrc32(positionBytes, 0, 8, shortCrc32(bytes, at, at + FRAME_CRC_AT));
 }
 
 /** Writes the header of the frame that stands at `position` into `bytes` at `at`. */

@@ -20,11 +20,11 @@ import type { Segment } from './segment.ts';
  */
 const LATELY_BYTES = 4 * 1024 ** 3;
 
-/** A place in a segment, and as much as is expected there. */
-interface Wanted {
-  readonly index: number;
-  readonly position: Position;
-  readonly bytes: number;
+/** Places of one segment, before its end: each as its index among those asked for, and as many bytes as are expected there. */
+interface Group {
+  readonly indexes: number[];
+  readonly bytes: number[];
+  allBytes: number;
 }
 
 /** The records at these places; the caller has checked that the log is open. */
@@ -32,74 +32,86 @@ export async function readEachRecord(
   source: ReadSource,
   places: readonly RecordPlace[],
 ): Promise<readonly ReadOneOutcome[]> {
-  const found: (ReadOneOutcome | undefined)[] = places.map(() => undefined);
-  const take = async (segment: Segment, wanted: readonly Wanted[]): Promise<void> => {
-    const records = await readWhole(source, segment, wanted);
-    for (const [n, { index }] of wanted.entries()) {
-      const record = records[n];
-      if (record !== undefined) found[index] = { kind: 'record', record };
-    }
-  };
+  const outcomes: (ReadOneOutcome | undefined)[] = places.map(() => undefined);
   // Side by side: blocks of one among ten thousand customers lie in a segment each.
   await Promise.all(
-    [...bySegment(source, places)].map(([segment, wanted]) => take(segment, wanted)),
+    [...bySegment(source, places)].map(([segment, group]) =>
+      readWhole(source, segment, places, group, outcomes),
+    ),
   );
-  const outcomes: ReadOneOutcome[] = [];
-  for (const [index, { position, expectedBytes }] of places.entries())
-    outcomes.push(found[index] ?? (await readRecord(source, position, expectedBytes)));
-  return outcomes;
+  const read: ReadOneOutcome[] = [];
+  for (let index = 0; index < places.length; index += 1) {
+    const { position, expectedBytes } = places[index]!;
+    read.push(outcomes[index] ?? (await readRecord(source, position, expectedBytes)));
+  }
+  return read;
 }
 
-/** Places that lie in a segment, before its end. */
 function bySegment(
   source: ReadSource,
   places: readonly RecordPlace[],
-): ReadonlyMap<Segment, readonly Wanted[]> {
+): ReadonlyMap<Segment, Group> {
   const start = source.start();
-  const groups = new Map<Segment, Wanted[]>();
-  for (const [index, { position, expectedBytes }] of places.entries()) {
-    const segment = position < start ? undefined : segmentAt(source.segments(), position);
+  const segments = source.segments();
+  const frontier = source.frontier();
+  const groups = new Map<Segment, Group>();
+  let last: Segment | undefined;
+  let group: Group | undefined;
+  for (let index = 0; index < places.length; index += 1) {
+    const { position, expectedBytes } = places[index]!;
+    const segment = position < start ? undefined : segmentAt(segments, position);
     if (segment === undefined) continue;
-    const end = Math.min(segment.end, source.frontier());
-    const bytes = Math.min(frameBytes(expectedBytes), end - position);
+    const bytes = Math.min(frameBytes(expectedBytes), Math.min(segment.end, frontier) - position);
     if (bytes < FRAME_BYTES) continue;
-    const wanted = { index, position, bytes };
-    const group = groups.get(segment);
-    if (group) group.push(wanted);
-    else groups.set(segment, [wanted]);
+    if (segment !== last || group === undefined) {
+      last = segment;
+      group = groups.get(segment) ?? { indexes: [], bytes: [], allBytes: 0 };
+      groups.set(segment, group);
+    }
+    group.indexes.push(index);
+    group.bytes.push(bytes);
+    group.allBytes += bytes;
   }
   return groups;
 }
 
-/** The records that are whole, each in its place. */
+/** Puts the records that are whole in their places. */
 async function readWhole(
   source: ReadSource,
   segment: Segment,
-  wanted: readonly Wanted[],
-): Promise<readonly (LogRecord | undefined)[]> {
+  places: readonly RecordPlace[],
+  { indexes, bytes, allBytes }: Group,
+  outcomes: (ReadOneOutcome | undefined)[],
+): Promise<void> {
   // One stretch of memory for all: they are read together, and are let go of together.
-  const memory = Buffer.allocUnsafeSlow(wanted.reduce((sum, { bytes }) => sum + bytes, 0));
-  let filled = 0;
-  const places = wanted.map(({ position, bytes }) => {
-    const target = memory.subarray(filled, (filled += bytes));
+  const memory = Buffer.allocUnsafeSlow(allBytes);
+  const frontier = source.frontier();
+  let isLately = true;
+  let from = 0;
+  const reads = indexes.map((index, n) => {
+    const { position } = places[index]!;
+    isLately &&= frontier - position <= LATELY_BYTES;
+    const target = memory.subarray(from, (from += bytes[n]!));
     return { target, at: position - segment.base + HEADER_BYTES };
   });
   try {
-    const lately = wanted.every(({ position }) => source.frontier() - position <= LATELY_BYTES);
-    const counts = await source.handles.with(segment, (file) => file.readEach(places, lately));
-    return wanted.map(({ position }, n) =>
-      wholeRecord(position, places[n]!.target.subarray(0, counts[n])),
-    );
+    const counts = await source.handles.with(segment, (file) => file.readEach(reads, isLately));
+    for (let n = 0; n < indexes.length; n += 1) {
+      const index = indexes[n]!;
+      const record = wholeRecord(places[index]!.position, reads[n]!.target, counts[n]!);
+      if (record !== undefined) outcomes[index] = { kind: 'record', record };
+    }
   } catch (error) {
     if (!(error instanceof FsError)) throw error;
-    return wanted.map(() => undefined);
   }
 }
 
-function wholeRecord(position: Position, bytes: Buffer): LogRecord | undefined {
+/** @param count how many of the bytes were read */
+function wholeRecord(position: Position, bytes: Buffer, count: number): LogRecord | undefined {
+  if (count < FRAME_BYTES) return undefined;
   const frame = decodeFrame(bytes, 0, position);
-  if (!frame || frame.mark) return undefined;
+  if (!frame || frame.mark || FRAME_BYTES + frame.length > count) return undefined;
   const payload = bytes.subarray(FRAME_BYTES, FRAME_BYTES + frame.length);
-  if (payload.length < frame.length || crc32(payload) !== frame.payloadCrc) return undefined;
+  if (crc32(payload) !== frame.payloadCrc) return undefined;
   return { position, end: (position + frameBytes(frame.length)) as Position, payload };
 }

@@ -162,7 +162,7 @@ class Draw {
       bad: this.chance(0.15) ? 2 + this.below(5) : 0,
       quarantine: this.chance(0.7),
       identity: this.of(['none', 'key', 'key', 'producer'] as const),
-      gzip: this.chance(0.2),
+      gzip: this.chance(this.#large ? 0.4 : 0.2),
       ...this.way(),
     };
   }

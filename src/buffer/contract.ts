@@ -40,6 +40,14 @@ export type RequestIdentity =
       readonly sequence: number;
     };
 
+/** A request's lines as their sender has deflated them. */
+export interface DeflatedLines {
+  /** A raw deflate fragment ended by a sync flush, which has been inflated to just these lines. In memory of its own. */
+  readonly fragment: Buffer;
+  /** CRC-32 of the lines' bytes. */
+  readonly crc: number;
+}
+
 export interface AppendRequest {
   readonly stream: string;
   /** Whom a flood of new streams, a full disk's fair share and memory are charged to. */
@@ -48,6 +56,8 @@ export interface AppendRequest {
   readonly identity?: RequestIdentity;
   /** As {@link ShardBuffer.cut} has made them of these lines, so that their bytes are not summed again. */
   readonly cuts?: readonly SummedCut[];
+  /** Stored as it is where that makes a block that may be one; then nothing has to be deflated. */
+  readonly deflated?: DeflatedLines;
 }
 
 export type AppendRefusal =

@@ -54,6 +54,32 @@ test('a closed job keeps its lines for the holdback, then they are unclaimed and
   assert.deepEqual([again.start, again.sequence], [20, 2], 'no number is given twice');
 });
 
+test('I3: a job that is opened again just when its holdback is over loses none of its lines afterwards', async () => {
+  for (let turns = 0; turns < 40; turns += 1) {
+    const shard = new TestShard(smallLimits({ holdbackMs: 10_000 }));
+    const buffer = await shard.open();
+    await buffer.openJob(1, STREAM, 'a1', 'head');
+    await buffer.append(request(texts(20)));
+    await buffer.closeJob(1);
+    shard.clock.pass(11_000);
+    const tending = buffer.tend();
+    for (let left = turns; left > 0; left -= 1) {
+      if (left % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
+      else await Promise.resolve();
+    }
+    await Promise.all([tending, buffer.openJob(1, STREAM, 'a1', 'head')]);
+    await chores(shard, buffer, 2, 2_000);
+    const told = shard.ledger.events.flatMap((event) => {
+      if (event.kind === 'job') return event.open ? 'opened' : 'closed';
+      return event.kind === 'waybill' ? 'ended' : [];
+    });
+    assert.ok(
+      told.lastIndexOf('ended') < told.lastIndexOf('opened'),
+      `after ${turns} turns: ${told.join()}`,
+    );
+  }
+});
+
 test('I2: lines of a stream without a job are settled as unclaimed by the built-in one', async () => {
   const shard = new TestShard(smallLimits({ holdbackMs: 10_000 }));
   const buffer = await shard.open();

@@ -9,6 +9,7 @@ export type {
   BlockInfo,
   BufferStats,
   Codec,
+  DeflatedLines,
   JobStart,
   JobState,
   JobWaiting,

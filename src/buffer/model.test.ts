@@ -19,6 +19,7 @@ import {
   smallLimits,
   TestShard,
   waybill,
+  withDeflated,
 } from './testing.ts';
 import { runs } from '../lib/testing/depth.ts';
 
@@ -95,6 +96,7 @@ type Action =
       readonly count: number;
       readonly pad: number;
       readonly keyed: boolean;
+      readonly deflated: boolean;
     }
   | { readonly kind: 'repeat'; readonly pick: number }
   | {
@@ -130,6 +132,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       count: fc.integer({ min: 1, max: 35 }),
       pad: fc.nat({ max: 120 }),
       keyed: fc.boolean(),
+      deflated: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('repeat'), pick: fc.nat() }) },
@@ -278,12 +281,13 @@ class World {
     const keyName = `key${this.#number}`;
     const model = this.#stream(name);
     const hour = hourOf(this.shard.clock.wall);
-    const result = await this.buffer.append({
+    const plain = {
       stream: name,
       account: 'a1',
       lines: linesOf(lines),
       ...(action.keyed ? { identity: key(keyName) } : {}),
-    });
+    };
+    const result = await this.buffer.append(action.deflated ? withDeflated(plain) : plain);
     if (result.kind !== 'stored') {
       assert.equal(result.kind, 'refused');
       model.maybe = { lines, hour };
@@ -522,7 +526,14 @@ test('I1, I2, I3: whatever was answered holds over failures, crashes, checkpoint
         const names = await world.shard.disk.files().list('/data/buffer');
         checkpoints += names.length;
         // A fresh write gets through after all of it.
-        await world.run({ kind: 'append', stream: 0, count: 3, pad: 0, keyed: false });
+        await world.run({
+          kind: 'append',
+          stream: 0,
+          count: 3,
+          pad: 0,
+          keyed: false,
+          deflated: false,
+        });
         await world.check();
       },
     ),

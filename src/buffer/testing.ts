@@ -1,5 +1,6 @@
 /** Shared by the tests of the buffer: a clock that is moved by hand, limits so small that edges come early, a small shard. */
 import assert from 'node:assert/strict';
+import { constants, crc32, deflateRawSync } from 'node:zlib';
 
 import type { Cancel, Clock } from '../lib/clock.ts';
 import { silent } from '../lib/diagnostics.ts';
@@ -118,6 +119,13 @@ export function request(
   more: Partial<AppendRequest> = {},
 ): AppendRequest {
   return { stream: STREAM, account: 'a1', lines: linesOf(texts), ...more };
+}
+
+/** A request's lines as a sender that packs more than the buffer does has deflated them. */
+export function withDeflated(plain: AppendRequest): AppendRequest {
+  const { bytes } = plain.lines;
+  const fragment = deflateRawSync(bytes, { level: 9, finishFlush: constants.Z_SYNC_FLUSH });
+  return { ...plain, deflated: { fragment, crc: crc32(bytes) } };
 }
 
 export function key(name: string): RequestIdentity {

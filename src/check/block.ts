@@ -4,8 +4,8 @@ import { constants, crc32, inflateRawSync, zstdDecompressSync } from 'node:zlib'
 import type { Block } from './record.ts';
 
 const NEWLINE = 10;
-/** A record of the log holds no more, and a block's lines are at most as long: nobody inflates on a header's word alone. */
-const PLAIN_BYTES_MAX = 1_048_576;
+/** No block holds more lines: nobody inflates on a header's word alone. */
+const PLAIN_BYTES_MAX = 1_310_720;
 
 /** What is wrong with the block's lines; undefined when they are those that were accepted. */
 export function wrongWith(block: Block): string | undefined {

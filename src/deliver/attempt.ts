@@ -1,5 +1,6 @@
 /** One attempt: a batch to a sender, bounded in time whatever the sender does. */
 import type { Batch, Sender, SendOutcome } from '../destinations/index.ts';
+import { assert } from '../lib/assert.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
 import type { Diagnostics } from '../lib/diagnostics.ts';
 
@@ -58,6 +59,9 @@ async function send(
   diagnostics: Diagnostics,
 ): Promise<SendOutcome> {
   try {
+    // A part whose memory was given back too early has no bytes any more: what is left must not pass for the batch.
+    const bytes = batch.body.reduce((sum, part) => sum + part.length, 0);
+    assert(bytes === batch.bodyBytes, 'a body has all of its bytes');
     return await sender.send(batch, signal);
   } catch (error) {
     const kind = error instanceof Error ? error.name : 'unknown';

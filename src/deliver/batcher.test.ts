@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { BlockInfo } from '../buffer/index.ts';
 import { hourOf } from '../model/delivery.ts';
+import { limits } from '../model/limits.ts';
 import { batchCaps, chooseBatch, enoughBytes } from './batcher.ts';
 import type { BatchQuestion } from './batcher.ts';
 
@@ -164,7 +165,7 @@ describe('enoughBytes', () => {
   it('what it shows of a backlog leads to the same choice as all of it', () => {
     const block = fc.record({
       lines: fc.integer({ min: 1, max: 1_000 }),
-      plainBytes: fc.integer({ min: 1, max: 1024 * 1024 }),
+      plainBytes: fc.integer({ min: 1, max: limits.buffer.deflatedBytes }),
       hour: fc.constantFrom(0, 0, 0, 0, 1),
     });
     const caps = fc.record({

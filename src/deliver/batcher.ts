@@ -96,7 +96,7 @@ interface Taken {
 }
 
 /** A block's plain bytes at most. */
-const BLOCK_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 1_310_720;
 
 /**
  * Plain bytes of blocks that are enough to choose by, whatever the first of them has of the batch: a long backlog need not be gone

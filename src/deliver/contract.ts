@@ -134,6 +134,12 @@ export interface Delivery {
    * off stop planning. Resolves when the buffer has recorded what changed, or has failed to once (it is then tried again).
    */
   apply(jobs: readonly JobConfig[], version: number): Promise<void>;
+  /**
+   * Asked before lines of a stream are stored. Undefined, as nearly always: each of its jobs has its cursor on disk. Else those
+   * that the disk refused to open are tried once more, and it resolves with whether all of them are open now: lines that come before
+   * a job's cursor would not be its own after a crash.
+   */
+  opened(stream: string): Promise<boolean> | undefined;
   status(job: number): JobStatus | undefined;
   /** The settings in force of a job or replay. */
   settings(job: number): JobConfig | undefined;

@@ -371,6 +371,28 @@ describe('settings', () => {
     assert.equal(world.buffer.job(1)?.start, 2);
   });
 
+  it('whoever stores lines learns of jobs that could not be opened yet, and has them tried at once', async () => {
+    const world = new World();
+    const { buffer, delivery } = world;
+    await delivery.apply([jobOf(2)], 1);
+    assert.equal(delivery.opened('zones/z2/http_requests'), undefined);
+    buffer.failing.openJob = 2;
+    await delivery.apply([jobOf(1), jobOf(2)], 2);
+    assert.equal(delivery.opened('zones/z2/http_requests'), undefined, 'others do not wait');
+    assert.equal(await delivery.opened(STREAM), false);
+    assert.equal(await delivery.opened(STREAM), true);
+    assert.equal(buffer.job(1)?.start, 0);
+    assert.equal(delivery.opened(STREAM), undefined);
+    buffer.failing.openJob = 1;
+    await delivery.apply([jobOf(1), jobOf(2), { ...jobOf(3), stream: STREAM }], 3);
+    assert.equal(
+      await Promise.race([delivery.opened(STREAM), Promise.resolve('at once')]),
+      'at once',
+    );
+    await delivery.apply([jobOf(1), jobOf(2)], 4);
+    assert.equal(delivery.opened(STREAM), undefined, 'it is not wanted any more');
+  });
+
   it('I6: a job whose settings meet a fault of ours keeps no other from its own, and is tried again', async () => {
     const world = new World();
     const openJob = world.buffer.openJob.bind(world.buffer);

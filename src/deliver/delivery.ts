@@ -57,6 +57,7 @@ class ShardDelivery implements Delivery {
   readonly #tools: RunnerTools;
   readonly #replays: Replays;
   readonly #busy = new Set<Promise<void>>();
+  readonly #late = new Set<number>();
   readonly #stop = new AbortController();
   readonly #endGrowth: () => void;
   #draining = false;
@@ -139,6 +140,7 @@ class ShardDelivery implements Delivery {
       track: (job, work) => this.#track(job, work),
       ownDelayMs: (failures) =>
         backoffMs(failures, { firstMs: limits.backoffMs, mostMs: limits.backoffMsMax }, random),
+      late: this.#late,
       forget: (job) => this.#forget(job),
     };
   }
@@ -191,6 +193,17 @@ class ShardDelivery implements Delivery {
       this.#applied.delete(job);
       this.#fault(job, error);
     }
+  }
+
+  opened(stream: string): Promise<boolean> | undefined {
+    if (this.#late.size === 0) return undefined;
+    const late = this.#byStream.of(stream).filter((id) => this.#late.has(id));
+    return late.length === 0 ? undefined : this.#open(late);
+  }
+
+  async #open(jobs: readonly number[]): Promise<boolean> {
+    await Promise.all(jobs.map(async (id) => this.#runners.get(id)?.open()));
+    return !jobs.some((id) => this.#late.has(id));
   }
 
   status(job: number): JobStatus | undefined {
@@ -306,6 +319,7 @@ class ShardDelivery implements Delivery {
 
   /** The job is gone. */
   #leave(job: number, stream: string): void {
+    this.#late.delete(job);
     this.#byStream.remove(stream, job);
     this.#attempts.delete(job);
   }

@@ -179,6 +179,23 @@ describe('the disk', () => {
     assert.equal(world.delivery.status(1)?.errorMessage, null);
   });
 
+  it('a probe whose lines cannot be read is not made again at once, and loses nothing', async () => {
+    const world = new World();
+    world.receiver = () => ({ kind: 'retry', reason: 'busy', status: 503 });
+    await world.delivery.apply([jobOf(1)], 1);
+    world.add(STREAM, numbered(10));
+    await world.pass(120_000);
+    assert.equal(world.delivery.status(1)?.state, 'backing_off');
+    world.buffer.failing.read = 1_000;
+    await world.pass(120_000);
+    const reads = 1_000 - world.buffer.failing.read;
+    assert.ok(reads >= 4 && reads < 200, `${reads} reads in two minutes`);
+    world.buffer.failing.read = 0;
+    world.receiver = accepts;
+    await world.pass(60_000);
+    assert.deepEqual(world.delivered(), numbered(10));
+  });
+
   it('failing reads delay and lose nothing', async () => {
     const world = new World();
     world.buffer.failing.read = 4;

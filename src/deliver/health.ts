@@ -89,7 +89,23 @@ export class Health {
     return Math.max(obeyedMs, this.ownDelayMs(planFailures));
   }
 
-  /** How long to rest after trouble of our own that says nothing of the destination. */
+  /**
+   * An attempt met trouble of our own, which says nothing of the destination. As a probe it is not made again at once: where the
+   * disk does not answer, that would be all that the thread does.
+   *
+   * @returns how long the plan rests
+   */
+  ownTrouble(planFailures: number): number {
+    const { clock, limits } = this.#tools;
+    const delayMs = this.ownDelayMs(planFailures);
+    this.probeAtMs = Math.max(
+      this.probeAtMs,
+      clock.monotonicMs() + Math.min(delayMs, limits.probeMs),
+    );
+    return delayMs;
+  }
+
+  /** How long to rest after trouble of our own. */
   ownDelayMs(failures: number): number {
     const { random, limits } = this.#tools;
     const bounds = { firstMs: limits.backoffMs, mostMs: limits.backoffMsMax };

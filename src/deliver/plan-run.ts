@@ -174,7 +174,7 @@ export class PlanRun {
       await work();
     } catch (error) {
       if (this.stage !== 'ended') this.stage = 'resting';
-      this.#rest(this.#host.tools.ownDelayMs(++this.#failures));
+      this.#rest(this.#host.health.ownTrouble(++this.#failures));
       throw error;
     } finally {
       turn?.release();
@@ -186,7 +186,7 @@ export class PlanRun {
     if (prepared.kind === 'failed') {
       this.#record({ stage: 'before', outcome: 'retry', status: null, error: prepared.detail });
       this.#host.health.noteError(prepared.detail);
-      return { kind: 'rest', delayMs: this.#host.tools.ownDelayMs(++this.#failures) };
+      return { kind: 'rest', delayMs: this.#host.health.ownTrouble(++this.#failures) };
     }
     if (prepared.kind === 'nothing') {
       this.#to('decided');
@@ -311,7 +311,7 @@ export class PlanRun {
         const job = this.#host.job();
         const lines = await rejectedLines(job, refused, outcome.reason, this.#host.tools.prepare);
         if (!lines) {
-          return { kind: 'rest', delayMs: this.#host.tools.ownDelayMs(++this.#failures) };
+          return { kind: 'rest', delayMs: this.#host.health.ownTrouble(++this.#failures) };
         }
         const { job: id } = this.plan;
         this.#host.tools.deps.diagnostics.warn('delivery.lines.rejected', {
@@ -424,7 +424,7 @@ export class PlanRun {
     const kept = await rejectedLine(this.#host.job(), range.from, detail, tools);
     if (!kept) {
       this.#to('failed');
-      return this.#rest(this.#host.tools.ownDelayMs(++this.#failures));
+      return this.#rest(this.#host.health.ownTrouble(++this.#failures));
     }
     deps.diagnostics.warn('delivery.line.rejected', { job, plan: id });
     const counts = { delivered: 0, excluded: {}, dropped: { [kept.reason]: 1 } };
@@ -447,7 +447,7 @@ export class PlanRun {
     }
     deps.diagnostics.warn('delivery.plan.failed', { job: this.plan.job, detail: recorded.detail });
     this.#to('failed');
-    this.#rest(this.#host.tools.ownDelayMs(++this.#failures));
+    this.#rest(this.#host.health.ownTrouble(++this.#failures));
   }
 
   /** Lines of a half that pass filter and sample: only the encoder knows. */

@@ -37,6 +37,8 @@ export interface RunnerTools {
   readonly track: (job: number, work: Promise<void>) => void;
   /** Back-off after trouble of our own. */
   readonly ownDelayMs: (failures: number) => number;
+  /** Jobs that the buffer failed to open when their settings came, and has not opened since. */
+  readonly late: Set<number>;
   /** The job is closed and nothing of it is under way. */
   readonly forget: (job: number) => void;
 }

@@ -137,6 +137,13 @@ export class JobRunner {
     }
   }
 
+  /** Tries to open it now, where the buffer failed to before. Never rejects. */
+  async open(): Promise<void> {
+    const work = this.#reconcile();
+    this.#tools.track(this.id, work);
+    await work.catch(() => {});
+  }
+
   /** Lines of its stream were ordered erased: what is being sent is given up, and sent again without them. */
   recall(): void {
     for (const run of this.#runs) if (run.active) run.recall();
@@ -376,7 +383,10 @@ export class JobRunner {
         const wanted = circuit !== 'paused' && circuit !== 'closed' && this.#isThere();
         const state = buffer.job(this.id);
         const open = state !== undefined && state.closedMs === null;
-        if (!wanted || open) this.#startAt = undefined;
+        if (!wanted || open) {
+          this.#startAt = undefined;
+          this.#tools.late.delete(this.id);
+        }
         if (wanted === open) break;
         const { id, account } = this.#job;
         const start = startOf(this.#job, buffer, this.#startAt);
@@ -384,7 +394,11 @@ export class JobRunner {
           ? await buffer.openJob(id, this.stream, account, start)
           : await buffer.closeJob(id);
         if (recorded.kind === 'durable') continue;
-        if (wanted) this.#startAt ??= buffer.stream(this.stream)?.head ?? 0;
+        if (wanted) {
+          this.#startAt ??= buffer.stream(this.stream)?.head ?? 0;
+          // A replay's lines are there already.
+          if (!this.#job.replay) this.#tools.late.add(this.id);
+        }
         diagnostics.warn('delivery.job.failed', { job: id, detail: recorded.detail });
         return this.#reconcileLater();
       }

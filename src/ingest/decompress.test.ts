@@ -33,7 +33,7 @@ async function run(
 ): Promise<End> {
   // The pieces are given away with their memory.
   const copies = input.map((piece) => Buffer.from(piece));
-  const here = { mostBytes: 1 << 20, inTurn: doNow };
+  const here = { mostBytes: 1 << 20, deflatedBytes: 1 << 20, inTurn: doNow };
   const long = await runOneWay(coding, input, plainBytes, memoryBytes);
   const short = await runOneWay(coding, copies, plainBytes, memoryBytes, here);
   assert.equal(short.end, long.end);

@@ -9,7 +9,7 @@ import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Gunzip, ZstdDecompress } from 'node:zlib';
 import { declaredBytes } from './declared-size.ts';
 import type { Lease } from './memory.ts';
-import { inflateHere, ZSTD_WINDOW_LOG } from './inflate-here.ts';
+import { inflateHere, isWorthKeeping, ZSTD_WINDOW_LOG } from './inflate-here.ts';
 import { giveBack } from '../lib/give-back.ts';
 import { Pieces } from './pieces.ts';
 import { outOfMemory } from './refusal.ts';
@@ -53,11 +53,15 @@ export interface Decompressed {
   readonly plain: Pieces;
   /** CRC-32 that the plain bytes must have, which nobody has looked at yet. Absent: nothing is left to look at. */
   readonly crc?: number;
+  /** The same bytes as a deflate fragment that can be stored as it is. */
+  readonly fragment?: Buffer;
 }
 
 export interface Here {
   /** Bodies up to this many plain bytes are decompressed on this thread. */
   readonly mostBytes: number;
+  /** The same of gzip bodies that can be stored as they were deflated; 0: nobody would store this one so. */
+  readonly deflatedBytes: number;
   /** Does a piece of work when it is its turn; undefined: it has been done. */
   readonly inTurn: (work: () => void) => Promise<void> | undefined;
 }
@@ -77,20 +81,23 @@ export async function decompress(
   here?: Here,
 ): Promise<Decompressed | Refusal> {
   const plain = new Pieces();
-  const expectedBytes = body.bytes * USUAL_RATIO;
+  const packedBytes = body.bytes;
+  const expectedBytes = packedBytes * USUAL_RATIO;
   let pieceBytes = Math.min(PIECE_BYTES_MAX, Math.max(PIECE_BYTES_MIN, expectedBytes));
   const input = body.take();
   if (input.length === 0) return BROKEN;
   const wholeBytes = sizeOfWhole(coding, input, Math.min(plainBytes, WHOLE_BYTES_MAX));
   let chargedBytes = 0;
-  if (wholeBytes > pieceBytes && lease.grow(wholeBytes) === 'ok') {
+  const keeps = here !== undefined && isKept(here, coding, input[0]!, packedBytes, wholeBytes);
+  const mayBeHere = keeps || (here !== undefined && isForHere(here, packedBytes, wholeBytes));
+  if ((mayBeHere || wholeBytes > pieceBytes) && lease.grow(wholeBytes) === 'ok') {
     chargedBytes = wholeBytes;
-    pieceBytes = wholeBytes;
+    pieceBytes = Math.max(pieceBytes, wholeBytes);
     joinInput(input);
   }
   const [packed] = input;
-  if (here && packed && chargedBytes > 0 && isForHere(here, packed.length, wholeBytes)) {
-    const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes));
+  if (mayBeHere && packed && chargedBytes > 0) {
+    const inflated = await inTurn(here, () => inflateHere(coding, packed, wholeBytes, keeps));
     if (inflated) {
       lease.shrink(packed.length + chargedBytes - inflated.plain.length);
       giveBack(packed);
@@ -128,9 +135,22 @@ export async function decompress(
   return { plain };
 }
 
+function isKept(
+  { deflatedBytes }: Here,
+  coding: 'gzip' | 'zstd',
+  start: Buffer,
+  packedBytes: number,
+  wholeBytes: number,
+): boolean {
+  const plainBytes = wholeBytes - WHOLE_SLACK_BYTES;
+  if (coding !== 'gzip' || plainBytes > deflatedBytes) return false;
+  return isWorthKeeping(start, packedBytes, plainBytes);
+}
+
 /** Nor may much be read for little: empty blocks cost time and give nothing. */
 function isForHere({ mostBytes }: Here, packedBytes: number, wholeBytes: number): boolean {
-  return wholeBytes <= mostBytes + WHOLE_SLACK_BYTES && packedBytes <= wholeBytes;
+  if (wholeBytes === 0 || packedBytes > wholeBytes) return false;
+  return wholeBytes <= mostBytes + WHOLE_SLACK_BYTES;
 }
 
 async function inTurn<T>(here: Here, work: () => T): Promise<T> {

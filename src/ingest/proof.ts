@@ -15,6 +15,11 @@ export class Proof {
     this.#crc = crc;
   }
 
+  /** What the bytes should sum up to. */
+  get crc(): number {
+    return this.#crc;
+  }
+
   get isKnown(): boolean {
     return this.#holds !== undefined;
   }

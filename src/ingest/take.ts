@@ -1,5 +1,5 @@
 /** What becomes of a whole body: decompressed, framed or split, bad lines kept apart, good ones appended. */
-import type { AppendRequest, Lines, SummedCut } from '../buffer/index.ts';
+import type { AppendRequest, Lines } from '../buffer/index.ts';
 import { assert } from '../lib/assert.ts';
 import { combineCrc32 } from '../lib/crc32.ts';
 import type { HandedResult } from '../peers/index.ts';
@@ -9,7 +9,7 @@ import type { StreamKey } from '../model/scope.ts';
 import type { IngestDeps, KeptLine } from './contract.ts';
 import type { BodyPool } from './body-pool.ts';
 import { BROKEN, decompress, plainTooLarge, WHOLE_SLACK_BYTES } from './decompress.ts';
-import type { Coding } from './decompress.ts';
+import type { Coding, Decompressed } from './decompress.ts';
 import type { FairRate } from './fair-rate.ts';
 import { Framing } from './frame.ts';
 import type { Framed } from './frame.ts';
@@ -63,8 +63,11 @@ async function takePacked(
   lease: Lease,
 ): Promise<Outcome> {
   const mostBytes = plainBytesMost(taking, admission);
+  const { limits } = taking.deps;
+  const { to } = admission;
   const here = {
-    mostBytes: taking.deps.limits.decompressedHereBytes,
+    mostBytes: limits.decompressedHereBytes,
+    deflatedBytes: to.kind === 'stream' && to.wanted ? limits.deflatedBytes : 0,
     inTurn: (work: () => void) =>
       taking.wheel.run(admission.payer, true, () => {
         work();
@@ -75,16 +78,18 @@ async function takePacked(
     decompress(body, coding, lease, mostBytes, here),
   );
   if ('code' in unpacked) return { kind: 'refused', refusal: unpacked, lines: 0 };
-  return await takePlain(taking, admission, unpacked.plain, lease, unpacked.crc);
+  return await takePlain(taking, admission, unpacked.plain, lease, unpacked);
 }
 
-/** @param crc what the body's bytes have to sum up to, where that has not been looked at yet */
+/** What is known of lines that came compressed. */
+type Sealed = Pick<Decompressed, 'crc' | 'fragment'>;
+
 function takePlain(
   taking: Taking,
   admission: Admission,
   plain: Pieces,
   lease: Lease,
-  crc?: number,
+  sealed: Sealed = {},
 ): Promise<Outcome> {
   const mostBytes = plainBytesMost(taking, admission);
   if (plain.bytes > mostBytes) {
@@ -92,8 +97,8 @@ function takePlain(
   }
   taking.sawPlain(plain.bytes);
   return admission.to.kind === 'by'
-    ? takeSplit(taking, admission, admission.to, plain, lease, crc)
-    : takeFramed(taking, admission, admission.to, plain, lease, crc);
+    ? takeSplit(taking, admission, admission.to, plain, lease, sealed)
+    : takeFramed(taking, admission, admission.to, plain, lease, sealed);
 }
 
 function plainBytesMost({ deps }: Taking, { to }: Admission): number {
@@ -106,7 +111,7 @@ async function takeFramed(
   place: Place,
   plain: Pieces,
   lease: Lease,
-  crc?: number,
+  { crc, fragment }: Sealed,
 ): Promise<Outcome> {
   const { limits } = taking.deps;
   taking.rate?.charge(place.account, plain.bytes);
@@ -131,7 +136,7 @@ async function takeFramed(
   const givenUp = turns instanceof Promise ? await turns : turns;
   const framed = framing.result();
   const isAsSent = body.length === plainBytes && framed.lines.bytes.length === plainBytes;
-  const cuts = proof && isAsSent ? provenCuts(taking, proof, framed) : undefined;
+  const sums = proof && isAsSent ? sumsOf(taking, proof, framed, fragment) : undefined;
   if (proof && !proof.holds()) return broken();
   const refusal = givenUp ?? framed.refusal;
   if (refusal !== undefined) return { kind: 'refused', refusal, lines: framed.count };
@@ -143,7 +148,7 @@ async function takeFramed(
       parts: [{ kind: 'unwanted', stream: place.stream, lines: framed.count }],
     };
   }
-  const part = await store(taking, admission, place, framed, isMovable, cuts);
+  const part = await store(taking, admission, place, framed, isMovable, sums);
   // Stored, so nobody looks at the bytes any more. After a fault somebody might.
   if (part.kind === 'accepted') {
     const isPooled = taking.bodies.give(body);
@@ -155,17 +160,25 @@ async function takeFramed(
     : { kind: 'taken', parts: [part] };
 }
 
-/** Sums a body's lines, which are all of its bytes, as the blocks that they will be, and settles by that whether they hold. */
-function provenCuts(
+type Sums = Pick<AppendRequest, 'cuts' | 'deflated'>;
+
+/**
+ * Sums a body's lines, which are all of its bytes, as the block or blocks that they will be, and settles by that whether they hold.
+ *
+ * @param fragment the body as its sender has deflated it
+ */
+function sumsOf(
   { deps }: Taking,
   proof: Proof,
   { lines, refusal }: Framed,
-): readonly SummedCut[] | undefined {
+  fragment: Buffer | undefined,
+): Sums | undefined {
   if (refusal !== undefined || proof.isKnown) return undefined;
+  if (fragment) return { deflated: { fragment, crc: proof.crc } };
   const cuts = deps.cut?.(lines);
-  if (cuts)
-    proof.settle(cuts.reduce((sum, cut) => combineCrc32(sum, cut.crc, cut.bytes.length), 0));
-  return cuts;
+  if (!cuts) return undefined;
+  proof.settle(cuts.reduce((sum, cut) => combineCrc32(sum, cut.crc, cut.bytes.length), 0));
+  return { cuts };
 }
 
 /** Whether a body's lines are counted as they come: nobody wants or sees them, and they can be told apart as they are. */
@@ -201,7 +214,7 @@ async function takeSplit(
   by: Extract<Admission['to'], { kind: 'by' }>,
   plain: Pieces,
   lease: Lease,
-  crc?: number,
+  { crc }: Sealed,
 ): Promise<Outcome> {
   const { foreign, limits, random, tap } = taking.deps;
   const onlooker = tap?.watching ? (stream: StreamKey) => tap.onlooker(stream) : undefined;
@@ -264,7 +277,7 @@ async function store(
   { stream, account }: Place,
   { lines, bad }: { readonly lines: Lines; readonly bad: readonly KeptLine[] },
   isMovable: boolean,
-  cuts?: readonly SummedCut[],
+  sums?: Sums,
 ): Promise<Stored> {
   const { deps } = taking;
   const accepted = {
@@ -295,7 +308,7 @@ async function store(
       account,
       lines,
       ...(identity && { identity }),
-      ...(cuts && { cuts }),
+      ...sums,
     };
     const size = { lines: lines.ends.length, bytes: lines.bytes.length };
     const result = await append(deps, request, admission.via, isMovable);

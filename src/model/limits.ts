@@ -9,6 +9,8 @@ const MIB = 1024 * KIB;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+/** Plain bytes of a block that is stored as its sender deflated it: senders gather a MiB, and end with the line that fills it. */
+const DEFLATED_BLOCK_BYTES = MIB + 256 * KIB;
 
 export const limits = {
   ingest: {
@@ -52,8 +54,10 @@ export const limits = {
     splitBytes: 32 * MIB,
     /** Decompressions under way at once; below libuv's pool, so that they never delay a sync. */
     decompressions: 2,
-    /** Plain bytes of a body that a shard's own thread decompresses: a millisecond or two of a turn. */
+    /** Plain bytes of a body that a shard's own thread decompresses: one to three milliseconds of a turn. */
     decompressedHereBytes: MIB + 64 * KIB,
+    /** The same of a gzip body that may be stored as it was deflated, and has nothing to do in the thread pool then. */
+    deflatedBytes: DEFLATED_BLOCK_BYTES,
     /** Of a refused request's unread body: how much is read on, and for how long, so that the answer gets through. */
     discardBytes: MIB,
     discardMs: 2_000,
@@ -96,6 +100,12 @@ export const limits = {
     blockLines: 1_000,
     /** A block's plain bytes, with room for its header and keys in one record. */
     blockBytes: MIB - 64 * KIB,
+    /**
+     * The same of a block that is stored as its sender has deflated it: it cannot be cut, so that a flipped bit may cost as many.
+     * Senders that gather up to a MiB of lines of some 250 bytes.
+     */
+    deflatedLines: 4_000,
+    deflatedBytes: DEFLATED_BLOCK_BYTES,
     /** Records after which the log's tail gets its index, however small they are: places of blocks are held in memory. */
     spanBlocks: 65_536,
     /** The newest blocks held in memory, so that a job that keeps up never reads the disk. */

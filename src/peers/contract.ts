@@ -34,7 +34,7 @@ export interface PeersDeps {
   readonly atTurnEnd: (work: () => void) => void;
 }
 
-/** One request, in short: [stream, account, memory, from, to, first end, last end, identity, via]. */
+/** One request, in short: [stream, account, memory, from, to, first end, last end, identity, via, deflated]. */
 export type Row = readonly [
   stream: string,
   account: string,
@@ -45,7 +45,10 @@ export type Row = readonly [
   endsTo: number,
   identity: RowIdentity | null,
   via: readonly string[],
+  deflated: RowDeflated | null,
 ];
+
+export type RowDeflated = readonly [fragment: number, crc: number];
 
 /** A key's hash as text: its bytes lie in memory that others share. */
 export type RowIdentity = string | Extract<RequestIdentity, { readonly kind: 'producer' }>;
@@ -57,6 +60,8 @@ export interface LinesMessage {
   /** Stretches of memory that rows point into: the bytes of lines, and where they end. */
   readonly bytes: readonly Uint8Array[];
   readonly ends: readonly Uint32Array[];
+  /** Lines that came deflated, as they may be stored. */
+  readonly fragments: readonly Uint8Array[];
   readonly rows: readonly Row[];
 }
 

@@ -1,6 +1,6 @@
 /** One turn's lines for another shard, put into one message: large bodies are moved, small ones copied together. */
-import type { AppendRequest, RequestIdentity } from '../buffer/index.ts';
-import type { Handed, LinesMessage, Row, RowIdentity } from './contract.ts';
+import type { AppendRequest, DeflatedLines, RequestIdentity } from '../buffer/index.ts';
+import type { Handed, LinesMessage, Row, RowDeflated, RowIdentity } from './contract.ts';
 
 /** Memory below this is copied: moving it costs a message more than its bytes do. */
 const MOVED_BYTES = 16 * 1024;
@@ -22,9 +22,14 @@ export function parcel(firstId: number, handed: readonly Handed[]): Parcel {
     bytes.push(small.bytes);
     ends.push(small.ends);
   }
+  const fragments: Uint8Array[] = [];
   const rows = handed.map((one): Row => {
+    const { deflated } = one;
+    const packed = deflated
+      ? ([fragments.push(deflated.fragment) - 1, deflated.crc] as const)
+      : null;
     const at = small?.places.get(one);
-    if (at) return row(one, 0, at.from, at.endsFrom);
+    if (at) return row(one, 0, at.from, at.endsFrom, packed);
     const { bytes: body, ends: lineEnds } = one.lines;
     const known = places.get(body.buffer);
     const memory = known ?? bytes.length;
@@ -33,10 +38,16 @@ export function parcel(firstId: number, handed: readonly Handed[]): Parcel {
       bytes.push(new Uint8Array(body.buffer));
       ends.push(new Uint32Array(lineEnds.buffer));
     }
-    return row(one, memory, body.byteOffset, lineEnds.byteOffset / lineEnds.BYTES_PER_ELEMENT);
+    return row(
+      one,
+      memory,
+      body.byteOffset,
+      lineEnds.byteOffset / lineEnds.BYTES_PER_ELEMENT,
+      packed,
+    );
   });
-  const moved = [...bytes, ...ends].map(({ buffer }) => buffer as ArrayBuffer);
-  return { message: { kind: 'lines', firstId, bytes, ends, rows }, moved };
+  const moved = [...bytes, ...ends, ...fragments].map(({ buffer }) => buffer as ArrayBuffer);
+  return { message: { kind: 'lines', firstId, bytes, ends, fragments, rows }, moved };
 }
 
 /** Lines that share their bytes' memory with others share that of their ends with the same ones. */
@@ -63,24 +74,43 @@ function copyTogether(handed: readonly Handed[]) {
   return { bytes, ends, places };
 }
 
-function row(one: Handed, memory: number, from: number, endsFrom: number): Row {
+function row(
+  one: Handed,
+  memory: number,
+  from: number,
+  endsFrom: number,
+  deflated: RowDeflated | null,
+): Row {
   const { stream, account, lines, identity, via } = one;
   const to = from + lines.bytes.length;
   const endsTo = endsFrom + lines.ends.length;
-  return [stream, account, memory, from, to, endsFrom, endsTo, packIdentity(identity), via];
+  const name = packIdentity(identity);
+  return [stream, account, memory, from, to, endsFrom, endsTo, name, via, deflated];
 }
 
 /** The requests of a message, over the memory that came with it. */
-export function unpack({ bytes, ends, rows }: LinesMessage): readonly AppendRequest[] {
-  return rows.map(([stream, account, memory, from, to, endsFrom, endsTo, identity]) => ({
-    stream,
-    account,
-    lines: {
-      bytes: Buffer.from(bytes[memory]!.buffer, from, to - from),
-      ends: ends[memory]!.subarray(endsFrom, endsTo),
-    },
-    ...(identity !== null && { identity: unpackIdentity(identity) }),
-  }));
+export function unpack(message: LinesMessage): readonly AppendRequest[] {
+  const { bytes, ends, fragments, rows } = message;
+  return rows.map(
+    ([stream, account, memory, from, to, endsFrom, endsTo, identity, , deflated]) => ({
+      stream,
+      account,
+      lines: {
+        bytes: Buffer.from(bytes[memory]!.buffer, from, to - from),
+        ends: ends[memory]!.subarray(endsFrom, endsTo),
+      },
+      ...(identity !== null && { identity: unpackIdentity(identity) }),
+      ...(deflated && { deflated: unpackDeflated(fragments, deflated) }),
+    }),
+  );
+}
+
+function unpackDeflated(
+  fragments: LinesMessage['fragments'],
+  [at, crc]: RowDeflated,
+): DeflatedLines {
+  const { buffer, byteOffset, length } = fragments[at]!;
+  return { fragment: Buffer.from(buffer, byteOffset, length), crc };
 }
 
 function packIdentity(identity: RequestIdentity | undefined): RowIdentity | null {

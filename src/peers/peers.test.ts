@@ -84,12 +84,14 @@ const request = fc.record({
   padBytes: fc.constantFrom(0, 0, 20 * KIB),
   isMovable: fc.boolean(),
   identity: fc.constantFrom('none', 'key', 'producer'),
+  packedBytes: fc.option(fc.integer({ min: 1, max: 20 * KIB })),
 });
 
 test('whatever a turn brings, moved or copied, arrives as it was', () => {
   fc.assert(
     fc.property(fc.array(request, { minLength: 1, maxLength: 8 }), (wishes) => {
-      const all = wishes.map(({ stream, texts, padBytes, isMovable, identity }): Handed => {
+      const all = wishes.map((wish): Handed => {
+        const { stream, texts, padBytes, packedBytes, isMovable, identity } = wish;
         const lines = linesOf([...texts, 'p'.repeat(padBytes)]);
         const own = Buffer.allocUnsafeSlow(lines.bytes.length);
         lines.bytes.copy(own);
@@ -102,13 +104,25 @@ test('whatever a turn brings, moved or copied, arrives as it was', () => {
           ...(identity === 'producer' && {
             identity: { kind: 'producer', producer: 5n, epoch: 1, sequence: texts.length },
           }),
+          ...(packedBytes && {
+            deflated: {
+              // With some room behind it, as it is made.
+              fragment: Buffer.allocUnsafeSlow(packedBytes + 8)
+                .fill(7)
+                .subarray(0, packedBytes),
+              crc: packedBytes,
+            },
+          }),
         };
       });
-      const before = all.map(({ lines, stream, account, identity }) => ({
+      const before = all.map(({ lines, stream, account, identity, deflated }) => ({
         stream,
         account,
         lines: { bytes: Buffer.from(lines.bytes), ends: lines.ends.slice() },
         ...(identity && { identity }),
+        ...(deflated && {
+          deflated: { fragment: Buffer.from(deflated.fragment), crc: deflated.crc },
+        }),
       }));
       const { message, moved } = parcel(1, all);
       assert.deepEqual(unpack(structuredClone(message, { transfer: moved })), before);

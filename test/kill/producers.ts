@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { lineOf } from './lines.ts';
 import type { Oracle } from './oracle.ts';
 
@@ -23,7 +24,8 @@ interface Answer {
 
 /**
  * A producer as the outside would write one: it sends bodies of some lines, and repeats every body that was not answered
- * with 2xx, under the same key, until it is. Bodies are of one line up to some hundred.
+ * with 2xx, under the same key, until it is. Bodies are of one line up to some hundred; every other attempt is sent gzipped, so that
+ * one is repeated in another coding as well.
  */
 export class Producer {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -96,7 +98,9 @@ export class Producer {
     }
   }
 
-  #post(body: Buffer, key: string): Promise<{ readonly status: number; readonly text: string }> {
+  #post(lines: Buffer, key: string): Promise<{ readonly status: number; readonly text: string }> {
+    const isPacked = this.attempts % 2 === 0;
+    const body = isPacked ? gzipSync(lines) : lines;
     return new Promise((resolve) => {
       const failed = () => resolve({ status: 0, text: '' });
       const sent = request(
@@ -109,6 +113,7 @@ export class Producer {
             authorization: `Bearer ${this.#target.token}`,
             'idempotency-key': key,
             'content-length': body.length,
+            ...(isPacked && { 'content-encoding': 'gzip' }),
           },
         },
         (answer) => {

@@ -4,6 +4,7 @@ import { drawActions } from './actions.ts';
 import type { Action, Troubles } from './actions.ts';
 import type { Seams } from './shard.ts';
 import { Seen } from './seen.ts';
+import { shrink, told, withoutHanging } from './shrink.ts';
 import { World } from './world.ts';
 
 export interface History {
@@ -58,51 +59,12 @@ async function runActions(
   }
 }
 
-/** Far longer than any action takes: what is not done by then waits for something that never comes. */
-const HANGING_MS = 20_000;
-
-async function withoutHanging(work: Promise<void>, action: Action): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const hanging = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`hangs: ${JSON.stringify(action)}`)), HANGING_MS);
-  });
-  await Promise.race([work, hanging]).finally(() => clearTimeout(timer));
-}
-
 export function runHistory(history: History, seams?: () => Seams): Promise<Verdict> {
   return runActions(history.seed, actionsOf(history), seams);
 }
 
-/** Numbers and names apart, what a failure says: shrinking must not run into another one. */
-function claim(error: Error): string {
-  return error.message.replaceAll(/[0-9a-f-]*\d[0-9a-f-]*/g, '#').slice(0, 60);
-}
-
-/** Leaves out all that is not needed for the failure. Gives up after `tries` runs. */
-async function shrink(
-  { seed }: History,
-  actions: readonly Action[],
-  broken: Error,
-  tries = 400,
-): Promise<readonly Action[]> {
-  let best = actions;
-  let left = tries;
-  for (let size = Math.ceil(best.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let from = 0; from < best.length && left > 0;) {
-      const without = [...best.slice(0, from), ...best.slice(from + size)];
-      left -= 1;
-      const verdict = await runActions(seed, without);
-      const same = verdict.kind === 'broken' && claim(verdict.error) === claim(broken);
-      if (same) best = without;
-      else from += size;
-    }
-  }
-  return best;
-}
-
 /** What a test says of a history that broke. */
 export async function explain(history: History, broken: Error): Promise<string> {
-  const actions = await shrink(history, actionsOf(history), broken);
-  const steps = actions.map((action) => JSON.stringify(action)).join('\n');
-  return `seed ${history.seed}, ${history.actions} actions: ${broken.message}\nshrunk to:\n${steps}\n${broken.stack}`;
+  const run = (actions: readonly Action[]) => runActions(history.seed, actions);
+  return told(history, await shrink(run, actionsOf(history), broken), broken);
 }

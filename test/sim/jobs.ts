@@ -28,13 +28,17 @@ export class Jobs {
     return doubt;
   }
 
-  /** Waits for a record. Returns whether it is durable. */
-  async #record(doubt: JobDoubt, work: Promise<RecordResult>): Promise<boolean> {
+  /**
+   * Waits for a record. Returns whether it is durable.
+   *
+   * @param isWritten whether anything is recorded at all
+   */
+  async #record(doubt: JobDoubt, work: Promise<RecordResult>, isWritten = true): Promise<boolean> {
     const life = this.#world.life;
     const result = await work;
     assert.equal(life, this.#world.life, 'a dead process answers nobody');
     if (result.kind === 'durable') {
-      this.#world.model.success(doubt);
+      this.#world.model.success(doubt, isWritten);
       return true;
     }
     // The buffer may be ending lines of a closed job just then.
@@ -69,8 +73,9 @@ export class Jobs {
       job.closed = false;
       return job;
     });
+    const isWritten = buffer.job(id)?.closedMs !== null;
     const work = buffer.openJob(id, stream, 'a1', oldest ? 'oldest' : 'head');
-    if (!(await this.#record(doubt, work))) return;
+    if (!(await this.#record(doubt, work, isWritten))) return;
     const found = this.#world.shard.buffer.job(id);
     assert.ok(found !== undefined && found.closedMs === null, 'an opened job is open');
     if (known?.start === found.start) known.closed = false;
@@ -96,7 +101,9 @@ export class Jobs {
       if (job !== undefined) job.closed = true;
       return job;
     });
-    if (await this.#record(doubt, this.#world.shard.buffer.closeJob(id))) known.closed = true;
+    const isWritten = this.#world.shard.buffer.job(id)?.closedMs === null;
+    const work = this.#world.shard.buffer.closeJob(id);
+    if (await this.#record(doubt, work, isWritten)) known.closed = true;
   }
 
   async plan(id: number, skip: number, count: number): Promise<Plan | undefined> {

@@ -179,9 +179,13 @@ export class Model {
     return stream;
   }
 
-  /** Something became durable: what was refused before it can never come back. */
-  success(doubt: Offer | JobDoubt): void {
-    this.doubts = this.doubts.filter((one) => one !== doubt && !one.refused);
+  /**
+   * Something became durable: what was refused before it can never come back.
+   *
+   * @param isWritten false where all was as it should be, which says nothing of the log
+   */
+  success(doubt: Offer | JobDoubt, isWritten = true): void {
+    this.doubts = this.doubts.filter((one) => one !== doubt && !(isWritten && one.refused));
   }
 
   /**

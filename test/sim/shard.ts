@@ -13,6 +13,7 @@ import { knownEnd, openBuffer } from '../../src/buffer/index.ts';
 import { openArchiveWriter } from '../../src/ledger/index.ts';
 import type { OpenArchiveWriter } from '../../src/ledger/index.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { DeflateMany } from '../../src/lib/deflate-many/contract.ts';
 import type { Details, Diagnostics } from '../../src/lib/diagnostics.ts';
 import { FsError } from '../../src/lib/fs/file-system.ts';
 import type { FileSystem } from '../../src/lib/fs/file-system.ts';
@@ -65,6 +66,8 @@ export interface ShardParts {
   readonly seams?: Seams;
   /** Where the archive lies, when that is not the disk of the log. */
   readonly archiveFiles?: FileSystem;
+  /** Deflates in another thread; absent: there is none. */
+  readonly deflateMany?: DeflateMany;
   /** Sees every ledger event as it is recorded. */
   readonly onEvent?: (event: LedgerEvent) => void;
 }
@@ -127,6 +130,7 @@ async function open(parts: ShardParts): Promise<Opening> {
     diagnostics,
     ledger: seams.ledger?.(sink) ?? sink,
     limits: parts.limits,
+    ...(parts.deflateMany && { deflateMany: parts.deflateMany }),
   });
   if (outcome.kind !== 'open') {
     await log.close();

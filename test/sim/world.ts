@@ -1,6 +1,7 @@
 /** A shard on the simulated disk and the model beside it: runs actions on both, and compares after each restart. */
 import assert from 'node:assert/strict';
 
+import type { LedgerEvent } from '../../src/buffer/index.ts';
 import { smallLimits } from '../../src/buffer/testing.ts';
 import { manualClock } from '../../src/lib/clock-manual.ts';
 import type { FileSystem } from '../../src/lib/fs/file-system.ts';
@@ -69,6 +70,8 @@ export class World {
   #stopped: Promise<void> | undefined;
   #deaths: readonly Death[] = [];
   #troubled = false;
+  /** What the model said of an event that the shard told. */
+  #broken: Error | undefined;
   refusedLines = 0;
 
   constructor(seed: number, seams: Seams = {}, limits = simLimits()) {
@@ -104,6 +107,11 @@ export class World {
   }
 
   async run(action: Action): Promise<void> {
+    await this.#run(action);
+    if (this.#broken) throw this.#broken;
+  }
+
+  async #run(action: Action): Promise<void> {
     this.seen.steps += 1;
     const work = this.#act(action);
     const stopped = this.#stopped;
@@ -324,6 +332,15 @@ export class World {
     for (const { path, at, mask } of this.#flips) this.disk.flip(path, at, mask);
   }
 
+  /** What the model says to that is told by the action that it came with: the shard itself goes on. */
+  #told(event: LedgerEvent): void {
+    try {
+      this.#jobs.told(event);
+    } catch (error) {
+      this.#broken ??= error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
   #openShard() {
     this.#seed += 1;
     return openShard({
@@ -333,7 +350,7 @@ export class World {
       diagnostics: this.alarms,
       seed: this.#seed,
       seams: this.#seams,
-      onEvent: (event) => this.#jobs.told(event),
+      onEvent: (event) => this.#told(event),
     });
   }
 }

@@ -17,7 +17,7 @@ const STORED: AppendResult = {
   repeat: false,
 };
 
-function shardWith(over: Partial<HandedLinesDeps> = {}, waitMs = 0) {
+function shardWith(over: Partial<HandedLinesDeps> = {}, waitMs = 0, opened?: Promise<boolean>) {
   const appended: AppendRequest[] = [];
   const noted: unknown[] = [];
   const deps: HandedLinesDeps = {
@@ -28,6 +28,7 @@ function shardWith(over: Partial<HandedLinesDeps> = {}, waitMs = 0) {
           return STORED;
         },
       },
+      delivery: { opened: () => opened },
       ingest: { admitHanded: () => waitMs },
       passedThrough: { note: (...args) => void noted.push(args) },
     }),
@@ -55,6 +56,14 @@ test('I3: no line is stored before the configuration that wants it is in force h
   const result = await never.store();
   assert.ok(result.kind === 'refused' && result.reason === 'starting');
   assert.deepEqual(never.appended, []);
+});
+
+test('I3: no line is stored before a job whose cursor the disk refused at first', async () => {
+  const refused = shardWith({}, 0, Promise.resolve(false));
+  const result = await refused.store();
+  assert.ok(result.kind === 'refused' && result.reason === 'not_durable');
+  assert.deepEqual(refused.appended, []);
+  assert.deepEqual(await shardWith({}, 0, Promise.resolve(true)).store(), STORED);
 });
 
 test('a shard that takes no lines yet, or none of this account just now, says so', async () => {

@@ -1,8 +1,10 @@
 import type { AppendRequest, ShardBuffer } from '../../buffer/index.ts';
+import type { Delivery } from '../../deliver/index.ts';
 import type { Ingest } from '../../ingest/index.ts';
 import type { Diagnostics } from '../../lib/diagnostics.ts';
 import type { PassedThrough } from '../../lib/via.ts';
 import type { HandedResult } from '../../peers/index.ts';
+import { appendBehindCursors } from './append.ts';
 
 /** What of a shard its lines need that others have received. */
 export interface HandedLinesDeps {
@@ -10,6 +12,7 @@ export interface HandedLinesDeps {
   readonly shard: () =>
     | {
         readonly buffer: Pick<ShardBuffer, 'append'>;
+        readonly delivery: Pick<Delivery, 'opened'>;
         readonly ingest: Pick<Ingest, 'admitHanded'>;
         readonly passedThrough: Pick<PassedThrough, 'note'>;
       }
@@ -40,7 +43,7 @@ export async function storeHanded(
     if (!running || !wants(stream)) return STARTING;
     const waitMs = running.ingest.admitHanded(account, lines.bytes.length);
     if (waitMs > 0) return { kind: 'refused', reason: 'over_fair_share', retryAfterMs: waitMs };
-    const result = await running.buffer.append(request);
+    const result = await appendBehindCursors(running, request);
     if (result.kind === 'stored') running.passedThrough.note(stream, result.range, via);
     return result;
   } catch (error) {

@@ -18,19 +18,18 @@ import { HeldElsewhere } from '../../lib/held-elsewhere.ts';
 import { LongestTurns } from '../../lib/longest-turns.ts';
 import { nodeFileSystem } from '../../lib/fs/node.ts';
 import { systemRandom as random } from '../../lib/random.ts';
-import { TurnSlices } from '../../lib/turn-slices.ts';
 import { connect } from '../../lib/rpc.ts';
 import { Tap } from '../../live/index.ts';
 import { limits } from '../../model/limits.ts';
-import type { StreamKey } from '../../model/scope.ts';
-import type { JobConfig, Snapshot } from '../../model/snapshot.ts';
-import { Owners, Peers } from '../../peers/index.ts';
+import type { JobConfig } from '../../model/snapshot.ts';
+import { Peers } from '../../peers/index.ts';
 import { pullReader } from '../../pull/index.ts';
 import type { PullReader } from '../../pull/index.ts';
-import { routeTable, routeTableInTurns } from '../../route/index.ts';
 import { crashAt } from '../crash-point.ts';
 import { giveBackAfterStart } from '../heap.ts';
+import { appendBehindCursors } from './append.ts';
 import { storeHanded } from './handed-lines.ts';
+import { InForce } from './in-force.ts';
 import { sendLossMarker } from './loss-sender.ts';
 import { preparer } from '../helpers/preparer.ts';
 import type { Preparer } from '../helpers/preparer.ts';
@@ -43,7 +42,6 @@ import { jobSums } from './job-sums.ts';
 import type { JobSums } from './job-sums.ts';
 import { listenForIngest } from './ingest-listener.ts';
 import type { ListenWhere, ShardMethods, ShardReady, SupervisorMethods } from '../link/link.ts';
-import { Subscription } from '../link/publication.ts';
 import { processDiagnostics, telling } from '../report.ts';
 import { boundsOfShard } from './bounds.ts';
 import { shardCut } from './cut.ts';
@@ -68,15 +66,14 @@ assert(parentPort, 'a shard runs in a thread of its own');
 
 /** Several: streams of others are handed over. */
 const isAlone = start.shards === 1;
-const owners = new Owners(start.shard, start.shards);
 const bounds = boundsOfShard(start.shards, config);
 const peers = new Peers({
   store: (...handed) =>
     storeHanded(
       {
         shard: () => running && ingest && { ...running, ingest: ingest.ingest },
-        wants: (stream) => route.wanted(stream as StreamKey),
-        inForce: () => applying.catch(() => {}),
+        wants: (stream) => inForce.wants(stream),
+        inForce: () => inForce.settled(),
         diagnostics,
       },
       ...handed,
@@ -85,12 +82,10 @@ const peers = new Peers({
   mostBytes: limits.shards.handedBytes,
   atTurnEnd: (work) => void setImmediate(work),
 });
-let snapshot = start.snapshot;
-let route = routeTable(snapshot);
 let ingest: Awaited<ReturnType<typeof listenForIngest>> | undefined;
-let weights = weightsOf(snapshot);
-let diskShares = diskSharesOf(snapshot);
-let ambient = ambientOf(snapshot);
+let weights = weightsOf(start.snapshot);
+let diskShares = diskSharesOf(start.snapshot);
+let ambient = ambientOf(start.snapshot);
 let running:
   | (Kept & {
       delivery: Delivery;
@@ -104,9 +99,17 @@ let running:
 let backlogsElsewhere: ReadonlyMap<string, number> = new Map();
 /** However many scrapes there are at once, they share one sum. */
 let summing: Promise<JobSums> | undefined;
-let applying: Promise<unknown> = Promise.resolve();
 const turns = new LongestTurns(threadBusy());
-const subscription = new Subscription(() => snapshot, clock);
+const inForce = new InForce({
+  start,
+  delivery: () => running?.delivery,
+  came(snapshot) {
+    weights = weightsOf(snapshot);
+    diskShares = diskSharesOf(snapshot);
+    ambient = ambientOf(snapshot);
+  },
+  clock,
+});
 /** Stands in the way of lines for Instant Logs. */
 const tap = new Tap({
   clock,
@@ -116,21 +119,8 @@ const tap = new Tap({
 });
 
 const supervisor = connect<ShardMethods, SupervisorMethods>(parentPort, {
-  apply(newer, places) {
-    return inTurn(() => {
-      owners.learn(places);
-      subscription.reset();
-      return apply(newer);
-    });
-  },
-  applyDelta: (delta, places) =>
-    inTurn(async () => {
-      owners.learn(places);
-      const next = await subscription.next(delta);
-      if (!next) return 'whole';
-      await apply(next);
-      return 'applied';
-    }),
+  apply: (...newer) => inForce.apply(...newer),
+  applyDelta: (...delta) => inForce.applyDelta(...delta),
   peer: (shard, port) => peers.join(shard, port),
   backlogsElsewhere(backlogs) {
     backlogsElsewhere = new Map(backlogs);
@@ -180,26 +170,6 @@ function parts() {
   return { ...running, ingest: ingest.ingest };
 }
 
-/** One configuration after the other. */
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const turn = applying.catch(() => {}).then(work);
-  applying = turn;
-  return turn;
-}
-
-async function apply(next: Snapshot): Promise<void> {
-  if (next.version < snapshot.version) return;
-  snapshot = next;
-  weights = weightsOf(next);
-  diskShares = diskSharesOf(next);
-  ambient = ambientOf(next);
-  // Jobs first: a line is wanted only when there is a cursor that keeps it.
-  const jobs = [...next.jobs, ...(next.replays ?? [])];
-  const own = isAlone ? jobs : jobs.filter(({ stream }) => owners.isOwn(stream));
-  await running?.delivery.apply(own, next.version);
-  route = await routeTableInTurns(next, new TurnSlices(clock));
-}
-
 async function run(): Promise<void> {
   const started = (outcome: ShardReady) => supervisor.notify('started', outcome);
   const opened = await openKept({
@@ -240,7 +210,7 @@ async function run(): Promise<void> {
     compileContent: (job: JobConfig, epoch: string) =>
       compileContent(
         job,
-        snapshot.datasets.find(
+        inForce.snapshot.datasets.find(
           (dataset) => dataset.id === job.dataset && dataset.scope === job.scope.kind,
         ),
         epoch,
@@ -249,7 +219,7 @@ async function run(): Promise<void> {
       const atMs = clock.wallMs();
       await supervisor.remote.keepNewest(entries.map((entry) => ({ ...entry, atMs })));
     },
-    contentOf: (id, contentVersion) => contentOf(snapshot, id, contentVersion),
+    contentOf: (id, contentVersion) => contentOf(inForce.snapshot, id, contentVersion),
     onAttempt: handOverAttempts(clock, (attempts) => supervisor.notify('attempts', attempts)),
     clock,
     random,
@@ -269,22 +239,22 @@ async function run(): Promise<void> {
     const joined = await joinOthers(buffer);
     if (joined !== undefined) return started({ kind: 'refused', detail: joined });
   }
-  await apply(snapshot);
+  await inForce.begin();
   giveBackAfterStart();
   tendEvery({ buffer, delivery, archive, clock, diagnostics });
   showSignsOfLife({
     shard: start.shard,
     buffer,
     delivery,
-    version: () => snapshot.version,
+    version: () => inForce.snapshot.version,
     turns,
     clock,
     tell: (beat) => supervisor.notify('beat', beat),
   });
   const door = createIngest({
-    route: () => route,
+    route: () => inForce.route,
     fair: { busyShare: threadBusy(), weightOf: (account) => weights.get(account) ?? 1 },
-    append: (request) => buffer.append(request),
+    append: (request) => appendBehindCursors({ buffer, delivery }, request),
     cut: (lines) => buffer.cut(lines),
     ...(isAlone ? {} : foreignShards()),
     countRefusal: (entry) => buffer.countRefusal(entry),
@@ -315,7 +285,7 @@ async function run(): Promise<void> {
 async function joinOthers(buffer: ShardBuffer): Promise<string | undefined> {
   const own = [...buffer.streams()].map(({ stream }) => stream);
   try {
-    owners.learn(await supervisor.remote.join(own));
+    inForce.owners.learn(await supervisor.remote.join(own));
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -325,7 +295,7 @@ async function joinOthers(buffer: ShardBuffer): Promise<string | undefined> {
 function foreignShards(): Pick<IngestDeps, 'foreign' | 'heldElsewhere'> {
   return {
     foreign: {
-      ownerOf: (stream) => owners.foreignOwner(stream),
+      ownerOf: (stream) => inForce.owners.foreignOwner(stream),
       append: (owner, handed) => peers.append(owner, handed),
     },
     heldElsewhere: new HeldElsewhere(start.held, start.shard),

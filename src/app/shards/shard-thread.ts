@@ -36,6 +36,8 @@ export interface ShardThreadOptions {
   readonly start: Omit<ShardStart, 'snapshot'>;
   /** Made before it was known what it will be; absent: made when it is needed. */
   readonly worker?: ShardWorker | undefined;
+  /** Makes a thread; absent: a real one. A simulation has others. */
+  readonly makeWorker?: (shard: number) => ShardWorker;
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<SupervisorMethods, 'started'>;
@@ -73,7 +75,7 @@ export interface ShardThread {
 }
 
 export function superviseShard(options: ShardThreadOptions): ShardThread {
-  const { clock, diagnostics } = options;
+  const { clock, diagnostics, makeWorker = makeShardWorker } = options;
   let connection: Connection<ShardMethods> | undefined;
   let publication: Publication | undefined;
   let publishing: Promise<void> = Promise.resolve();
@@ -101,7 +103,7 @@ export function superviseShard(options: ShardThreadOptions): ShardThread {
   const start = (): Promise<ShardReady> =>
     new Promise((resolve) => {
       const given = options.snapshot();
-      const { thread, order } = early ?? makeShardWorker(options.start.shard);
+      const { thread, order } = early ?? makeWorker(options.start.shard);
       early = undefined;
       const joined = connect<SupervisorMethods, ShardMethods>(thread, {
         ...options.supervisor,

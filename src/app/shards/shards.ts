@@ -51,6 +51,9 @@ export interface ShardsOptions {
   readonly paths: readonly ShardPaths[];
   /** Threads that load already, one a shard. */
   readonly workers: readonly ShardWorker[];
+  /** Make a further thread, and a way between two; absent: real ones. A simulation has others. */
+  readonly makeWorker?: (shard: number) => ShardWorker;
+  readonly makeWay?: () => Pick<MessageChannel, 'port1' | 'port2'>;
   readonly snapshot: () => Snapshot;
   readonly tls: () => TlsFiles | undefined;
   readonly supervisor: Omit<
@@ -109,7 +112,7 @@ export interface Shards {
 }
 
 export function superviseShards(options: ShardsOptions): Shards {
-  const { paths, diagnostics } = options;
+  const { paths, diagnostics, makeWay = () => new MessageChannel() } = options;
   const count = paths.length;
   const directory = new Directory(count);
   const held = heldMemory(count);
@@ -151,7 +154,7 @@ export function superviseShards(options: ShardsOptions): Shards {
     const made = threads[shard]!;
     for (const [other, thread] of threads.entries()) {
       if (other === shard || !thread.isThere) continue;
-      const { port1, port2 } = new MessageChannel();
+      const { port1, port2 } = makeWay();
       made.notify('peer', other, port1);
       thread.notify('peer', shard, port2);
       if (hanging.has(other)) made.notify('peerHangs', other, true);

@@ -52,6 +52,8 @@ export class LineEnds {
     const { jobs } = this.#deps;
     for (;;) {
       if (jobs.isSettling(job.id) || jobs.isPlanning(job.id)) return 'unfinished';
+      // One that is being opened again wants its lines, though it does not show yet.
+      if (jobs.isMoving(job.id)) return 'unfinished';
       const piece = nextPiece(job, upTo);
       if (!goesOn()) return 'unfinished';
       if (piece === undefined) return 'ended';

@@ -1,4 +1,5 @@
 /** Which requests of a commit become one block. */
+import { assert } from '../../lib/assert.ts';
 import type { Pending } from './intake.ts';
 
 export interface ShareLimits {
@@ -20,6 +21,8 @@ export function batchRequests(requests: readonly Pending[], limits: ShareLimits)
   const open = new Map<string, { members: Pending[]; lines: number; bytes: number }>();
   for (const pending of requests) {
     const { stream, lines } = pending.request;
+    // Memory that was given back too early has no bytes any more: zeros would be stored in their place.
+    assert(lines.ends.at(-1) === lines.bytes.length, 'a request has all of its bytes still');
     const size = { lines: lines.ends.length, bytes: lines.bytes.length };
     if (pending.pieces.length > 0) {
       open.delete(stream);

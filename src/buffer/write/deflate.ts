@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib';
 import type { DeflateMany, PlainPiece } from '../../lib/deflate-many/contract.ts';
 import { createDeflater, deflateHere } from '../../lib/deflater.ts';
 import { Slabs } from '../../lib/slab.ts';
-import type { Codec } from '../contract.ts';
+import type { Codec, DeflatedLines, Lines } from '../contract.ts';
 
 /** Measured (docs/performance/whole-lines.md): within 1.25 of gzip -6 over pieces of 512 KiB, which level 2 misses, at half the CPU of 6. */
 const LEVEL = 3;
@@ -76,6 +76,18 @@ export async function makePiece(
     return { ...shape, codec: 'deflate', stored: tight(packed), storedCrc: crc32(packed) };
   }
   return { ...shape, codec: 'raw', stored: kept.copy(plain), storedCrc: plainCrc };
+}
+
+/** A request's lines as one block, as they were deflated by who sent them. */
+export function deflatedPiece(lines: Lines, { fragment, crc }: DeflatedLines): Piece {
+  return {
+    codec: 'deflate',
+    stored: fragment,
+    lines: lines.ends.length,
+    plainBytes: lines.bytes.length,
+    plainCrc: crc,
+    storedCrc: crc32(fragment),
+  };
 }
 
 /**

@@ -10,7 +10,7 @@ import type { AppendRefusal, AppendRequest, AppendResult, Cut, SummedCut } from 
 import type { ServiceClock } from '../service-clock.ts';
 import type { ShardState } from '../state/state.ts';
 import { cutLines } from './cut.ts';
-import { isMedium, makePiece, whereToDeflate } from './deflate.ts';
+import { deflatedPiece, isMedium, makePiece, whereToDeflate } from './deflate.ts';
 import type { Piece } from './deflate.ts';
 import type { Compressions } from './compressions.ts';
 import { DeflateAhead } from './deflate-ahead.ts';
@@ -42,7 +42,12 @@ export interface IntakeDeps {
   readonly service: ServiceClock;
   readonly admission: Admission;
   readonly compressions: Compressions;
-  readonly limits: { readonly blockLines: number; readonly blockBytes: number };
+  readonly limits: {
+    readonly blockLines: number;
+    readonly blockBytes: number;
+    readonly deflatedLines: number;
+    readonly deflatedBytes: number;
+  };
   /** Puts it at the end of the queue. */
   readonly enqueue: (pending: Pending) => void;
   /** Says that a queued one has become ready. */
@@ -140,6 +145,12 @@ export class Intake {
       this.#deps.enqueue(pending);
       return;
     }
+    const asSent = this.#asSent(pending.request);
+    if (asSent) {
+      this.#ready(pending, [asSent]);
+      this.#deps.enqueue(pending);
+      return;
+    }
     this.#deps.enqueue(pending);
     if (this.#ahead && isOneBlock && isMedium(lines.bytes.length)) {
       this.#ahead.deflate({
@@ -148,6 +159,13 @@ export class Intake {
         done: (piece) => (piece ? this.#ready(pending, [piece]) : void this.#deflate(pending)),
       });
     } else void this.#deflate(pending);
+  }
+
+  /** The one block of lines that came deflated, where they may be one. */
+  #asSent({ lines, deflated }: AppendRequest): Piece | undefined {
+    const { deflatedBytes, deflatedLines } = this.#deps.limits;
+    if (!deflated || lines.ends.length > deflatedLines) return undefined;
+    return lines.bytes.length > deflatedBytes ? undefined : deflatedPiece(lines, deflated);
   }
 
   async #deflate(pending: Pending): Promise<void> {

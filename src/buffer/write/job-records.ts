@@ -260,9 +260,9 @@ export class JobRecords {
     return this.#settling.has(id);
   }
 
-  /** Whether any job is being opened or closed. */
-  isMoving(): boolean {
-    return this.#moving.size > 0;
+  /** Whether the job, or any one, is being opened or closed. */
+  isMoving(id?: number): boolean {
+    return id === undefined ? this.#moving.size > 0 : this.#moving.has(id);
   }
 
   /** Whether plans of the job are on their way. */

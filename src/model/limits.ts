@@ -203,8 +203,11 @@ export const limits = {
     apartSilentMs: MINUTE,
     /** Batches being read, formatted and compressed at once; reads and compressions are bounded further below. */
     preparations: 6,
-    /** Of these in a thread of their own, which waits where cores are scarce: the others' do not wait for it. */
-    preparationsApart: 4,
+    /**
+     * Of these in a thread of their own, which waits where cores are scarce: the others' do not wait for it. One that it works on, and
+     * one that is there when that is done; more would only be held.
+     */
+    preparationsApart: 2,
     /** Malformed lines kept apart out of one batch; more are counted only. */
     malformedPerBatch: 100,
     /** Lines that a receiver may refuse out of a batch and still have taken the rest; more are like a refused batch. */

@@ -1,11 +1,13 @@
 /**
  * Question: what do bodies cost that producers have compressed, beside the same lines sent plain?
  *
- *     node bench/compressed.ts [seconds]
+ *     node bench/compressed.ts [seconds] [bare]
  *
  * Bar: at least the rate of plain bodies, counted in plain bytes. Load: bodies of 1 MiB plain over 4 connections, made
- * beforehand, in turn within one server, each round in another order; one whole-line job.
+ * beforehand, in turn within one server, each round in another order; one whole-line job. With `bare` the server is one that does only
+ * what cannot be left out (`lib/coded-bare.ts`).
  */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,8 +32,9 @@ const plainBytes = plain.reduce((sum, { length }) => sum + length, 0) / plain.le
 
 const dir = mkdtempSync(join(tmpdir(), 'waybill-compressed-'));
 const sink = await openSink(undefined, false);
-const server = await startServer({ dir });
-const token = await oneJob(server, `http://127.0.0.1:${sink.port}/`);
+const BARE_PORT = 18_098;
+const server = process.argv[3] === 'bare' ? await startBare() : await startWhole();
+const { token } = server;
 const rates: Record<string, number[]> = {};
 const codings = Object.keys(bodies) as (keyof typeof bodies)[];
 /** Seconds that the machine's cores had nothing to do. */
@@ -64,6 +67,22 @@ for (let round = 0; round < ROUNDS; round++) {
     });
   }
 }
+async function startWhole() {
+  const server = await startServer({ dir });
+  const token = await oneJob(server, `http://127.0.0.1:${sink.port}/`);
+  return { ingestPort: server.ingestPort, pid: server.pid, token, stop: () => server.stop() };
+}
+
+async function startBare() {
+  const script = new URL('./lib/coded-bare.ts', import.meta.url).pathname;
+  const bare = spawn(process.execPath, [script, String(BARE_PORT), join(dir, 'log')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  process.on('exit', () => bare.kill());
+  await new Promise((resolve) => bare.stdout.once('data', resolve));
+  return { ingestPort: BARE_PORT, pid: bare.pid!, token: '', stop: async () => void bare.kill() };
+}
+
 const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[ROUNDS / 2 - 1]! + sorted[ROUNDS / 2]!) / 2;

@@ -1,6 +1,7 @@
 /** What a history is made of. Actions carry no state, so that any part of a history can be left out and the rest run again. */
 import type { Random } from '../../src/lib/random.ts';
 import type { Operation } from '../../src/lib/fs/sim.ts';
+import { Dice } from './dice.ts';
 
 export type Action =
   | { readonly kind: 'append'; readonly requests: readonly Request[]; readonly watch: boolean }
@@ -178,25 +179,7 @@ export function drawActions(random: Random, count: number, troubles: Troubles): 
   });
 }
 
-class Draw {
-  readonly #random: Random;
-
-  constructor(random: Random) {
-    this.#random = random;
-  }
-
-  below(bound: number): number {
-    return Math.floor(this.#random.fraction() * bound);
-  }
-
-  chance(share: number): boolean {
-    return this.#random.fraction() < share;
-  }
-
-  of<T>(all: readonly T[]): T {
-    return all[this.below(all.length)]!;
-  }
-
+class Draw extends Dice {
   /** Mostly one request, sometimes several in one turn; small ones, and ones that take several blocks. */
   requests(): Request[] {
     return Array.from({ length: this.chance(0.6) ? 1 : 1 + this.below(5) }, () => ({

@@ -1,6 +1,7 @@
 /** What a history of two shards is made of. Actions carry no state, so that any of them can be left out. */
 import type { Random } from '../../../src/lib/random.ts';
 import type { Operation } from '../../../src/lib/fs/sim.ts';
+import { Dice } from '../dice.ts';
 
 export interface Post {
   /** Whose listener takes it. */
@@ -125,25 +126,12 @@ export function drawPairActions(
   });
 }
 
-class Draw {
-  readonly #random: Random;
+class Draw extends Dice {
   readonly #large: boolean;
 
   constructor(random: Random, { large }: PairTroubles) {
-    this.#random = random;
+    super(random);
     this.#large = large;
-  }
-
-  below(bound: number): number {
-    return Math.floor(this.#random.fraction() * bound);
-  }
-
-  chance(share: number): boolean {
-    return this.#random.fraction() < share;
-  }
-
-  of<T>(all: readonly T[]): T {
-    return all[this.below(all.length)]!;
   }
 
   posts(): Post[] {
